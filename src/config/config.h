@@ -1,0 +1,85 @@
+/*
+ * The configuration: swanctl.conf's grammar into one tree, the schema table, and from there into
+ * the model. A file and VICI's load-conn and load-shared go through the same table. Called by
+ * culvertd (load, reload, VICI) and `culvert check`.
+ *
+ * Everywhere: 0, R_CONFIG_SYNTAX (grammar, unreadable file) or R_CONFIG_VALUE (meaning), or
+ * E_NOMEM; what was wrong is appended to `d`, warnings also on success. On failure *out is NULL.
+ */
+#pragma once
+
+#include "config/diag.h"
+#include "model/conn.h"
+
+/* --- grammar --- */
+
+#define CONFIG_FILE_MAX    (4u << 20) /* bytes of one file */
+#define CONFIG_FILES_MAX   256u       /* files read for one configuration */
+#define CONFIG_INCLUDE_MAX 16u        /* depth of includes */
+#define CONFIG_DEPTH_MAX   30u        /* depth of sections */
+#define CONFIG_NODES_MAX   (256u << 10)
+
+/*
+ * Reads a file and what it includes, merges repeated sections and resolves references. Every value
+ * is a VN_VALUE; each node knows its file and line. The caller frees with vnode_free.
+ */
+err_t config_read_file(const char *path, struct vnode **out, struct diag *d) must_use;
+/* The same from memory; `name` stands in reports, an include is an error. */
+err_t config_read_text(const char *name, struct bytes text, struct vnode **out,
+                       struct diag *d) must_use;
+
+/* --- one object at a time --- */
+
+/*
+ * `conn` is the section named after the connection: connections.NAME of a file, or the single
+ * section of VICI's load-conn message. Lists are VN_LIST or comma separated strings.
+ */
+err_t config_conn_from_tree(const struct vnode *conn, struct conn **out, struct diag *d) must_use;
+/* A section of a file's secrets: "ike-1 { id-a = ..., secret = ... }". *out is NULL with result 0
+ * for what is known but has no use here (passphrases of private keys): a warning says so. */
+err_t config_shared_from_tree(const struct vnode *sec, struct shared **out, struct diag *d) must_use;
+/* VICI's load-shared message {id, type, data, owners}: data is the secret itself, not encoded. */
+err_t config_shared_from_vici(const struct vnode *msg, struct shared **out, struct diag *d) must_use;
+
+/* --- a whole file --- */
+
+/* culvertd's own settings, section culvertd { }. */
+struct config_daemon {
+    uint32_t retransmit_tries, retransmit_timeout_ms, retransmit_base_pct;
+    uint32_t half_open_timeout_ms, half_open_max, cookie_threshold, init_limit_per_source;
+    uint32_t keepalive_ms;
+    uint16_t port, port_natt;
+    bool make_before_break;
+    char tun[16];           /* name of the shared TUN device: culvert0 */
+    uint32_t mtu;           /* outer path MTU assumed: 1500 */
+    uint32_t route_table, route_table_prio;
+    uint32_t fwmark;        /* mark of the daemon's own packets */
+    uint32_t sa_max;        /* slots of the inbound SA table */
+    uint32_t hold_max, hold_per_policy, hold_ms; /* packets held while a tunnel comes up */
+    int log_level;          /* LEVEL_ERROR .. LEVEL_RAW of base/event.h */
+    char vici[128];         /* "unix:///run/culvert/culvert.vici" */
+};
+void config_daemon_default(struct config_daemon *s);
+
+struct config {
+    struct conn **conn;     /* one reference each */
+    size_t conn_count;
+    struct shared **shared;
+    size_t shared_count;
+    struct config_daemon daemon;
+};
+
+/* Everything or nothing. On success the caller may take the pointers out (set them to NULL); what
+ * is left is released by config_free. */
+err_t config_load(const char *path, struct config *out, struct diag *d) must_use;
+/* The same for a tree that was read before. */
+err_t config_from_tree(const struct vnode *tree, struct config *out, struct diag *d) must_use;
+void config_free(struct config *c);
+
+/*
+ * For `culvert check FILE`: report_text gets the lines for people (errors, warnings, and a closing
+ * line), report_tree {file, ok = yes|no, errors, warnings, connections, secrets, reports { }}.
+ * Either may be NULL. 0, R_CONFIG_*, or E_NOMEM.
+ */
+err_t config_check_file(const char *path, struct buf *report_text,
+                        struct vnode *report_tree) must_use;
