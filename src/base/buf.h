@@ -1,0 +1,18 @@
+/* A growing string or byte buffer. Out of memory is sticky: err says so, appends do nothing. */
+#pragma once
+
+#include "base/cursor.h"
+
+struct buf {
+    char *s; /* always terminated once anything was added; NULL before */
+    size_t n, cap;
+    err_t err;
+};
+
+void buf_add(struct buf *b, const void *p, size_t n);
+void buf_puts(struct buf *b, const char *s);
+void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
+void buf_hex(struct buf *b, struct bytes v);
+void buf_clear(struct buf *b); /* keeps the memory */
+void buf_free(struct buf *b);
+const char *buf_str(const struct buf *b); /* "" when empty */

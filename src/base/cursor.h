@@ -1,0 +1,122 @@
+/*
+ * Sticky cursors over bytes. A reader that failed stays failed and returns zeros; a writer that
+ * ran out of space stays failed. Parse straight down the packet diagram, check once at the end.
+ * All multi-byte integers are in network order.
+ */
+#pragma once
+
+#include "base/err.h"
+#include <stdbool.h>
+#include <string.h>
+
+/* Borrowed bytes: valid for the call only. */
+struct bytes {
+    const uint8_t *p;
+    size_t n;
+};
+
+static inline struct bytes bytes_of(const void *p, size_t n)
+{
+    return (struct bytes){p, n};
+}
+
+static inline bool bytes_eq(struct bytes a, struct bytes b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+struct rd {
+    const uint8_t *p, *end;
+    err_t err;
+};
+
+static inline struct rd rd_of(struct bytes b)
+{
+    return (struct rd){b.p, b.p + b.n, 0};
+}
+
+static inline size_t rd_left(const struct rd *r)
+{
+    return r->err ? 0 : (size_t)(r->end - r->p);
+}
+
+uint8_t rd_u8(struct rd *r);
+uint16_t rd_u16(struct rd *r);
+uint32_t rd_u32(struct rd *r);
+uint64_t rd_u64(struct rd *r);
+struct bytes rd_bytes(struct rd *r, size_t n); /* exactly n, or fails with R_TRUNCATED */
+struct bytes rd_rest(struct rd *r);            /* all that is left */
+void rd_skip(struct rd *r, size_t n);
+struct rd rd_sub(struct rd *r, size_t n); /* a cursor over the next n bytes, failed if too few */
+void rd_fail(struct rd *r, err_t e);      /* keeps the first failure */
+
+/* 0 if nothing failed and nothing is left; R_TRAILING for leftovers. */
+err_t rd_done(const struct rd *r) must_use;
+
+struct wr {
+    uint8_t *start, *p, *end;
+    err_t err;
+};
+
+static inline struct wr wr_of(void *p, size_t cap)
+{
+    uint8_t *b = p;
+    return (struct wr){b, b, b + cap, 0};
+}
+
+static inline size_t wr_len(const struct wr *w)
+{
+    return (size_t)(w->p - w->start);
+}
+
+static inline struct bytes wr_bytes(const struct wr *w)
+{
+    return bytes_of(w->start, wr_len(w));
+}
+
+void wr_u8(struct wr *w, uint8_t v);
+void wr_u16(struct wr *w, uint16_t v);
+void wr_u32(struct wr *w, uint32_t v);
+void wr_u64(struct wr *w, uint64_t v);
+void wr_bytes_put(struct wr *w, struct bytes b);
+void wr_put(struct wr *w, const void *p, size_t n);
+uint8_t *wr_space(struct wr *w, size_t n); /* n zeroed bytes to fill later; NULL if no space */
+void wr_fail(struct wr *w, err_t e);
+
+/* Lengths that are known later: reserve, write, then patch at the offset wr_len() gave before. */
+void wr_patch_u16(struct wr *w, size_t at, uint16_t v);
+void wr_patch_u32(struct wr *w, size_t at, uint32_t v);
+void wr_patch_u8(struct wr *w, size_t at, uint8_t v);
+
+static inline uint16_t get_u16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t get_u64(const uint8_t *p)
+{
+    return (uint64_t)get_u32(p) << 32 | get_u32(p + 4);
+}
+
+static inline void put_u16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+
+static inline void put_u32(uint8_t *p, uint32_t v)
+{
+    put_u16(p, (uint16_t)(v >> 16));
+    put_u16(p + 2, (uint16_t)v);
+}
+
+static inline void put_u64(uint8_t *p, uint64_t v)
+{
+    put_u32(p, (uint32_t)(v >> 32));
+    put_u32(p + 4, (uint32_t)v);
+}

@@ -1,0 +1,156 @@
+/* Hash table: see hash.h. SipHash-2-4 after Aumasson and Bernstein, 2012. */
+#include "base/hash.h"
+#include <stdlib.h>
+
+static inline uint64_t rotl(uint64_t x, int b)
+{
+    return x << b | x >> (64 - b);
+}
+
+static inline void sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[1] = rotl(v[1], 13) ^ v[0];
+    v[0] = rotl(v[0], 32);
+    v[2] += v[3];
+    v[3] = rotl(v[3], 16) ^ v[2];
+    v[0] += v[3];
+    v[3] = rotl(v[3], 21) ^ v[0];
+    v[2] += v[1];
+    v[1] = rotl(v[1], 17) ^ v[2];
+    v[2] = rotl(v[2], 32);
+}
+
+static inline uint64_t load_le(const uint8_t *p, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++)
+        v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+uint64_t siphash(const uint64_t key[2], const void *data, size_t n)
+{
+    const uint8_t *p = data;
+    uint64_t v[4] = {key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
+                     key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
+    size_t left = n;
+    for (; left >= 8; left -= 8, p += 8) {
+        uint64_t m = load_le(p, 8);
+        v[3] ^= m;
+        sip_round(v);
+        sip_round(v);
+        v[0] ^= m;
+    }
+    uint64_t m = load_le(p, left) | (uint64_t)n << 56;
+    v[3] ^= m;
+    sip_round(v);
+    sip_round(v);
+    v[0] ^= m;
+    v[2] ^= 0xff;
+    for (int i = 0; i < 4; i++)
+        sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+err_t hash_init(struct hash *t, const uint64_t key[2])
+{
+    *t = (struct hash){.mask = 15, .key = {key[0], key[1]}};
+    t->slot = calloc(t->mask + 1, sizeof *t->slot);
+    return t->slot ? E_OK : E_NOMEM;
+}
+
+void hash_fini(struct hash *t)
+{
+    free(t->slot);
+    *t = (struct hash){0};
+}
+
+uint64_t hash_of(const struct hash *t, const void *p, size_t n)
+{
+    return siphash(t->key, p, n);
+}
+
+struct hash_node *hash_next(struct hash_node *n)
+{
+    uint64_t h = n->h;
+    do
+        n = n->next;
+    while (n && n->h != h);
+    return n;
+}
+
+struct hash_node *hash_first(const struct hash *t, uint64_t h)
+{
+    struct hash_node *n = t->slot[h & t->mask];
+    while (n && n->h != h)
+        n = n->next;
+    return n;
+}
+
+static err_t grow(struct hash *t)
+{
+    size_t mask = t->mask * 2 + 1;
+    struct hash_node **slot = calloc(mask + 1, sizeof *slot);
+    if (!slot)
+        return E_NOMEM;
+    for (size_t i = 0; i <= t->mask; i++) {
+        for (struct hash_node *n = t->slot[i], *nx; n; n = nx) {
+            nx = n->next;
+            n->next = slot[n->h & mask];
+            slot[n->h & mask] = n;
+        }
+    }
+    free(t->slot);
+    t->slot = slot;
+    t->mask = mask;
+    return E_OK;
+}
+
+err_t hash_add(struct hash *t, struct hash_node *n, uint64_t h)
+{
+    if (t->count > t->mask) {
+        err_t e = grow(t);
+        if (e)
+            return e;
+    }
+    n->h = h;
+    n->next = t->slot[h & t->mask];
+    t->slot[h & t->mask] = n;
+    t->count++;
+    return E_OK;
+}
+
+void hash_del(struct hash *t, struct hash_node *n)
+{
+    struct hash_node **at = &t->slot[n->h & t->mask];
+    while (*at && *at != n)
+        at = &(*at)->next;
+    if (!*at)
+        return;
+    *at = n->next;
+    n->next = NULL;
+    t->count--;
+}
+
+static struct hash_node *from_slot(const struct hash *t, size_t *i)
+{
+    for (; *i <= t->mask; ++*i)
+        if (t->slot[*i])
+            return t->slot[*i];
+    return NULL;
+}
+
+struct hash_node *hash_begin(const struct hash *t, size_t *i)
+{
+    *i = 0;
+    return from_slot(t, i);
+}
+
+struct hash_node *hash_step(const struct hash *t, size_t *i, struct hash_node *n)
+{
+    if (n->next)
+        return n->next;
+    ++*i;
+    return from_slot(t, i);
+}
