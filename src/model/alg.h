@@ -1,7 +1,8 @@
 /*
- * The table of every algorithm: its name as swanctl.conf spells it, IANA's numbers for IKEv1, IKEv2,
- * ESP and AH, sizes, and what RFC 8221 (ESP, AH) and RFC 8247 (IKEv2) say of it. It stands in the
- * model because configuration, wire, VICI and crypto all read it; crypto implements its rows.
+ * The table of every algorithm: its name as swanctl.conf spells it, IANA's numbers for IKEv1,
+ * IKEv2, ESP and AH, sizes, and what RFC 8221 (ESP, AH) and RFC 8247 (IKEv2) say of it. It stands
+ * in the model because configuration, wire, VICI and crypto all read it; crypto implements its
+ * rows.
  *
  * An algorithm is named everywhere by IANA's IKEv2 transform type, transform id and key length.
  */
@@ -13,45 +14,45 @@
 enum transform_type { T_ENCR = 1, T_PRF = 2, T_INTEG = 3, T_KE = 4, T_ESN = 5 };
 
 enum { /* IANA IKEv2 encryption transform ids */
-    ENCR_3DES = 3,
-    ENCR_NULL = 11,
-    ENCR_AES_CBC = 12,
-    ENCR_AES_GCM_8 = 18,
-    ENCR_AES_GCM_12 = 19,
-    ENCR_AES_GCM_16 = 20,
-    ENCR_CHACHA20_POLY1305 = 28,
+       ENCR_3DES = 3,
+       ENCR_NULL = 11,
+       ENCR_AES_CBC = 12,
+       ENCR_AES_GCM_8 = 18,
+       ENCR_AES_GCM_12 = 19,
+       ENCR_AES_GCM_16 = 20,
+       ENCR_CHACHA20_POLY1305 = 28,
 };
 enum { /* PRF */
-    PRF_HMAC_MD5 = 1,
-    PRF_HMAC_SHA1 = 2,
-    PRF_HMAC_SHA2_256 = 5,
-    PRF_HMAC_SHA2_384 = 6,
-    PRF_HMAC_SHA2_512 = 7,
+       PRF_HMAC_MD5 = 1,
+       PRF_HMAC_SHA1 = 2,
+       PRF_HMAC_SHA2_256 = 5,
+       PRF_HMAC_SHA2_384 = 6,
+       PRF_HMAC_SHA2_512 = 7,
 };
 enum { /* integrity */
-    AUTH_NONE = 0,
-    AUTH_HMAC_MD5_96 = 1,
-    AUTH_HMAC_SHA1_96 = 2,
-    AUTH_HMAC_SHA2_256_128 = 12,
-    AUTH_HMAC_SHA2_384_192 = 13,
-    AUTH_HMAC_SHA2_512_256 = 14,
+       AUTH_NONE = 0,
+       AUTH_HMAC_MD5_96 = 1,
+       AUTH_HMAC_SHA1_96 = 2,
+       AUTH_HMAC_SHA2_256_128 = 12,
+       AUTH_HMAC_SHA2_384_192 = 13,
+       AUTH_HMAC_SHA2_512_256 = 14,
 };
 enum { /* key exchange methods (Diffie-Hellman groups) */
-    KE_NONE = 0,
-    KE_MODP_768 = 1,
-    KE_MODP_1024 = 2,
-    KE_MODP_1536 = 5,
-    KE_MODP_2048 = 14,
-    KE_MODP_3072 = 15,
-    KE_MODP_4096 = 16,
-    KE_MODP_6144 = 17,
-    KE_MODP_8192 = 18,
-    KE_ECP_256 = 19,
-    KE_ECP_384 = 20,
-    KE_ECP_521 = 21,
-    KE_MODP_2048_256 = 24,
-    KE_CURVE25519 = 31,
-    KE_CURVE448 = 32,
+       KE_NONE = 0,
+       KE_MODP_768 = 1,
+       KE_MODP_1024 = 2,
+       KE_MODP_1536 = 5,
+       KE_MODP_2048 = 14,
+       KE_MODP_3072 = 15,
+       KE_MODP_4096 = 16,
+       KE_MODP_6144 = 17,
+       KE_MODP_8192 = 18,
+       KE_ECP_256 = 19,
+       KE_ECP_384 = 20,
+       KE_ECP_521 = 21,
+       KE_MODP_2048_256 = 24,
+       KE_CURVE25519 = 31,
+       KE_CURVE448 = 32,
 };
 enum { ESN_NO = 0, ESN_YES = 1 };
 
@@ -60,20 +61,21 @@ enum alg_status { ST_MUST, ST_SHOULD, ST_MAY, ST_SHOULD_NOT, ST_MUST_NOT };
 
 struct alg {
     enum transform_type type;
-    uint16_t id;         /* IANA IKEv2 transform id */
-    uint16_t key_bits;   /* key length attribute; 0 for algorithms of fixed key length */
-    const char *name;    /* swanctl.conf: "aes128", "aes256gcm16", "sha256", "prfsha256", "x25519" */
-    const char *iana;    /* VICI: "AES_CBC", "AES_GCM_16", "HMAC_SHA2_256_128", "PRF_HMAC_SHA2_256", "CURVE_25519" */
-    uint16_t v1_ike;     /* IKEv1 phase 1 attribute value (cipher, hash or group), 0 none */
-    uint16_t v1_esp;     /* IKEv1 ESP transform id or authentication algorithm value, 0 none */
-    uint16_t v1_ah;      /* IKEv1 AH transform id, 0 none */
-    uint8_t key_len;     /* bytes of key proper (without salt) */
-    uint8_t salt_len;    /* bytes of salt after the key in keying material: GCM 4, ChaCha20 4 */
-    uint8_t block;       /* cipher block size in bytes; 1 for counter modes and NULL */
-    uint8_t iv_len;      /* explicit IV bytes in each packet */
-    uint8_t icv_len;     /* ICV bytes: AEAD tag or truncated HMAC */
-    uint8_t out_len;     /* PRF output bytes */
-    uint16_t pub_len;    /* KE: bytes of public value */
+    uint16_t id;       /* IANA IKEv2 transform id */
+    uint16_t key_bits; /* key length attribute; 0 for algorithms of fixed key length */
+    const char *name;  /* swanctl.conf: "aes128", "aes256gcm16", "sha256", "prfsha256", "x25519" */
+    const char *iana;  /* VICI: "AES_CBC", "AES_GCM_16", "HMAC_SHA2_256_128", "PRF_HMAC_SHA2_256",
+                          "CURVE_25519" */
+    uint16_t v1_ike;   /* IKEv1 phase 1 attribute value (cipher, hash or group), 0 none */
+    uint16_t v1_esp;   /* IKEv1 ESP transform id or authentication algorithm value, 0 none */
+    uint16_t v1_ah;    /* IKEv1 AH transform id, 0 none */
+    uint8_t key_len;   /* bytes of key proper (without salt) */
+    uint8_t salt_len;  /* bytes of salt after the key in keying material: GCM 4, ChaCha20 4 */
+    uint8_t block;     /* cipher block size in bytes; 1 for counter modes and NULL */
+    uint8_t iv_len;    /* explicit IV bytes in each packet */
+    uint8_t icv_len;   /* ICV bytes: AEAD tag or truncated HMAC */
+    uint8_t out_len;   /* PRF output bytes */
+    uint16_t pub_len;  /* KE: bytes of public value */
     bool aead;
     enum alg_status ike, esp; /* RFC 8247, RFC 8221 */
 };
@@ -88,4 +90,5 @@ const struct alg *alg_find(enum transform_type type, uint16_t id, uint16_t key_b
 const struct alg *alg_by_name(const char *word, size_t n);
 /* A PRF that fits an integrity algorithm ("sha256" in an IKE proposal means both). */
 const struct alg *alg_prf_of_integ(uint16_t integ_id);
-const char *transform_type_name(enum transform_type t); /* "encryption", "integrity", "prf", "key exchange", "ESN" */
+const char *transform_type_name(
+    enum transform_type t); /* "encryption", "integrity", "prf", "key exchange", "ESN" */

@@ -1,0 +1,53 @@
+/*
+ * All that crosses from the IKE engine to the data plane: one pair of IPsec SAs with their
+ * selectors, and what the data plane reports back about them.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/secret.h"
+#include "model/alg.h"
+#include "model/lifetime.h"
+#include "model/proposal.h"
+#include "model/ts.h"
+
+enum ipsec_mode { MODE_TUNNEL = 0, MODE_TRANSPORT = 1 };
+
+/* Which directions to (un)install: RFC 7296 2.8: a responder of a rekeying receives on the new SA
+ * at once and sends on it only when the initiator did or the old one is deleted. */
+enum child_dir { DIR_IN = 1, DIR_OUT = 2, DIR_BOTH = 3 };
+
+struct child_keys {
+    struct secret encr;  /* key and salt, as negotiated keying material has it */
+    struct secret integ; /* empty for AEAD */
+};
+
+struct child_sa {
+    uint32_t id;       /* unique id of the CHILD SA, for reports and VICI */
+    uint32_t replaces; /* id of the CHILD SA that this one takes over from, 0 none */
+    uint32_t policy;   /* policy id of the connection's child that triggered it, 0 none */
+    const char *conn, *child;
+    uint8_t proto; /* PROTO_ESP */
+    uint8_t mode;  /* enum ipsec_mode */
+    uint8_t dirs;  /* enum child_dir */
+    uint32_t spi_in, spi_out;
+    const struct alg *encr, *integ; /* integ NULL for AEAD */
+    bool esn;
+    uint32_t replay_window; /* packets; 0 turns the check off */
+    bool udp_encap;
+    struct endpoint local, remote; /* tunnel end points; ports count with udp_encap */
+    struct child_keys in, out;
+    struct ts_list local_ts, remote_ts;
+    struct lifetime life;
+    uint32_t mark; /* reserved for marks of a connection, 0 */
+};
+
+struct child_use {
+    uint64_t bytes, packets;
+    uint64_t last_ms; /* monotonic time of the last packet, 0 never */
+};
+
+struct child_stats {
+    struct child_use in, out;
+    uint64_t replay_dropped, icv_failed, selector_dropped;
+};

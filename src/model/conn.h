@@ -1,0 +1,100 @@
+/*
+ * Connections as configured: the nouns of swanctl.conf with defaults filled in. Loaded once,
+ * immutable afterwards, shared by reference count between the configuration and running SAs.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/secret.h"
+#include "model/child_sa.h"
+#include "model/id.h"
+#include "model/lifetime.h"
+#include "model/proposal.h"
+#include "model/ts.h"
+
+enum start_action {
+    START_NONE = 0,
+    START_TRAP = 1,
+    START_START = 2
+};                                                           /* bits: trap|start is both */
+enum child_policy { CHILD_PROTECT, CHILD_PASS, CHILD_DROP }; /* mode = pass, drop */
+enum dpd_action { DPD_CLEAR, DPD_TRAP, DPD_RESTART };
+enum unique { UNIQUE_NO, UNIQUE_NEVER, UNIQUE_KEEP, UNIQUE_REPLACE };
+enum auth_kind { AUTH_PSK, AUTH_PUBKEY, AUTH_EAP, AUTH_XAUTH };
+
+struct conn_auth {
+    enum auth_kind kind;
+    struct id id;  /* ID_ANY when not configured: own address, or any peer */
+    char *id_text; /* as configured, NULL when not */
+};
+
+struct conn_child {
+    char *name;
+    enum child_policy policy;
+    enum ipsec_mode mode;
+    struct ts_conf_list local_ts, remote_ts;
+    struct proposals esp;
+    bool esp_default;
+    struct lifetime life;                      /* as configured; seconds include no jitter */
+    uint64_t rand_s, rand_bytes, rand_packets; /* subtracted at random from the soft limits */
+    uint32_t replay_window;
+    uint8_t start_action; /* bits of enum start_action */
+    enum dpd_action dpd_action;
+    uint8_t close_action; /* bits of enum start_action: when the peer closes it */
+    uint32_t priority;
+    uint32_t policy_id[2]; /* filled by the daemon: id of the installed policy, 0 none */
+};
+
+/* One of local_addrs/remote_addrs: an address, a subnet or range, %any, or a name to resolve. */
+struct addr_match {
+    struct addr lo, hi; /* family 0: %any */
+    char *host;         /* a DNS name that is resolved when needed; then lo/hi are empty */
+};
+
+#define CONN_ADDRS_MAX    16
+#define CONN_CHILDREN_MAX 256
+
+struct conn {
+    unsigned refs;
+    char *name;
+    uint32_t serial; /* set by the engine; order of loading */
+    uint8_t version; /* 0: IKEv2 wanted, IKEv1 accepted; 1; 2 */
+    struct addr_match local[CONN_ADDRS_MAX], remote[CONN_ADDRS_MAX];
+    size_t local_count, remote_count;
+    uint16_t local_port, remote_port; /* 500 by default; 4500 floats at once */
+    struct proposals ike;
+    bool ike_default;
+    struct conn_auth auth_local, auth_remote;
+    bool encap; /* force UDP encapsulation */
+    bool mobike, fragmentation;
+    uint64_t dpd_delay_s; /* 0: off */
+    uint64_t dpd_timeout_s;
+    uint64_t rekey_s, reauth_s, over_s, rand_s; /* 0: off */
+    unsigned keyingtries;                       /* 0: forever */
+    enum unique unique;
+    size_t child_count;
+    struct conn_child *child; /* array */
+};
+
+struct conn *conn_new(const char *name) must_use; /* defaults of swanctl.conf; refs 1 */
+struct conn *conn_ref(struct conn *c);
+void conn_unref(struct conn *c);
+struct conn_child *conn_child_add(struct conn *c, const char *name) must_use; /* with defaults */
+const struct conn_child *conn_child_find(const struct conn *c, const char *name);
+bool addr_match_has(const struct addr_match *m, const struct addr *a);
+
+/* A shared secret with its owners: secrets { ike-1 { id-a = ..., secret = ... } }. */
+enum shared_kind { SHARED_IKE, SHARED_EAP, SHARED_XAUTH, SHARED_PPK, SHARED_NTLM };
+
+#define SHARED_OWNERS_MAX 16
+
+struct shared {
+    char *name; /* unique name: VICI's "id" */
+    enum shared_kind kind;
+    struct id owner[SHARED_OWNERS_MAX];
+    size_t owner_count; /* 0: everybody */
+    struct secret secret;
+};
+
+struct shared *shared_new(const char *name) must_use;
+void shared_free(struct shared *s);
