@@ -1,0 +1,123 @@
+/*
+ * The data plane: plain packets in, ESP out, and back, a batch at a time. It knows no sockets, no
+ * clock and no IKE; control calls and packet calls come from the worker's thread, in turn.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "model/child_sa.h"
+#include "model/policy.h"
+
+struct dp;
+
+struct dp_settings {
+    uint32_t sa_max;          /* slots of the inbound SA table: 131072 */
+    uint32_t hold_max;        /* packets held in all while tunnels come up: 1024 */
+    uint32_t hold_per_policy; /* 32 */
+    uint64_t hold_ms;         /* a held packet is dropped after: 30000 */
+    uint16_t mtu;             /* outer path MTU assumed: 1500 */
+    uint64_t seed[2];         /* for hashes and SPIs */
+};
+void dp_settings_default(struct dp_settings *s);
+
+struct dp *dp_new(const struct dp_settings *s) must_use;
+void dp_free(struct dp *d);
+
+/* --- control --- */
+
+/* An inbound SPI, its slot and generation; never below 256 (RFC 4303 2.1). 0: table full. */
+uint32_t dp_spi_alloc(struct dp *d);
+void dp_spi_free(struct dp *d, uint32_t spi);
+err_t dp_child_add(struct dp *d, const struct child_sa *sa, uint64_t now_ms) must_use;
+/* Installs the direction left out by dp_child_add. */
+err_t dp_child_dir(struct dp *d, uint32_t child_id, enum child_dir dir) must_use;
+void dp_child_del(struct dp *d, uint32_t child_id);
+err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *local,
+                    const struct endpoint *remote) must_use;
+bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *out);
+
+/* Policies are replaced as a whole; the new view is used from the next batch on. */
+err_t dp_policies_set(struct dp *d, const struct policy *p, size_t n) must_use;
+
+/* Packets held for a policy: released by dp_child_add of an SA whose `policy` it is (fetch them
+ * with dp_held), or dropped here. */
+void dp_hold_drop(struct dp *d, uint32_t policy_id);
+
+/* --- packets --- */
+
+/* A packet in a buffer of the caller: headroom and tailroom let headers grow in place. */
+#define DP_HEADROOM 128 /* bytes free before data for outer headers */
+#define DP_TAILROOM 64  /* bytes free behind data for padding and ICV */
+#define DP_BATCH    64
+
+enum dp_verdict {
+    DP_NONE = 0,
+    DP_TO_NET,    /* encapsulated: send to `remote` from `local` (udp: in UDP, else protocol 50) */
+    DP_TO_HOST,   /* plain packet for the TUN device */
+    DP_TO_IKE,    /* data is an IKE message, marker stripped */
+    DP_HELD,      /* the data plane keeps a copy; buffer may be reused */
+    DP_DROP,      /* reason says why; already counted */
+    DP_KEEPALIVE, /* NAT keepalive: nothing to do */
+};
+
+struct dp_pkt {
+    uint8_t *data; /* first byte of the packet now */
+    uint32_t len;
+    enum dp_verdict verdict;
+    err_t reason;
+    struct endpoint local, remote; /* encrypted side: in: whence it came and where; out: where to */
+    bool udp;                      /* encrypted side: ESP in UDP */
+    uint8_t tos;                   /* out: outer DSCP and ECN */
+    bool df;                       /* out: IPv4 DF of the outer header */
+    uint32_t child_id;             /* SA that carried it */
+};
+
+/*
+ * Plain packets (IPv4 or IPv6 from byte 0) from the TUN device. DP_BYPASS is not a verdict: what
+ * must be bypassed never enters the TUN; a bypass policy here means drop with R_DP_NO_POLICY.
+ * With a too big packet an ICMP answer takes its place: verdict DP_TO_HOST.
+ */
+void dp_outbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
+
+/* From the network. udp: datagrams of the NAT-T socket (IKE, keepalives and ESP mixed); otherwise
+ * ESP packets from the SPI on, local and remote set by the caller. */
+void dp_inbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
+
+/* Held packets whose SA is up now, already encapsulated (verdict DP_TO_NET); false: no more. The
+ * buffer must hold DP_HEADROOM + 65535 + DP_TAILROOM bytes. */
+bool dp_held_next(struct dp *d, struct dp_pkt *p, uint8_t *buf, size_t cap, uint64_t now_ms);
+
+/* --- what the control side must hear --- */
+
+enum dp_note_kind {
+    NOTE_ACQUIRE,  /* policy_id, flow */
+    NOTE_SOFT,     /* child_id: soft limit of bytes, packets or sequence numbers */
+    NOTE_HARD,     /* child_id */
+    NOTE_MOVED,    /* child_id: authentic packets come from `remote` now */
+    NOTE_FIRST_IN, /* child_id: first authentic packet on a new SA that replaces another */
+};
+
+struct dp_note {
+    enum dp_note_kind kind;
+    uint32_t policy_id, child_id;
+    struct ts flow_local, flow_remote;
+    struct endpoint local, remote;
+};
+
+/* Drains the bounded queue of notes; false: empty. Time limits are the IKE engine's own business.
+ */
+bool dp_note_next(struct dp *d, struct dp_note *n);
+void dp_tick(struct dp *d, uint64_t now_ms); /* once a second: holds that are over */
+
+struct dp_stats {
+    uint64_t packets_in, packets_out, bytes_in, bytes_out;
+    uint64_t drops[R_COUNT];
+    size_t sas, held;
+};
+void dp_stats_get(const struct dp *d, struct dp_stats *out);
+
+/* Does this clear packet's flow (as selectors of local and remote) meet a protect policy? For the
+ * inbound clear check and for `culvert show policies`. NULL: none. */
+const struct policy *dp_policy_lookup(const struct dp *d, const struct ts *local,
+                                      const struct ts *remote);

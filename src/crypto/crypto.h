@@ -1,0 +1,89 @@
+/*
+ * Every cryptographic operation culvert needs, over the rows of model/alg.h. Knows no packets.
+ * OpenSSL implements all of it (ossl_*.c) and is the reference; Intel ipsec-mb implements the
+ * packet path (imb.c). Call cr_init once; everything but cr_init is safe from several threads as
+ * long as each object is used by one at a time.
+ */
+#pragma once
+
+#include "base/secret.h"
+#include "model/alg.h"
+
+/* Fetches algorithms, runs the self-test (different data in each lane). E_NOTSUP names in *what. */
+err_t cr_init(const char **what) must_use;
+void cr_fini(void);
+void cr_random(void *p, size_t n); /* never fails: aborts if the system has no entropy source */
+
+/* --- hash and PRF (by PRF transform id) --- */
+#define CR_HASH_MAX 64
+err_t cr_sha1(struct bytes data, uint8_t out[20]) must_use; /* NAT detection, RFC 7296 2.23 */
+/* prf(key, parts[0] | parts[1] | ...): out gets alg->out_len bytes. */
+err_t cr_prf(const struct alg *prf, struct bytes key, const struct bytes *parts, size_t n,
+             uint8_t *out) must_use;
+/* prf+ (RFC 7296 2.13): fills out[0..len). seed is the concatenation of parts. */
+err_t cr_prf_plus(const struct alg *prf, struct bytes key, const struct bytes *parts, size_t n,
+                  uint8_t *out, size_t len) must_use;
+
+/* --- key exchange --- */
+struct cr_ke;                                                  /* our half: private value */
+err_t cr_ke_new(uint16_t method, struct cr_ke **out) must_use; /* slow: a JOB */
+struct bytes cr_ke_public(const struct cr_ke *ke);             /* borrowed, alg->pub_len bytes */
+/* Checks the peer's value as RFC 6989 says (R_KE_VALUE) and derives. Slow: a JOB. */
+err_t cr_ke_derive(struct cr_ke *ke, struct bytes peer, struct secret *shared) must_use;
+void cr_ke_free(struct cr_ke *ke);
+/* Deterministic private value, for known answers and replays only. */
+err_t cr_ke_new_from(uint16_t method, struct bytes private_value, struct cr_ke **out) must_use;
+
+/* --- protection of IKE messages: SK payload, RFC 7296 3.14, RFC 5282 --- */
+struct cr_sk;
+/* encr: any row; integ NULL for AEAD. key includes the salt for AEAD. */
+err_t cr_sk_new(const struct alg *encr, const struct alg *integ, struct bytes encr_key,
+                struct bytes integ_key, struct cr_sk **out) must_use;
+void cr_sk_free(struct cr_sk *sk);
+/*
+ * In place over one message: msg[0..aad_len) is header up to and including the SK payload's generic
+ * header; then iv_len bytes of IV (filled by the caller: unique for AEAD, random for CBC), then
+ * text_len bytes to encrypt or decrypt (already padded), then icv_len bytes of ICV.
+ * cr_sk_open returns R_DECRYPT when the ICV does not hold; then msg is unchanged or garbage.
+ */
+err_t cr_sk_seal(struct cr_sk *sk, uint8_t *msg, size_t aad_len, size_t text_len) must_use;
+err_t cr_sk_open(struct cr_sk *sk, uint8_t *msg, size_t aad_len, size_t text_len) must_use;
+
+/* --- the packet path: ESP, batches --- */
+struct cr_esp;     /* precomputed key schedule and HMAC states of one SA and direction */
+struct cr_esp_ctx; /* per worker: multi-buffer manager, scratch */
+
+enum cr_impl { CR_AUTO, CR_OSSL, CR_IMB };
+
+err_t cr_esp_ctx_new(enum cr_impl impl, struct cr_esp_ctx **out) must_use;
+void cr_esp_ctx_free(struct cr_esp_ctx *c);
+/* key: encryption key and salt; integ_key empty for AEAD. impl must be the worker's. */
+err_t cr_esp_new(enum cr_impl impl, const struct alg *encr, const struct alg *integ,
+                 struct bytes key, struct bytes integ_key, struct cr_esp **out) must_use;
+void cr_esp_free(struct cr_esp *e);
+bool cr_esp_supported(enum cr_impl impl, const struct alg *encr, const struct alg *integ);
+
+/*
+ * One operation: the bytes of an ESP packet from the SPI on.
+ *   p        -> SPI(4) seq(4) IV(iv_len) text(text_len) ICV(icv_len)
+ * text is payload with trailer (already padded to the block size and to 4). With ESN the high
+ * half of the sequence number enters the integrity check (RFC 4303 3.3.3.2.1 / 2.2.1; AAD of RFC
+ * 4106 5). Sealing writes the IV as well: for counter modes from iv_seed as is (the unique 64-bit
+ * counter), for CBC an unpredictable one derived by the implementation from iv_seed (RFC 3602 3).
+ * src: text may be read from elsewhere while sealing or written elsewhere while opening: the plain
+ * text's place; NULL: in place.
+ */
+struct cr_op {
+    struct cr_esp *key;
+    uint8_t *p;
+    uint8_t *plain; /* NULL: in place */
+    uint32_t text_len;
+    uint32_t seq_hi; /* used when the SA has ESN */
+    bool esn;
+    uint64_t iv_seed;
+    err_t status; /* out: 0, R_DP_ICV, or negative */
+};
+
+/* Runs all of them; order of completion is unspecified, all are complete on return. */
+void cr_seal(struct cr_esp_ctx *c, struct cr_op *ops, size_t n);
+void cr_open(struct cr_esp_ctx *c, struct cr_op *ops, size_t n);

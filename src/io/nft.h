@@ -1,0 +1,25 @@
+/*
+ * The guard: a table of our own in nftables ("inet culvert") that drops clear packets which a
+ * protect policy covers, inbound (RFC 4301 5.2) and outbound when no route leads into the TUN any
+ * more. It outlives a crash, so that nothing protected leaves in clear, and goes with a clean exit.
+ */
+#pragma once
+
+#include "io/sock.h"
+
+struct nft_guard;
+
+/* One row per pair of selectors; an address range each. */
+struct nft_pair {
+    struct addr local_lo, local_hi, remote_lo, remote_hi;
+    uint8_t proto;                                                         /* 0: any */
+    uint16_t local_port_lo, local_port_hi, remote_port_lo, remote_port_hi; /* 0..65535: any */
+};
+
+/* tun: the interface that may carry them. mark: our own packets pass. */
+struct nft_guard *nft_guard_open(const char *tun, uint32_t mark, struct io_error *err) must_use;
+/* Replaces all rows in one transaction; IKE, ESP, AH of the peers always pass. */
+err_t nft_guard_set(struct nft_guard *g, const struct nft_pair *rows, size_t n,
+                    struct io_error *err) must_use;
+bool nft_guard_counters(struct nft_guard *g, uint64_t *in_dropped, uint64_t *out_dropped);
+void nft_guard_close(struct nft_guard *g, bool remove_table);
