@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+"""Small programs that the lab runs inside a namespace: inside.py WHAT ARGUMENTS. See main()."""
+import hashlib
+import os
+import random
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def tcp_receive(family, port, timeout):
+    s = socket.socket(socket.AF_INET6 if family == "6" else socket.AF_INET)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.settimeout(float(timeout))
+    s.bind(("", int(port)))
+    s.listen(1)
+    print("listening", flush=True)
+    c, _ = s.accept()
+    c.settimeout(float(timeout))
+    h = hashlib.sha256()
+    while True:
+        d = c.recv(1 << 16)
+        if not d:
+            break
+        h.update(d)
+    print(h.hexdigest(), flush=True)
+
+
+def tcp_send(host, port, size, timeout):
+    from lab.topo import content
+    data = content(int(size))
+    s = socket.create_connection((host, int(port)), timeout=float(timeout))
+    s.settimeout(float(timeout))
+    s.sendall(data)
+    s.shutdown(socket.SHUT_WR)
+    s.recv(1)
+    print(hashlib.sha256(data).hexdigest())
+
+
+def udp_send(host, port, hextext):
+    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    s.sendto(bytes.fromhex(hextext), (host, int(port)))
+
+
+def ike_like(rnd):
+    """Bytes that look like IKE to a first glance: a header with fields out of range or lengths
+    that lie, followed by noise."""
+    body = rnd.randbytes(rnd.randrange(0, 300))
+    length = rnd.choice([28 + len(body), 28, 0, 0xffffffff, rnd.randrange(1 << 16)])
+    return (rnd.randbytes(8) + rnd.choice([bytes(8), rnd.randbytes(8)]) +
+            bytes([rnd.choice([33, 46, 0, 53, rnd.randrange(256)]),
+                   rnd.choice([0x20, 0x10, 0x21, 0x30, rnd.randrange(256)]),
+                   rnd.choice([34, 35, 36, 37, rnd.randrange(256)]), rnd.randrange(256)]) +
+            rnd.choice([bytes(4), rnd.randbytes(4)]) + length.to_bytes(4, "big") + body)
+
+
+def udp_garbage(host, count, seed):
+    """A bounded number of hostile datagrams to 500 and 4500, no faster than they can be read."""
+    rnd = random.Random(int(seed))
+    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    for i in range(int(count)):
+        kind = rnd.randrange(5)
+        if kind == 0:
+            d, port = rnd.randbytes(rnd.randrange(0, 1400)), rnd.choice([500, 4500])
+        elif kind == 1:
+            d, port = ike_like(rnd), 500
+        elif kind == 2:
+            d, port = bytes(4) + ike_like(rnd), 4500
+        elif kind == 3:
+            d, port = rnd.randbytes(8) + rnd.randbytes(rnd.randrange(0, 200)), 4500  # ESP, no such SA
+        else:
+            d, port = b"\xff" * rnd.randrange(1, 6), 4500
+        try:
+            s.sendto(d, (host, port))
+        except OSError:
+            pass  # an ICMP answer to an earlier one
+        if i % 50 == 49:
+            time.sleep(0.005)  # pace, not waiting
+
+
+def main():
+    what = {f.__name__.replace("_", "-"): f for f in (tcp_receive, tcp_send, udp_send, udp_garbage)}
+    what[sys.argv[1]](*sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()
