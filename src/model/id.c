@@ -87,8 +87,9 @@ bool id_parse(struct id *id, const char *text)
     *id = (struct id){0};
     if (!*text || !strcmp(text, "%any") || !strcmp(text, "%any6") || !strcmp(text, "*"))
         return true;
-    if (parse_prefixed(id, text, &known) || known)
-        return known && id->type != ID_ANY;
+    bool ok = parse_prefixed(id, text, &known);
+    if (known)
+        return ok;
     if (addr_parse(&a, text))
         return id_of_addr(id, &a);
     if (text[0] == '@' && text[1] == '#')
