@@ -28,6 +28,7 @@ struct vnode {
     size_t value_len;
     struct vnode *child, *last; /* SECTION: members in order; LIST: items (VN_VALUE without name) */
     struct vsource src;
+    bool broken; /* of the root: an addition below it found no memory; vici_encode says so */
 };
 
 struct vnode *vnode_new(void) must_use; /* an empty root section */
@@ -37,6 +38,7 @@ void vnode_free(struct vnode *n);       /* wipes values: they may be secrets */
 struct vnode *vnode_section(struct vnode *in, const char *name);
 struct vnode *vnode_list(struct vnode *in, const char *name);
 struct vnode *vnode_item(struct vnode *list, const char *value);
+struct vnode *vnode_item_data(struct vnode *list, struct bytes v);
 struct vnode *vnode_value(struct vnode *in, const char *name, const char *value);
 struct vnode *vnode_valuef(struct vnode *in, const char *name, const char *fmt, ...)
     printf_like(3, 4);
@@ -72,11 +74,12 @@ err_t vici_packet(enum vici_op op, const char *name, const struct vnode *msg,
 /* Reassembles packets from a byte stream. */
 struct vici_stream {
     struct buf in;
+    size_t at; /* bytes of `in` that were handed out already */
 };
 struct vici_packet_in {
     enum vici_op op;
-    char name[64];
-    struct vnode *msg; /* may be NULL; the receiver frees */
+    char name[64];     /* empty when longer than any command or event that exists */
+    struct vnode *msg; /* NULL where the type has none; the receiver frees */
 };
 err_t vici_stream_feed(struct vici_stream *s, struct bytes data) must_use;
 /* 0: a packet; E_AGAIN: not yet; positive: the stream is broken, close it. */
@@ -111,7 +114,11 @@ struct vici_command {
 struct vici_server *vici_server_new(const struct vici_command *cmds, size_t n_cmds,
                                     const char *const *events, size_t n_events, void *ctx) must_use;
 void vici_server_free(struct vici_server *s);
-/* `write` is called with bytes to send to this client; `io` is the caller's own handle. */
+/*
+ * `write` is called with bytes to send to this client; `io` is the caller's own handle. It must not
+ * free the client. A client's requests are answered in order: while one waits for its vici_reply, what
+ * the client sends meanwhile is kept.
+ */
 typedef void vici_write_fn(void *io, struct bytes data);
 struct vici_client *vici_client_new(struct vici_server *s, vici_write_fn *write, void *io) must_use;
 err_t vici_client_input(struct vici_client *c, struct bytes data) must_use; /* positive: close it */
@@ -122,3 +129,5 @@ void vici_raise(struct vici_server *s, const char *event,
 void vici_stream_event(struct vici_client *c, const char *event, const struct vnode *msg);
 void vici_reply(struct vici_server *s, uint64_t ticket,
                 const struct vnode *msg); /* gone clients: ignored */
+/* Who waits for this ticket, to stream control-log to; NULL when gone or answered. */
+struct vici_client *vici_ticket_client(const struct vici_server *s, uint64_t ticket);
