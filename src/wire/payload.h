@@ -82,6 +82,7 @@ struct payload_chain {
     struct wr *w;
     size_t next_at; /* offset of the next-payload field to patch; SIZE_MAX: it is `first` */
     size_t at;      /* offset of the payload being written */
+    size_t iv_at;   /* offset of the IV in the SK or SKF payload: sk.h's */
     uint8_t first;  /* type of the first payload */
 };
 
