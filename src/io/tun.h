@@ -14,4 +14,8 @@ err_t tun_open(struct tun *t, const char *name, unsigned mtu, struct io_error *e
 void tun_close(struct tun *t);
 /* One packet per call: length, 0 nothing there, negative err_t (E_SYS: the device is gone). */
 int tun_read(struct tun *t, uint8_t *buf, size_t cap) must_use;
+/*
+ * E_AGAIN: not taken now (no memory, interface set down), the packet is lost. E_USAGE: not an IP
+ * packet. E_SYS: the device is gone.
+ */
 err_t tun_write(struct tun *t, const uint8_t *pkt, size_t n) must_use;

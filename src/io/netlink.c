@@ -1,0 +1,132 @@
+/*
+ * Look-ups in the kernel's addresses and routes (see netlink.h), for the choice of a local address
+ * (RFC 7296 2.23 compares it), for routes' source hints and for "is this me".
+ */
+#include "io/fail.h"
+#include "io/netlink_state.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+
+struct netlink *netlink_open(struct io_error *err)
+{
+    struct netlink *n = calloc(1, sizeof *n);
+    int e = n ? rtnl_open(&n->rt) : -ENOMEM;
+    if (e < 0) {
+        io_fail(err, -e, NULL, "cannot open rtnetlink socket");
+        free(n);
+        return NULL;
+    }
+    return n;
+}
+
+void netlink_close(struct netlink *n)
+{
+    if (!n)
+        return;
+    rtnl_close(&n->rt);
+    free(n);
+}
+
+struct found_route {
+    struct addr source;
+    uint8_t type;
+};
+
+static int on_route(const struct nlmsghdr *h, void *data)
+{
+    struct found_route *f = data;
+    const struct rtmsg *rt = mnl_nlmsg_get_payload(h);
+
+    if (h->nlmsg_type != RTM_NEWROUTE)
+        return MNL_CB_OK;
+    f->type = rt->rtm_type;
+    f->source = rtnl_get_addr(rtnl_attr(h, sizeof *rt, RTA_PREFSRC), rt->rtm_family);
+    return MNL_CB_OK;
+}
+
+/* "ip route get": how the kernel would send to a. */
+static int route_get(struct netlink *n, const struct addr *a, uint32_t mark, struct found_route *f)
+{
+    struct rtmsg *rt;
+    struct nlmsghdr *h = rtnl_begin(&n->rt, RTM_GETROUTE, 0, sizeof *rt, (void **)&rt);
+    rt->rtm_family = rtnl_af(a->family);
+    rt->rtm_dst_len = (uint8_t)(addr_len(a) * 8);
+    rtnl_put_addr(h, RTA_DST, a);
+    if (mark)
+        mnl_attr_put_u32(h, RTA_MARK, mark);
+    *f = (struct found_route){.type = RTN_UNSPEC};
+    return rtnl_talk(&n->rt, h, on_route, f);
+}
+
+bool netlink_source_addr(struct netlink *n, const struct addr *remote, uint32_t mark,
+                         struct addr *out)
+{
+    struct found_route f;
+    if (addr_any(remote) || route_get(n, remote, mark, &f) < 0 || addr_any(&f.source))
+        return false;
+    *out = f.source;
+    return true;
+}
+
+/* The table "local" comes first (rule 0), so the kernel's answer covers all of 127/8 as well. */
+bool netlink_is_local(struct netlink *n, const struct addr *a)
+{
+    struct found_route f;
+    return !addr_any(a) && route_get(n, a, 0, &f) == 0 && f.type == RTN_LOCAL;
+}
+
+struct range_search {
+    const struct addr *lo, *hi;
+    int except;
+    struct addr best;
+    bool deprecated;
+};
+
+static void consider(struct range_search *s, const struct addr *a, uint32_t flags)
+{
+    /* The kernel refuses a route whose source is still being checked for duplicates. */
+    if ((flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC))
+        return;
+    if (addr_any(a) || addr_cmp(a, s->lo) < 0 || addr_cmp(a, s->hi) > 0)
+        return;
+    bool old = flags & IFA_F_DEPRECATED;
+    if (s->best.family && !(s->deprecated && !old))
+        return;
+    s->best = *a;
+    s->deprecated = old;
+}
+
+static int on_addr(const struct nlmsghdr *h, void *data)
+{
+    struct range_search *s = data;
+    const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
+
+    if (h->nlmsg_type != RTM_NEWADDR || (int)ifa->ifa_index == s->except)
+        return MNL_CB_OK;
+    const struct nlattr *wide = rtnl_attr(h, sizeof *ifa, IFA_FLAGS);
+    uint32_t flags =
+        wide && mnl_attr_get_payload_len(wide) == 4 ? mnl_attr_get_u32(wide) : ifa->ifa_flags;
+    struct addr own = rtnl_get_addr(rtnl_attr(h, sizeof *ifa, IFA_LOCAL), ifa->ifa_family);
+    struct addr addr = rtnl_get_addr(rtnl_attr(h, sizeof *ifa, IFA_ADDRESS), ifa->ifa_family);
+    /* On a point-to-point link IFA_ADDRESS is the other end. */
+    consider(s, own.family ? &own : &addr, flags);
+    return MNL_CB_OK;
+}
+
+bool netlink_local_in(struct netlink *n, const struct addr *lo, const struct addr *hi, int except,
+                      struct addr *out)
+{
+    struct range_search s = {.lo = lo, .hi = hi, .except = except};
+    struct ifaddrmsg *ifa;
+    struct nlmsghdr *h = rtnl_begin(&n->rt, RTM_GETADDR, NLM_F_DUMP, sizeof *ifa, (void **)&ifa);
+
+    ifa->ifa_family = rtnl_af(lo->family);
+    int e = rtnl_talk(&n->rt, h, on_addr, &s);
+    if ((e < 0 && e != -EINTR) || !s.best.family)
+        return false;
+    *out = s.best;
+    return true;
+}

@@ -1,0 +1,241 @@
+/*
+ * Rules and routes that lead protected packets into the TUN device (see netlink.h). All of them
+ * are in a table of our own, so what the operator has in "main" is never touched.
+ */
+#include "io/fail.h"
+#include "io/netlink_state.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { RULE_COPIES_MAX = 64, FLUSH_TRIES = 4 };
+
+struct rule {
+    uint32_t table, mark, priority;
+};
+
+static int rule_change(struct netlink *n, uint16_t type, uint8_t family, const struct rule *r)
+{
+    struct fib_rule_hdr *rule;
+    uint16_t flags = type == RTM_NEWRULE ? NLM_F_CREATE | NLM_F_EXCL : 0;
+    struct nlmsghdr *h = rtnl_begin(&n->rt, type, flags, sizeof *rule, (void **)&rule);
+
+    rule->family = rtnl_af(family);
+    rule->table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
+    rule->action = FR_ACT_TO_TBL;
+    rule->flags = FIB_RULE_INVERT;
+    mnl_attr_put_u32(h, FRA_TABLE, r->table);
+    mnl_attr_put_u32(h, FRA_PRIORITY, r->priority);
+    mnl_attr_put_u32(h, FRA_FWMARK, r->mark);
+    mnl_attr_put_u32(h, FRA_FWMASK, UINT32_MAX);
+    return rtnl_talk(&n->rt, h, NULL, NULL);
+}
+
+static bool family_missing(int e)
+{
+    return e == -EAFNOSUPPORT || e == -EOPNOTSUPP || e == -EPFNOSUPPORT;
+}
+
+/* Only a strict rp_filter needs it; where /proc is read-only the operator has to set it. */
+static void accept_marks_in_rp_filter(void)
+{
+    int fd = open("/proc/sys/net/ipv4/conf/all/src_valid_mark", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)!write(fd, "1", 1);
+    close(fd);
+}
+
+err_t netlink_rules_add(struct netlink *n, uint32_t table, uint32_t mark, uint32_t priority,
+                        struct io_error *err)
+{
+    const struct rule r = {table, mark, priority};
+    if (mark == 0)
+        return E_USAGE;
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        int e = rule_change(n, RTM_NEWRULE, family, &r);
+        if (e == 0 || e == -EEXIST || (family == 6 && family_missing(e)))
+            continue;
+        return io_fail(err, -e, io_hint_perm(-e, HINT_NET_ADMIN),
+                       "cannot add IPv%u rule \"not fwmark 0x%x lookup %u\"", family, mark, table);
+    }
+    accept_marks_in_rp_filter();
+    return 0;
+}
+
+void netlink_rules_del(struct netlink *n, uint32_t table, uint32_t mark, uint32_t priority)
+{
+    const struct rule r = {table, mark, priority};
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        for (int i = 0; i < RULE_COPIES_MAX; i++) {
+            if (rule_change(n, RTM_DELRULE, family, &r) < 0)
+                break;
+        }
+    }
+}
+
+struct route {
+    uint32_t table;
+    struct addr prefix; /* host bits zero: the kernel refuses others */
+    unsigned bits;
+    int ifindex; /* 0: a throw route */
+    const struct addr *src;
+};
+
+static struct route route_of(uint32_t table, const struct addr *prefix, unsigned bits, int ifindex)
+{
+    struct addr hi;
+    struct route r = {.table = table, .bits = bits, .ifindex = ifindex};
+    addr_prefix_range(prefix, bits, &r.prefix, &hi);
+    return r;
+}
+
+static struct nlmsghdr *route_begin(struct netlink *n, uint16_t type, const struct route *r)
+{
+    struct rtmsg *rt;
+    uint16_t flags = type == RTM_NEWROUTE ? NLM_F_CREATE | NLM_F_REPLACE : 0;
+    struct nlmsghdr *h = rtnl_begin(&n->rt, type, flags, sizeof *rt, (void **)&rt);
+
+    rt->rtm_family = rtnl_af(r->prefix.family);
+    rt->rtm_dst_len = (uint8_t)r->bits;
+    rt->rtm_table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
+    rt->rtm_protocol = RTPROT_STATIC;
+    rt->rtm_type = r->ifindex ? RTN_UNICAST : RTN_THROW;
+    rt->rtm_scope = r->ifindex ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    if (type == RTM_DELROUTE)
+        rt->rtm_scope = RT_SCOPE_NOWHERE;
+    mnl_attr_put_u32(h, RTA_TABLE, r->table);
+    if (r->bits)
+        rtnl_put_addr(h, RTA_DST, &r->prefix);
+    if (r->ifindex)
+        mnl_attr_put_u32(h, RTA_OIF, (uint32_t)r->ifindex);
+    if (r->src && r->src->family)
+        rtnl_put_addr(h, RTA_PREFSRC, r->src);
+    return h;
+}
+
+static const char *route_hint(int e, const struct route *r)
+{
+    if (e == -EPERM)
+        return HINT_NET_ADMIN;
+    if (e == -EINVAL && r->src && r->src->family)
+        return "is the source address one of this host's?";
+    if (e == -ENETDOWN || e == -ENODEV)
+        return "the interface is down or gone";
+    if (family_missing(e))
+        return "IPv6 is switched off on this machine";
+    return NULL;
+}
+
+static err_t route_add(struct netlink *n, const struct route *r, struct io_error *err)
+{
+    char prefix[ADDR_STR_MAX], name[IF_NAMESIZE] = "";
+    int e = rtnl_talk(&n->rt, route_begin(n, RTM_NEWROUTE, r), NULL, NULL);
+    if (e == 0)
+        return 0;
+    if (r->ifindex)
+        if_indextoname((unsigned)r->ifindex, name);
+    return io_fail(err, -e, route_hint(e, r), "cannot add route %s/%u %s%s table %u",
+                   addr_str(&r->prefix, prefix), r->bits, r->ifindex ? "dev " : "throw", name,
+                   r->table);
+}
+
+err_t netlink_route_add(struct netlink *n, uint32_t table, const struct addr *prefix, unsigned bits,
+                        int ifindex, const struct addr *src, struct io_error *err)
+{
+    struct route r = route_of(table, prefix, bits, ifindex);
+    r.src = src;
+    return route_add(n, &r, err);
+}
+
+err_t netlink_throw_add(struct netlink *n, uint32_t table, const struct addr *prefix, unsigned bits,
+                        struct io_error *err)
+{
+    struct route r = route_of(table, prefix, bits, 0);
+    return route_add(n, &r, err);
+}
+
+static err_t route_del(struct netlink *n, const struct route *r)
+{
+    int e = rtnl_talk(&n->rt, route_begin(n, RTM_DELROUTE, r), NULL, NULL);
+    /* ENODEV: with the TUN device its routes went too. */
+    return e == 0 || e == -ESRCH || e == -ENOENT || e == -ENODEV ? 0 : E_SYS;
+}
+
+err_t netlink_route_del(struct netlink *n, uint32_t table, const struct addr *prefix, unsigned bits,
+                        int ifindex)
+{
+    struct route r = route_of(table, prefix, bits, ifindex);
+    return route_del(n, &r);
+}
+
+err_t netlink_throw_del(struct netlink *n, uint32_t table, const struct addr *prefix, unsigned bits)
+{
+    struct route r = route_of(table, prefix, bits, 0);
+    return route_del(n, &r);
+}
+
+struct flush {
+    uint32_t table;
+    struct buf rows; /* whole messages, ready to be sent back as deletions */
+};
+
+static int on_flush_row(const struct nlmsghdr *h, void *data)
+{
+    struct flush *f = data;
+    const struct rtmsg *rt = mnl_nlmsg_get_payload(h);
+
+    if (h->nlmsg_type != RTM_NEWROUTE || (rt->rtm_flags & RTM_F_CLONED))
+        return MNL_CB_OK;
+    const struct nlattr *a = rtnl_attr(h, sizeof *rt, RTA_TABLE);
+    uint32_t table = a && mnl_attr_get_payload_len(a) == 4 ? mnl_attr_get_u32(a) : rt->rtm_table;
+    if (table == f->table)
+        buf_add(&f->rows, h, NLMSG_ALIGN(h->nlmsg_len));
+    return MNL_CB_OK;
+}
+
+static void delete_rows(struct netlink *n, struct buf *rows)
+{
+    int left = (int)rows->n;
+    struct nlmsghdr *h = (void *)rows->s;
+    while (h && mnl_nlmsg_ok(h, left)) {
+        struct nlmsghdr *next = mnl_nlmsg_next(h, &left);
+        h->nlmsg_type = RTM_DELROUTE;
+        h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+        (void)!rtnl_talk(&n->rt, h, NULL, NULL);
+        h = next;
+    }
+}
+
+/* False: the table changed while it was read, so read again. */
+static bool flush_family(struct netlink *n, uint32_t table, uint8_t family)
+{
+    struct flush f = {.table = table};
+    struct rtmsg *rt;
+    struct nlmsghdr *h = rtnl_begin(&n->rt, RTM_GETROUTE, NLM_F_DUMP, sizeof *rt, (void **)&rt);
+
+    rt->rtm_family = rtnl_af(family);
+    mnl_attr_put_u32(h, RTA_TABLE, table);
+    int e = rtnl_talk(&n->rt, h, on_flush_row, &f);
+    if (!f.rows.err)
+        delete_rows(n, &f.rows);
+    buf_free(&f.rows);
+    return e != -EINTR;
+}
+
+void netlink_table_flush(struct netlink *n, uint32_t table)
+{
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        for (int i = 0; i < FLUSH_TRIES; i++) {
+            if (flush_family(n, table, family))
+                break;
+        }
+    }
+}

@@ -1,0 +1,9 @@
+/* What netlink.c (look-ups) and netlink_route.c (rules and routes) share. */
+#pragma once
+
+#include "io/netlink.h"
+#include "io/rtnl.h"
+
+struct netlink {
+    struct rtnl rt;
+};

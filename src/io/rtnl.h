@@ -1,0 +1,26 @@
+/* One request over rtnetlink and its answer, for netlink.c, netlink_route.c and tun.c. */
+#pragma once
+
+#include "base/addr.h"
+
+#include <libmnl/libmnl.h>
+
+struct rtnl {
+    struct mnl_socket *socket;
+    uint32_t seq, port;
+    _Alignas(struct nlmsghdr) uint8_t buf[32768]; /* dumps come in pieces up to this size */
+};
+
+/* 0 or a negative errno; after a failure there is nothing to close. */
+int rtnl_open(struct rtnl *r) must_use;
+void rtnl_close(struct rtnl *r);
+/* An empty message in r->buf with a header of n bytes (zeroed) at *extra. */
+struct nlmsghdr *rtnl_begin(struct rtnl *r, uint16_t type, uint16_t flags, size_t n, void **extra);
+void rtnl_put_addr(struct nlmsghdr *h, uint16_t type, const struct addr *a);
+/* The attribute of this type behind a header of n bytes, or NULL. */
+const struct nlattr *rtnl_attr(const struct nlmsghdr *h, size_t n, uint16_t type);
+/* No family: a is NULL or no address. */
+struct addr rtnl_get_addr(const struct nlattr *a, uint8_t af);
+/* Sends h and hands every message of the answer to cb (may be NULL). 0 or a negative errno. */
+int rtnl_talk(struct rtnl *r, struct nlmsghdr *h, mnl_cb_t cb, void *data) must_use;
+uint8_t rtnl_af(uint8_t family); /* 4 or 6 to AF_INET or AF_INET6 */

@@ -1,0 +1,133 @@
+/*
+ * Sending bursts (see sock.h). Source address and TOS go along as control messages; "don't
+ * fragment" is a property of the socket in Linux (ip(7)), so a burst is cut where it changes and
+ * the option set only then.
+ */
+#include "io/sock_scratch.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void put_control(struct msghdr *h, int level, int type, const void *v, size_t n)
+{
+    struct cmsghdr *c = (void *)((uint8_t *)h->msg_control + h->msg_controllen);
+    c->cmsg_level = level;
+    c->cmsg_type = type;
+    c->cmsg_len = CMSG_LEN(n);
+    memcpy(CMSG_DATA(c), v, n);
+    h->msg_controllen += CMSG_SPACE(n);
+}
+
+static void put_source(struct msghdr *h, const struct addr *a)
+{
+    if (a->family == 4) {
+        struct in_pktinfo pi = {0};
+        memcpy(&pi.ipi_spec_dst, a->ip, 4);
+        put_control(h, IPPROTO_IP, IP_PKTINFO, &pi, sizeof pi);
+    } else {
+        struct in6_pktinfo pi = {0};
+        memcpy(&pi.ipi6_addr, a->ip, 16);
+        put_control(h, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof pi);
+    }
+}
+
+/* Raw IPv6 sockets take a port for a protocol number (ipv6(7)), so it stays 0 there. */
+static socklen_t put_name(union sock_name *name, const struct endpoint *to, bool raw)
+{
+    uint16_t port = htons(raw ? 0 : to->port);
+    if (to->addr.family == 4) {
+        name->in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+        memcpy(&name->in.sin_addr, to->addr.ip, 4);
+        return sizeof name->in;
+    }
+    name->in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+    memcpy(&name->in6.sin6_addr, to->addr.ip, 16);
+    return sizeof name->in6;
+}
+
+static void tx_prepare(const struct sock *s, struct sock_burst *b, size_t i, const struct io_msg *m)
+{
+    struct msghdr *h = &b->hdr[i].msg_hdr;
+    int tos = m->tos;
+
+    b->iov[i] = (struct iovec){m->data, m->len};
+    h->msg_namelen = put_name(&b->name[i], &m->remote, s->kind == SOCK_ESP);
+    h->msg_controllen = 0;
+    if (!addr_any(&m->local.addr))
+        put_source(h, &m->local.addr);
+    if (s->family == 4)
+        put_control(h, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+    else
+        put_control(h, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
+}
+
+static err_t set_df(struct sock *s, bool df)
+{
+    int v4 = df ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
+    int v6 = df ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT;
+    if (s->df == df)
+        return 0;
+    int r = s->family == 4 ? setsockopt(s->fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4, sizeof v4)
+                           : setsockopt(s->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &v6, sizeof v6);
+    if (r < 0)
+        return E_SYS;
+    s->df = df;
+    return 0;
+}
+
+/* The number of messages at the front that go out in one piece. */
+static size_t run_of(const struct io_msg *msgs, size_t n)
+{
+    size_t i = 1;
+    while (i < n && i < IO_BURST && msgs[i].df == msgs[0].df)
+        i++;
+    return i;
+}
+
+/* Number taken of the n prepared headers, or E_SYS. */
+static int tx_run(struct sock *s, struct mmsghdr *h, size_t n, size_t *failed)
+{
+    size_t at = 0;
+    bool again = false; /* the same message once more: the error may be an earlier one's */
+
+    while (at < n) {
+        int k = sendmmsg(s->fd, h + at, (unsigned)(n - at), MSG_DONTWAIT);
+        if (k > 0) {
+            at += (size_t)k;
+            again = false;
+        } else if (errno == EAGAIN) {
+            break;
+        } else if (errno == EBADF || errno == ENOTSOCK) {
+            return E_SYS;
+        } else if (errno == EINTR || (errno == ECONNREFUSED && !again)) {
+            again = errno == ECONNREFUSED;
+        } else {
+            at++;
+            ++*failed;
+            again = false;
+        }
+    }
+    return (int)at;
+}
+
+int sock_send(struct sock *s, const struct io_msg *msgs, size_t n, size_t *failed)
+{
+    struct sock_burst *b = &s->scratch->tx;
+    size_t done = 0;
+
+    *failed = 0;
+    while (done < n) {
+        size_t run = run_of(msgs + done, n - done);
+        if (set_df(s, msgs[done].df) < 0)
+            return done ? (int)done : E_SYS;
+        for (size_t i = 0; i < run; i++)
+            tx_prepare(s, b, i, &msgs[done + i]);
+        int k = tx_run(s, b->hdr, run, failed);
+        if (k < 0)
+            return done ? (int)done : k;
+        done += (size_t)k;
+        if ((size_t)k < run)
+            break;
+    }
+    return (int)done;
+}
