@@ -12,6 +12,8 @@
 /* Fetches algorithms, runs the self-test (different data in each lane). E_NOTSUP names in *what. */
 err_t cr_init(const char **what) must_use;
 void cr_fini(void);
+/* What is not as it should be (a suite in which ipsec-mb failed the self-test), for the log; NULL: nothing. */
+const char *cr_note(void);
 void cr_random(void *p, size_t n); /* never fails: aborts if the system has no entropy source */
 
 /* --- hash and PRF (by PRF transform id) --- */
@@ -62,6 +64,8 @@ err_t cr_esp_new(enum cr_impl impl, const struct alg *encr, const struct alg *in
                  struct bytes key, struct bytes integ_key, struct cr_esp **out) must_use;
 void cr_esp_free(struct cr_esp *e);
 bool cr_esp_supported(enum cr_impl impl, const struct alg *encr, const struct alg *integ);
+/* Who carries it: "ipsec-mb", "openssl", or "none". */
+const char *cr_esp_impl_name(enum cr_impl impl, const struct alg *encr, const struct alg *integ);
 
 /*
  * One operation: the bytes of an ESP packet from the SPI on.

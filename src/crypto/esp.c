@@ -1,0 +1,107 @@
+/*
+ * The packet path: chooses the implementation of an SA and of a worker and hands each operation to
+ * the one that holds its key. Called by the data plane and by bench/.
+ *
+ * CR_AUTO means ipsec-mb for every suite in which the self-test found it right, OpenSSL otherwise.
+ */
+#include "crypto/esp_impl.h"
+#include "crypto/init.h"
+#include <stdlib.h>
+
+struct cr_esp_ctx {
+    enum cr_impl impl;
+    struct imb_ctx *imb; /* NULL: OpenSSL only */
+};
+
+bool esp_suite_ok(const struct alg *encr, const struct alg *integ)
+{
+    if (!encr || encr->type != T_ENCR)
+        return false;
+    return encr->aead ? !integ : integ && integ->type == T_INTEG;
+}
+
+bool cr_esp_supported(enum cr_impl impl, const struct alg *encr, const struct alg *integ)
+{
+    if (!esp_suite_ok(encr, integ))
+        return false;
+    return impl != CR_IMB || imb_trusted(encr, integ);
+}
+
+const char *cr_esp_impl_name(enum cr_impl impl, const struct alg *encr, const struct alg *integ)
+{
+    if (!cr_esp_supported(impl, encr, integ))
+        return "none";
+    return impl != CR_OSSL && imb_trusted(encr, integ) ? "ipsec-mb" : "openssl";
+}
+
+err_t cr_esp_ctx_new(enum cr_impl impl, struct cr_esp_ctx **out)
+{
+    struct cr_esp_ctx *c = calloc(1, sizeof *c);
+    *out = NULL;
+    if (!c)
+        return E_NOMEM;
+    c->impl = impl;
+    if (impl != CR_OSSL)
+        c->imb = imb_ctx_new();
+    if (impl == CR_IMB && !c->imb) {
+        free(c);
+        return E_NOTSUP;
+    }
+    *out = c;
+    return E_OK;
+}
+
+void cr_esp_ctx_free(struct cr_esp_ctx *c)
+{
+    if (!c)
+        return;
+    imb_ctx_free(c->imb);
+    free(c);
+}
+
+err_t cr_esp_new(enum cr_impl impl, const struct alg *encr, const struct alg *integ,
+                 struct bytes key, struct bytes integ_key, struct cr_esp **out)
+{
+    *out = NULL;
+    if (!cr_esp_supported(impl, encr, integ))
+        return E_NOTSUP;
+    if (key.n != (size_t)encr->key_len + encr->salt_len ||
+        integ_key.n != (integ ? integ->key_len : 0u))
+        return E_USAGE;
+    if (impl != CR_OSSL && imb_trusted(encr, integ))
+        return imb_esp_new(encr, integ, key, integ_key, out);
+    return ossl_esp_new(encr, integ, key, integ_key, out);
+}
+
+void cr_esp_free(struct cr_esp *e)
+{
+    if (!e)
+        return;
+    if (e->imb)
+        imb_esp_free(e);
+    else
+        ossl_esp_free(e);
+}
+
+/* An ipsec-mb key on a worker without it: a mistake of the caller's, not of a peer. */
+static void each(struct cr_op *ops, size_t n, bool skip_imb, void (*f)(struct cr_op *))
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!ops[i].key->imb)
+            f(&ops[i]);
+        else if (!skip_imb)
+            ops[i].status = E_USAGE;
+    }
+}
+
+void cr_seal(struct cr_esp_ctx *c, struct cr_op *ops, size_t n)
+{
+    if (!c->imb || imb_seal(c->imb, ops, n))
+        each(ops, n, c->imb != NULL, ossl_esp_seal);
+}
+
+void cr_open(struct cr_esp_ctx *c, struct cr_op *ops, size_t n)
+{
+    if (!c->imb || imb_open(c->imb, ops, n))
+        each(ops, n, c->imb != NULL, ossl_esp_open);
+}

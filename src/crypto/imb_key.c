@@ -1,0 +1,157 @@
+/*
+ * Keys of an SA as ipsec-mb wants them: round keys, GCM tables, HMAC states after the padded key.
+ * All is computed here, once, when an SA is installed. Called by esp.c.
+ */
+#include <intel-ipsec-mb.h>
+
+#include "crypto/imb_impl.h"
+#include <stdlib.h>
+
+static void gcm_keys(struct imb_esp *k, const uint8_t *key)
+{
+    IMB_MGR *m = imb_mgr();
+    k->gcm = true;
+    switch (k->head.encr->key_bits) {
+    case 128:
+        IMB_AES128_GCM_PRE(m, key, &k->k.gcm);
+        k->gcm_enc = m->gcm128_enc;
+        k->gcm_dec = m->gcm128_dec;
+        break;
+    case 192:
+        IMB_AES192_GCM_PRE(m, key, &k->k.gcm);
+        k->gcm_enc = m->gcm192_enc;
+        k->gcm_dec = m->gcm192_dec;
+        break;
+    default:
+        IMB_AES256_GCM_PRE(m, key, &k->k.gcm);
+        k->gcm_enc = m->gcm256_enc;
+        k->gcm_dec = m->gcm256_dec;
+    }
+}
+
+static void chacha_keys(struct imb_esp *k, const uint8_t *key)
+{
+    memcpy(k->k.chacha, key, sizeof k->k.chacha);
+    k->enc_keys = k->dec_keys = k->k.chacha;
+    k->cipher = IMB_CIPHER_CHACHA20_POLY1305;
+    k->hash = IMB_AUTH_CHACHA20_POLY1305;
+}
+
+static void aes_keys(struct imb_esp *k, const uint8_t *key)
+{
+    struct imb_block_key *b = &k->k.block;
+    if (k->head.encr->key_bits == 128)
+        IMB_AES_KEYEXP_128(imb_mgr(), key, b->enc, b->dec);
+    else if (k->head.encr->key_bits == 192)
+        IMB_AES_KEYEXP_192(imb_mgr(), key, b->enc, b->dec);
+    else
+        IMB_AES_KEYEXP_256(imb_mgr(), key, b->enc, b->dec);
+    k->enc_keys = b->enc;
+    k->dec_keys = b->dec;
+    k->cipher = IMB_CIPHER_CBC;
+}
+
+static void des3_keys(struct imb_esp *k, const uint8_t *key)
+{
+    struct imb_block_key *b = &k->k.block;
+    for (size_t i = 0; i < 3; i++) {
+        IMB_DES_KEYSCHED(imb_mgr(), b->des[i], key + 8 * i);
+        b->des_keys[i] = b->des[i];
+    }
+    k->enc_keys = k->dec_keys = b->des_keys;
+    k->cipher = IMB_CIPHER_DES3;
+}
+
+static void iv_key(struct imb_block_key *b)
+{
+    DECLARE_ALIGNED(uint8_t unused[15 * 16], 16);
+    uint8_t raw[16];
+    cr_random(raw, sizeof raw);
+    IMB_AES_KEYEXP_128(imb_mgr(), raw, b->iv_key, unused);
+    secret_wipe(raw, sizeof raw);
+    secret_wipe(unused, sizeof unused);
+}
+
+static void block_keys(struct imb_esp *k, const uint8_t *key)
+{
+    switch (k->head.encr->id) {
+    case ENCR_AES_CBC:
+        aes_keys(k, key);
+        break;
+    case ENCR_3DES:
+        des3_keys(k, key);
+        break;
+    default:
+        k->cipher = IMB_CIPHER_NULL;
+    }
+    iv_key(&k->k.block);
+}
+
+/* RFC 2104 2: the hash's state after the block key xor 0x36 (inner) or 0x5c (outer). */
+static void pad_state(hash_one_block_t one_block, size_t block, struct bytes key, uint8_t pad,
+                      uint8_t *state)
+{
+    uint8_t b[128];
+    memset(b, pad, block);
+    for (size_t i = 0; i < key.n; i++)
+        b[i] ^= key.p[i];
+    one_block(b, state);
+    secret_wipe(b, sizeof b);
+}
+
+static void hmac_keys(struct imb_esp *k, struct bytes key)
+{
+    IMB_MGR *m = imb_mgr();
+    const struct {
+        uint16_t id;
+        IMB_HASH_ALG alg;
+        hash_one_block_t one_block;
+        size_t block;
+    } rows[] = {
+        {AUTH_HMAC_MD5_96, IMB_AUTH_MD5, m->md5_one_block, 64},
+        {AUTH_HMAC_SHA1_96, IMB_AUTH_HMAC_SHA_1, m->sha1_one_block, 64},
+        {AUTH_HMAC_SHA2_256_128, IMB_AUTH_HMAC_SHA_256, m->sha256_one_block, 64},
+        {AUTH_HMAC_SHA2_384_192, IMB_AUTH_HMAC_SHA_384, m->sha384_one_block, 128},
+        {AUTH_HMAC_SHA2_512_256, IMB_AUTH_HMAC_SHA_512, m->sha512_one_block, 128},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].id == k->head.integ->id) {
+            k->hash = rows[i].alg;
+            pad_state(rows[i].one_block, rows[i].block, key, 0x36, k->k.block.ipad);
+            pad_state(rows[i].one_block, rows[i].block, key, 0x5c, k->k.block.opad);
+        }
+}
+
+err_t imb_esp_new(const struct alg *encr, const struct alg *integ, struct bytes key,
+                  struct bytes integ_key, struct cr_esp **out)
+{
+    struct imb_esp *k = aligned_alloc(64, (sizeof *k + 63) / 64 * 64);
+    if (!k)
+        return E_NOMEM;
+    memset(k, 0, sizeof *k);
+    k->head = (struct cr_esp){.encr = encr,
+                              .integ = integ,
+                              .imb = true,
+                              .iv_len = encr->iv_len,
+                              .icv_len = integ ? integ->icv_len : encr->icv_len,
+                              .block = encr->block};
+    if (encr->salt_len)
+        memcpy(k->salt, key.p + encr->key_len, encr->salt_len);
+    if (encr->id == ENCR_CHACHA20_POLY1305)
+        chacha_keys(k, key.p);
+    else if (encr->aead)
+        gcm_keys(k, key.p);
+    else
+        block_keys(k, key.p);
+    if (integ)
+        hmac_keys(k, integ_key);
+    *out = &k->head;
+    return E_OK;
+}
+
+void imb_esp_free(struct cr_esp *e)
+{
+    struct imb_esp *k = (struct imb_esp *)e;
+    secret_wipe(k, sizeof *k);
+    free(k);
+}
