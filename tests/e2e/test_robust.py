@@ -43,12 +43,14 @@ def test_dead_peer_comes_back(lab, culvert):
 @pytest.mark.smoke
 def test_restarted_peer(lab, culvert):
     """RFC 7296 2.4: INITIAL_CONTACT of a peer that lost its state replaces what we had."""
-    a, b = pair(lab, culvert, unique="replace")
+    ours = dict(unique="replace", local=dict(id="a.lab"), remote=dict(id="b.lab"))
+    a, b = pair(lab, culvert, a_more=ours,
+                b_more=dict(unique="replace", local=dict(id="b.lab"), remote=dict(id="a.lab")))
     for _ in range(2):
         a.kill()
-        a.start(conf.simple(lab.a, lab, unique="replace"))
+        a.start(conf.simple(lab.a, lab, **ours))
         assert a.initiate().ok, a.tail()
-        until(lambda: a.up() and b.up(), f"the old SAs are gone on both sides\n{b.tail(15)}")
+        until(lambda: a.up() and b.up(), f"the old SAs are gone on both sides\n{b.tail(15)}", 5)
         assert lab.ping(count=3).lost == 0
 
 
