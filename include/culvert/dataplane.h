@@ -35,6 +35,8 @@ err_t dp_child_dir(struct dp *d, uint32_t child_id, enum child_dir dir) must_use
 void dp_child_del(struct dp *d, uint32_t child_id);
 err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *local,
                     const struct endpoint *remote) must_use;
+/* The path MTU of the outer packets of this SA, when it is not that of the settings. */
+err_t dp_child_mtu(struct dp *d, uint32_t child_id, uint16_t mtu) must_use;
 bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *out);
 
 /* Policies are replaced as a whole; the new view is used from the next batch on. */
