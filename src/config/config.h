@@ -21,7 +21,9 @@
 
 /*
  * Reads a file and what it includes, merges repeated sections and resolves references. Every value
- * is a VN_VALUE; each node knows its file and line. The caller frees with vnode_free.
+ * is a VN_VALUE; each node knows its file and line. The root's `value` holds the names of the
+ * files; a top-level section that others inherit from has a `value`. The caller frees with
+ * vnode_free.
  */
 err_t config_read_file(const char *path, struct vnode **out, struct diag *d) must_use;
 /* The same from memory; `name` stands in reports, an include is an error. */
@@ -37,9 +39,11 @@ err_t config_read_text(const char *name, struct bytes text, struct vnode **out,
 err_t config_conn_from_tree(const struct vnode *conn, struct conn **out, struct diag *d) must_use;
 /* A section of a file's secrets: "ike-1 { id-a = ..., secret = ... }". *out is NULL with result 0
  * for what is known but has no use here (passphrases of private keys): a warning says so. */
-err_t config_shared_from_tree(const struct vnode *sec, struct shared **out, struct diag *d) must_use;
+err_t config_shared_from_tree(const struct vnode *sec, struct shared **out,
+                              struct diag *d) must_use;
 /* VICI's load-shared message {id, type, data, owners}: data is the secret itself, not encoded. */
-err_t config_shared_from_vici(const struct vnode *msg, struct shared **out, struct diag *d) must_use;
+err_t config_shared_from_vici(const struct vnode *msg, struct shared **out,
+                              struct diag *d) must_use;
 
 /* --- a whole file --- */
 
@@ -50,19 +54,19 @@ struct config_daemon {
     uint32_t keepalive_ms;
     uint16_t port, port_natt;
     bool make_before_break;
-    char tun[16];           /* name of the shared TUN device: culvert0 */
-    uint32_t mtu;           /* outer path MTU assumed: 1500 */
+    char tun[16]; /* name of the shared TUN device: culvert0 */
+    uint32_t mtu; /* outer path MTU assumed: 1500 */
     uint32_t route_table, route_table_prio;
-    uint32_t fwmark;        /* mark of the daemon's own packets */
-    uint32_t sa_max;        /* slots of the inbound SA table */
+    uint32_t fwmark;                             /* mark of the daemon's own packets */
+    uint32_t sa_max;                             /* slots of the inbound SA table */
     uint32_t hold_max, hold_per_policy, hold_ms; /* packets held while a tunnel comes up */
-    int log_level;          /* LEVEL_ERROR .. LEVEL_RAW of base/event.h */
-    char vici[128];         /* "unix:///run/culvert/culvert.vici" */
+    int log_level;                               /* LEVEL_ERROR .. LEVEL_RAW of base/event.h */
+    char vici[128];                              /* "unix:///run/culvert/culvert.vici" */
 };
 void config_daemon_default(struct config_daemon *s);
 
 struct config {
-    struct conn **conn;     /* one reference each */
+    struct conn **conn; /* one reference each */
     size_t conn_count;
     struct shared **shared;
     size_t shared_count;

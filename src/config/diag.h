@@ -22,7 +22,7 @@ struct diag_item {
 struct diag {
     struct diag_item *first, *last;
     size_t errors, warnings;
-    bool nomem;    /* a report was lost: the caller must not take the configuration */
+    bool nomem; /* a report was lost: the caller must not take the configuration */
 };
 
 /* Adds a report at `src` (may be NULL). word may be NULL; path is copied. At most 1000 are kept. */

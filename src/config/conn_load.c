@@ -1,0 +1,297 @@
+/*
+ * A connection's section, of a file or of VICI's load-conn, into struct conn: the rows of the
+ * schema, then what depends on more than one key: defaults that follow from others and checks for
+ * sense. Called by load.c and the daemon's VICI commands.
+ */
+#include "config/schema.h"
+#include <stdlib.h>
+
+static const char *const conn_sections[] = {"local", "remote", "children"};
+
+static bool has_prefix(const char *s, const char *prefix)
+{
+    return !strncmp(s, prefix, strlen(prefix));
+}
+
+static uint64_t max64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* --- children --- */
+
+/*
+ * swanctl.conf(5): life is rekey + 10 %, rand is what lies between. With life alone, rekey
+ * follows from it, so that a shorter life does not need a second setting.
+ */
+static void fill_limits(const struct vnode *sec, const char *const key[3], uint64_t *rekey,
+                        uint64_t *life, uint64_t *rnd)
+{
+    if (!has_key(sec, key[0]) && has_key(sec, key[1]))
+        *rekey = *life - *life / 11;
+    if (!has_key(sec, key[1]))
+        *life = *rekey + *rekey / 10;
+    if (!has_key(sec, key[2]))
+        *rnd = *life > *rekey ? *life - *rekey : 0;
+}
+
+static void check_limits(struct cx *cx, const struct vnode *sec, const char *const key[3],
+                         uint64_t rekey, uint64_t life, uint64_t rnd)
+{
+    if (life && rekey > life)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, key[0]), vnode_get(sec, key[0]),
+                  "%s lies behind %s; the SA would end before it is replaced", key[0], key[1]);
+    if (rekey && rnd >= rekey)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, key[2]), vnode_get(sec, key[2]),
+                  "%s must be smaller than %s", key[2], key[0]);
+}
+
+static void child_limits(struct cx *cx, const struct vnode *sec, struct conn_child *c)
+{
+    static const char *const times[] = {"rekey_time", "life_time", "rand_time"};
+    static const char *const bytes[] = {"rekey_bytes", "life_bytes", "rand_bytes"};
+    static const char *const packets[] = {"rekey_packets", "life_packets", "rand_packets"};
+    struct lifetime *l = &c->life;
+    fill_limits(sec, times, &l->rekey_s, &l->life_s, &c->rand_s);
+    fill_limits(sec, bytes, &l->rekey_bytes, &l->life_bytes, &c->rand_bytes);
+    fill_limits(sec, packets, &l->rekey_packets, &l->life_packets, &c->rand_packets);
+    check_limits(cx, sec, times, l->rekey_s, l->life_s, c->rand_s);
+    check_limits(cx, sec, bytes, l->rekey_bytes, l->life_bytes, c->rand_bytes);
+    check_limits(cx, sec, packets, l->rekey_packets, l->life_packets, c->rand_packets);
+}
+
+/* Address families of a list: bit 0 IPv4, bit 1 IPv6, both for dynamic. */
+static unsigned families(const struct ts_conf_list *l)
+{
+    unsigned f = 0;
+    for (size_t i = 0; i < l->count; i++)
+        f |= l->ts[i].dynamic ? 3 : l->ts[i].ts.lo.family == 4 ? 1 : 2;
+    return f;
+}
+
+static bool all_dynamic(const struct ts_conf_list *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (!l->ts[i].dynamic)
+            return false;
+    return true;
+}
+
+static void check_ts(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
+{
+    if (!(families(&c->local_ts) & families(&c->remote_ts)))
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "remote_ts"), vnode_get(sec, "remote_ts"),
+                  "local_ts and remote_ts have no address family in common");
+    bool transport = c->policy == CHILD_PROTECT && c->mode == MODE_TRANSPORT;
+    if (transport && (!all_dynamic(&c->local_ts) || !all_dynamic(&c->remote_ts)))
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "mode"), "transport",
+                  "transport mode with subnets is not supported yet; "
+                  "use mode = tunnel, or leave local_ts and remote_ts out");
+    if (c->policy == CHILD_PROTECT && all_dynamic(&c->local_ts) && all_dynamic(&c->remote_ts) &&
+        !transport && !has_key(sec, "local_ts") && !has_key(sec, "remote_ts"))
+        cx_report(cx, DIAG_WARNING, sec, NULL,
+                  "neither local_ts nor remote_ts is given: only traffic between the two gateways "
+                  "themselves is protected");
+}
+
+static void default_ts(struct ts_conf_list *l)
+{
+    const char *why;
+    if (l->count == 0 && ts_conf_parse(&l->ts[0], "dynamic", &why) == 0)
+        l->count = 1;
+}
+
+static void default_proposals(struct cx *cx, enum proto proto, struct proposals *p,
+                              bool *is_default)
+{
+    struct proposal_error err;
+    *is_default = true;
+    if (proposal_parse(proto, "default", p, &err))
+        cx->d->nomem = true;
+}
+
+static void child_from_tree(struct cx *cx, const struct vnode *sec, struct conn *conn)
+{
+    if (conn->child_count == CONN_CHILDREN_MAX) {
+        cx_report(cx, DIAG_ERROR, sec, NULL, "more than %d children", CONN_CHILDREN_MAX);
+        return;
+    }
+    struct conn_child *c = conn_child_add(conn, sec->name);
+    if (!c) {
+        cx->d->nomem = true;
+        return;
+    }
+    size_t before = cx->d->errors;
+    schema_apply(cx, SC_CHILD, sec, c);
+    for (const struct vnode *n = sec->child; n; n = n->next)
+        if (n->kind == VN_SECTION && !schema_find(SC_CHILD, n->name))
+            cx_report(cx, DIAG_ERROR, n, n->name, "a child has no sections");
+    if (cx->d->errors != before)
+        return; /* what follows would only repeat it */
+    default_ts(&c->local_ts);
+    default_ts(&c->remote_ts);
+    if (!has_key(sec, "esp_proposals"))
+        default_proposals(cx, PROTO_ESP, &c->esp, &c->esp_default);
+    child_limits(cx, sec, c);
+    check_ts(cx, sec, c);
+}
+
+static void children_from_tree(struct cx *cx, const struct vnode *sec, struct conn *conn)
+{
+    for (const struct vnode *n = sec->child; n; n = n->next) {
+        if (n->kind != VN_SECTION)
+            cx_report(cx, DIAG_ERROR, n, n->name, "expected a child's section: NAME { ... }");
+        else if (vnode_find(sec, n->name) != n) /* a file's are merged; VICI may repeat a name */
+            cx_report(cx, DIAG_ERROR, n, n->name, "a child of this name exists already");
+        else
+            child_from_tree(cx, n, conn);
+    }
+}
+
+/* --- authentication rounds --- */
+
+static bool is_cert_section(const struct vnode *n)
+{
+    return n->kind == VN_SECTION && (has_prefix(n->name, "cert") || has_prefix(n->name, "cacert"));
+}
+
+static void auth_from_tree(struct cx *cx, enum scope scope, const struct vnode *sec,
+                           struct conn_auth *auth)
+{
+    schema_apply(cx, scope, sec, auth);
+    for (const struct vnode *n = sec->child; n; n = n->next) {
+        if (n->kind != VN_SECTION || schema_find(scope, n->name))
+            continue;
+        if (is_cert_section(n))
+            cx_report(cx, DIAG_ERROR, n, n->name, "certificates are not supported yet");
+        else
+            cx_report(cx, DIAG_ERROR, n, n->name, "unknown section; see culvert.conf(5)");
+    }
+    if (!vnode_find(sec, "auth"))
+        cx_report(cx, DIAG_ERROR, sec, NULL,
+                  "auth is missing; its default pubkey is not supported yet: write auth = psk");
+}
+
+static void round_from_tree(struct cx *cx, const struct vnode *sec, struct conn *conn,
+                            unsigned rounds[2])
+{
+    bool remote = has_prefix(sec->name, "remote");
+    if (++rounds[remote] > 1) {
+        cx_report(cx, DIAG_ERROR, sec, sec->name,
+                  "more than one authentication round is not supported yet");
+        return;
+    }
+    auth_from_tree(cx, remote ? SC_REMOTE : SC_LOCAL, sec,
+                   remote ? &conn->auth_remote : &conn->auth_local);
+}
+
+/* --- the connection --- */
+
+static void conn_sections_from_tree(struct cx *cx, const struct vnode *sec, struct conn *conn)
+{
+    unsigned rounds[2] = {0};
+    for (const struct vnode *n = sec->child; n; n = n->next) {
+        if (n->kind != VN_SECTION || schema_find(SC_CONN, n->name))
+            continue;
+        if (!strcmp(n->name, "children"))
+            children_from_tree(cx, n, conn);
+        else if (has_prefix(n->name, "local") || has_prefix(n->name, "remote"))
+            round_from_tree(cx, n, conn, rounds);
+        else
+            cx_unknown_section(cx, n, conn_sections, 3);
+    }
+    for (unsigned remote = 0; remote < 2; remote++)
+        if (!rounds[remote])
+            cx_report(cx, DIAG_ERROR, sec, NULL, "a section %s { auth = psk } is missing",
+                      remote ? "remote" : "local");
+}
+
+static void conn_times(struct cx *cx, const struct vnode *sec, struct conn *c)
+{
+    if (has_key(sec, "reauth_time") && c->reauth_s && !has_key(sec, "rekey_time"))
+        c->rekey_s = 0;
+    uint64_t longer = max64(c->rekey_s, c->reauth_s);
+    if (!has_key(sec, "over_time"))
+        c->over_s = longer / 10;
+    if (!has_key(sec, "rand_time"))
+        c->rand_s = c->over_s < longer ? c->over_s : longer / 2;
+    if (c->rand_s &&
+        ((c->rekey_s && c->rand_s >= c->rekey_s) || (c->reauth_s && c->rand_s >= c->reauth_s)))
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "rand_time"), vnode_get(sec, "rand_time"),
+                  "rand_time must be smaller than rekey_time and reauth_time");
+}
+
+/* A single address or a name: something to send to. */
+static bool has_target(const struct conn *c)
+{
+    for (size_t i = 0; i < c->remote_count; i++) {
+        const struct addr_match *m = &c->remote[i];
+        if (m->host || (m->lo.family && addr_eq(&m->lo, &m->hi)))
+            return true;
+    }
+    return false;
+}
+
+static void check_children(struct cx *cx, const struct vnode *sec, const struct conn *c)
+{
+    const struct vnode *children = vnode_find(sec, "children");
+    if (c->child_count == 0)
+        cx_report(cx, DIAG_WARNING, sec, NULL, "no children { }: the connection protects nothing");
+    for (size_t i = 0; i < c->child_count && !has_target(c); i++) {
+        const struct vnode *ch = vnode_find(children, c->child[i].name);
+        if (c->child[i].policy == CHILD_PROTECT && c->child[i].start_action && ch)
+            cx_report(cx, DIAG_ERROR, key_or_section(ch, "start_action"),
+                      vnode_get(ch, "start_action"),
+                      "nobody to negotiate with: remote_addrs needs a single address or a name");
+    }
+}
+
+static void mixed_addrs(struct cx *cx, const struct vnode *sec, const struct conn *c)
+{
+    unsigned l = 0, r = 0;
+    for (size_t i = 0; i < c->local_count; i++)
+        l |= c->local[i].lo.family == 4 ? 1 : c->local[i].lo.family == 6 ? 2 : 3;
+    for (size_t i = 0; i < c->remote_count; i++)
+        r |= c->remote[i].lo.family == 4 ? 1 : c->remote[i].lo.family == 6 ? 2 : 3;
+    if (l && r && !(l & r))
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "remote_addrs"),
+                  vnode_get(sec, "remote_addrs"),
+                  "local_addrs and remote_addrs have no address family in common");
+}
+
+static void conn_finish(struct cx *cx, const struct vnode *sec, struct conn *c)
+{
+    conn_times(cx, sec, c);
+    if (!has_key(sec, "proposals"))
+        default_proposals(cx, PROTO_IKE, &c->ike, &c->ike_default);
+    mixed_addrs(cx, sec, c);
+    check_children(cx, sec, c);
+    if (c->local_count == 0) /* %any: one row without family */
+        c->local_count = 1;
+    if (c->remote_count == 0)
+        c->remote_count = 1;
+}
+
+err_t config_conn_from_tree(const struct vnode *sec, struct conn **out, struct diag *d)
+{
+    struct cx cx = {d};
+    size_t before = d->errors;
+    *out = NULL;
+    if (sec->kind != VN_SECTION || !sec->name) {
+        cx_report(&cx, DIAG_ERROR, sec, sec->name, "expected a connection's section: NAME { ... }");
+        return R_CONFIG_VALUE;
+    }
+    struct conn *c = conn_new(sec->name);
+    if (!c)
+        return E_NOMEM;
+    schema_apply(&cx, SC_CONN, sec, c);
+    conn_sections_from_tree(&cx, sec, c);
+    if (d->errors == before)
+        conn_finish(&cx, sec, c);
+    if (d->errors == before && !d->nomem) {
+        *out = c;
+        return E_OK;
+    }
+    conn_unref(c);
+    return d->nomem ? E_NOMEM : R_CONFIG_VALUE;
+}

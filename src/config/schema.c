@@ -1,0 +1,262 @@
+/*
+ * The rows of the schema: swanctl.conf(5)'s keys with its defaults, and culvertd's own section.
+ * What culvert does not do yet is listed too, so that it is refused by name, or accepted where the
+ * value changes nothing. Help lines end up in culvert.conf(5).
+ */
+#include "config/schema.h"
+#include "base/event.h"
+
+const char *const scope_path[SC_COUNT] = {
+    [SC_CONN] = "connections.<conn>",
+    [SC_LOCAL] = "connections.<conn>.local<suffix>",
+    [SC_REMOTE] = "connections.<conn>.remote<suffix>",
+    [SC_CHILD] = "connections.<conn>.children.<child>",
+    [SC_SECRET] = "secrets.ike<suffix>",
+    [SC_POOL] = "pools.<name>",
+    [SC_AUTHORITY] = "authorities.<name>",
+    [SC_DAEMON] = "culvertd",
+};
+
+const char *const value_type_text[V_COUNT_OF] = {
+    [V_BOOL] = "yes or no",
+    [V_TIME] = "time",
+    [V_COUNT] = "number",
+    [V_BYTES] = "bytes",
+    [V_DECIMAL] = "decimal number",
+    [V_WORD] = "word",
+    [V_MODE] = "word",
+    [V_ADDRS] = "list of addresses",
+    [V_PROPOSALS] = "list of proposals",
+    [V_TS] = "list of traffic selectors",
+    [V_AUTH] = "word",
+    [V_ID] = "identity",
+    [V_TEXT] = "text",
+    [V_SECRET] = "secret",
+    [V_OWNER] = "identity",
+    [V_ANY] = "any",
+    [V_FIXED] = "word",
+    [V_REFUSED] = "not supported yet",
+};
+
+static const struct word versions[] = {{"0", 0}, {"2", 2}, {NULL, 0}};
+static const struct word uniques[] = {{"no", UNIQUE_NO},
+                                      {"never", UNIQUE_NEVER},
+                                      {"keep", UNIQUE_KEEP},
+                                      {"replace", UNIQUE_REPLACE},
+                                      {NULL, 0}};
+static const struct word fragmentations[] = {{"yes", 1}, {"no", 0},    {"accept", 1}, {"true", 1},
+                                             {"1", 1},   {"false", 0}, {"0", 0},      {NULL, 0}};
+/* The second names are those of older versions, which charon still takes. */
+static const struct word starts[] = {{"none", START_NONE},
+                                     {"trap", START_TRAP},
+                                     {"start", START_START},
+                                     {"trap|start", START_TRAP | START_START},
+                                     {"start|trap", START_TRAP | START_START},
+                                     {"clear", START_NONE},
+                                     {"hold", START_TRAP},
+                                     {"route", START_TRAP},
+                                     {"restart", START_START},
+                                     {NULL, 0}};
+static const struct word dpds[] = {
+    {"clear", DPD_CLEAR}, {"trap", DPD_TRAP},  {"restart", DPD_RESTART}, {"none", DPD_CLEAR},
+    {"hold", DPD_TRAP},   {"route", DPD_TRAP}, {"start", DPD_RESTART},   {NULL, 0}};
+static const struct word levels[] = {{"error", LEVEL_ERROR},
+                                     {"audit", LEVEL_AUDIT},
+                                     {"control", LEVEL_CTRL},
+                                     {"detail", LEVEL_DETAIL},
+                                     {"raw", LEVEL_RAW},
+                                     {"-1", LEVEL_ERROR},
+                                     {"0", LEVEL_AUDIT},
+                                     {"1", LEVEL_CTRL},
+                                     {"2", LEVEL_DETAIL},
+                                     {"3", LEVEL_RAW},
+                                     {NULL, 0}};
+
+#define AT(type, field) .off = offsetof(type, field), .size = sizeof(((type *)0)->field)
+#define NO_ONLY         "no|false|0|disabled"
+#define YES_ONLY        "yes|true|1|enabled"
+
+#define CONN(k, t, d, field, h)                                                                    \
+    {                                                                                              \
+        SC_CONN, k, t, d, h, AT(struct conn, field)
+#define CHILD(k, t, d, field, h)                                                                   \
+    {                                                                                              \
+        SC_CHILD, k, t, d, h, AT(struct conn_child, field)
+#define DAEMON(k, t, d, field, h)                                                                  \
+    {                                                                                              \
+        SC_DAEMON, k, t, d, h, AT(struct config_daemon, field)
+#define FIXED(s, k, d, only_, h)                                                                   \
+    {                                                                                              \
+        s, k, V_FIXED, d, h, .only = only_                                                         \
+    }
+#define REFUSED(s, k, h)                                                                           \
+    {                                                                                              \
+        s, k, V_REFUSED, "", h                                                                     \
+    }
+#define UNUSED(s, k, d, h)                                                                         \
+    {                                                                                              \
+        s, k, V_ANY, d, h                                                                          \
+    }
+
+const struct row schema[] =
+    {
+        /* clang-format off */
+    /* --- a connection --- */
+    CONN("version", V_WORD, "0", version, "IKE version: 2, or 0 for IKEv2 with IKEv1 accepted once culvert speaks it."), .words = versions},
+    CONN("local_addrs", V_ADDRS, "%any", local, "Our addresses: addresses, names, subnets, ranges or %any. The first single address is the one we initiate from."), .aux = offsetof(struct conn, local_count)},
+    CONN("remote_addrs", V_ADDRS, "%any", remote, "The peer's addresses, likewise. To initiate, at least one single address or name is needed."), .aux = offsetof(struct conn, remote_count)},
+    CONN("local_port", V_COUNT, "500", local_port, "Our UDP port for IKE."), .min = 1, .max = 65535},
+    CONN("remote_port", V_COUNT, "500", remote_port, "The peer's UDP port for IKE; with 500 the negotiation moves to 4500 behind a NAT."), .min = 1, .max = 65535},
+    CONN("proposals", V_PROPOSALS, "default", ike, "IKE proposals, for example aes256gcm16-prfsha384-x25519 or aes128-sha256-modp2048; default stands for what RFC 8247 recommends."), .aux = offsetof(struct conn, ike_default), .min = PROTO_IKE},
+    CONN("encap", V_BOOL, "no", encap, "Force UDP encapsulation of ESP, as if there were a NAT.")},
+    CONN("mobike", V_BOOL, "yes", mobike, "Move to UDP port 4500 in the second exchange, as MOBIKE (RFC 4555) does.")},
+    CONN("fragmentation", V_WORD, "yes", fragmentation, "IKE fragmentation (RFC 7383)."), .words = fragmentations},
+    CONN("dpd_delay", V_TIME, "0s", dpd_delay_s, "Ask whether the peer is alive after this time without a sign of life; 0: never.")},
+    CONN("dpd_timeout", V_TIME, "0s", dpd_timeout_s, "IKEv1 only; IKEv2 uses the retransmission times.")},
+    CONN("keyingtries", V_COUNT, "1", keyingtries, "Rounds of retransmissions for the first message; 0: forever."), .max = 100000},
+    CONN("unique", V_WORD, "no", unique, "What happens to older IKE SAs of the same peer identity: no replaces on INITIAL_CONTACT, never ignores that, keep refuses the new one, replace deletes the old one."), .words = uniques},
+    CONN("rekey_time", V_TIME, "4h", rekey_s, "Rekey the IKE SA after this time; 0: never. With reauth_time set the default is 0.")},
+    CONN("reauth_time", V_TIME, "0s", reauth_s, "Authenticate anew, with a new IKE SA, after this time; 0: never.")},
+    CONN("over_time", V_TIME, "10% of the longer of rekey_time and reauth_time", over_s, "Delete the IKE SA this long after its rekeying was due and failed.")},
+    CONN("rand_time", V_TIME, "over_time", rand_s, "A random part of this time is subtracted from rekey_time and reauth_time, so that the peers do not collide.")},
+    FIXED(SC_CONN, "aggressive", "no", NO_ONLY, "IKEv1 aggressive mode."),
+    FIXED(SC_CONN, "pull", "yes", YES_ONLY, "IKEv1 mode config in pull mode."),
+    FIXED(SC_CONN, "dscp", "000000", "000000|0", "DSCP of IKE packets."),
+    FIXED(SC_CONN, "childless", "allow", "allow|never", "Childless IKE SAs (RFC 6023)."),
+    UNUSED(SC_CONN, "send_certreq", "yes", "Send certificate requests; without effect with pre-shared keys."),
+    UNUSED(SC_CONN, "send_cert", "ifasked", "Send certificates; without effect with pre-shared keys."),
+    REFUSED(SC_CONN, "ppk_id", "Identity of a post-quantum pre-shared key (RFC 8784)."),
+    FIXED(SC_CONN, "ppk_required", "no", NO_ONLY, "Insist on a post-quantum pre-shared key."),
+    REFUSED(SC_CONN, "vips", "Virtual addresses to ask for."),
+    REFUSED(SC_CONN, "pools", "Pools to assign virtual addresses from."),
+    FIXED(SC_CONN, "if_id_in", "0", "0", "XFRM interface id, inbound."),
+    FIXED(SC_CONN, "if_id_out", "0", "0", "XFRM interface id, outbound."),
+    FIXED(SC_CONN, "mediation", "no", NO_ONLY, "Mediation connection."),
+    REFUSED(SC_CONN, "mediated_by", "Mediation connection to use."),
+    REFUSED(SC_CONN, "mediation_peer", "Identity at the mediation server."),
+
+    /* --- who we are --- */
+    {SC_LOCAL, "auth", V_AUTH, "pubkey", "How we authenticate. Only psk is supported yet, so it must be written.", AT(struct conn_auth, kind)},
+    {SC_LOCAL, "id", V_ID, "our address", "Our identity: an address, a host name, a mail address, or with a prefix such as fqdn: or keyid:.", AT(struct conn_auth, id)},
+    UNUSED(SC_LOCAL, "round", "0", "Order of authentication rounds; there is one round yet."),
+    REFUSED(SC_LOCAL, "certs", "Our certificates."),
+    REFUSED(SC_LOCAL, "pubkeys", "Our raw public keys."),
+    REFUSED(SC_LOCAL, "eap_id", "EAP identity."),
+    REFUSED(SC_LOCAL, "aaa_id", "Identity of the EAP server."),
+    REFUSED(SC_LOCAL, "xauth_id", "XAuth user name."),
+
+    /* --- who the peer is --- */
+    {SC_REMOTE, "auth", V_AUTH, "pubkey", "How the peer must authenticate. Only psk is supported yet, so it must be written.", AT(struct conn_auth, kind)},
+    {SC_REMOTE, "id", V_ID, "%any", "The identity the peer must have; * as first label or user name matches many.", AT(struct conn_auth, id)},
+    UNUSED(SC_REMOTE, "round", "0", "Order of authentication rounds; there is one round yet."),
+    REFUSED(SC_REMOTE, "certs", "Certificates to accept."),
+    REFUSED(SC_REMOTE, "cacerts", "Certification authorities to accept."),
+    REFUSED(SC_REMOTE, "ca_id", "Identity that a certification authority of the chain must have."),
+    REFUSED(SC_REMOTE, "pubkeys", "Raw public keys to accept."),
+    REFUSED(SC_REMOTE, "groups", "Groups the peer must belong to."),
+    REFUSED(SC_REMOTE, "cert_policy", "Certificate policies to require."),
+    FIXED(SC_REMOTE, "revocation", "relaxed", "relaxed", "Policy of certificate revocation."),
+    REFUSED(SC_REMOTE, "eap_id", "EAP identity to expect."),
+
+    /* --- a child --- */
+    CHILD("local_ts", V_TS, "dynamic", local_ts, "Our side's traffic: subnets, ranges, or dynamic for our own address, each with [protocol/port] if wanted.")},
+    CHILD("remote_ts", V_TS, "dynamic", remote_ts, "The peer's side, likewise.")},
+    CHILD("esp_proposals", V_PROPOSALS, "default", esp, "ESP proposals, for example aes128gcm16 or aes256-sha256-modp2048; a key exchange gives forward secrecy on rekeying; esn or noesn-esn for extended sequence numbers."), .aux = offsetof(struct conn_child, esp_default), .min = PROTO_ESP},
+    REFUSED(SC_CHILD, "ah_proposals", "AH proposals."),
+    CHILD("mode", V_MODE, "tunnel", mode, "tunnel; transport between the two end points themselves (dynamic selectors only yet); pass and drop are policies without a tunnel.")},
+    CHILD("start_action", V_WORD, "none", start_action, "none waits; trap negotiates when traffic comes; start negotiates at once; trap|start does both."), .words = starts},
+    CHILD("dpd_action", V_WORD, "clear", dpd_action, "When the peer is found dead: clear, trap or restart."), .words = dpds},
+    CHILD("close_action", V_WORD, "none", close_action, "When the peer closes the CHILD SA: none, trap or start."), .words = starts},
+    CHILD("rekey_time", V_TIME, "1h", life.rekey_s, "Rekey after this time; 0: never.")},
+    CHILD("life_time", V_TIME, "110% of rekey_time", life.life_s, "Delete the CHILD SA after this time.")},
+    CHILD("rand_time", V_TIME, "life_time - rekey_time", rand_s, "A random part of it is subtracted from rekey_time.")},
+    CHILD("rekey_bytes", V_BYTES, "0", life.rekey_bytes, "Rekey after this much traffic; 0: no limit.")},
+    CHILD("life_bytes", V_BYTES, "110% of rekey_bytes", life.life_bytes, "Delete the CHILD SA after this much traffic.")},
+    CHILD("rand_bytes", V_BYTES, "life_bytes - rekey_bytes", rand_bytes, "A random part of it is subtracted from rekey_bytes.")},
+    CHILD("rekey_packets", V_COUNT, "0", life.rekey_packets, "Rekey after this many packets; 0: no limit."), .max = UINT64_MAX / 2},
+    CHILD("life_packets", V_COUNT, "110% of rekey_packets", life.life_packets, "Delete the CHILD SA after this many packets."), .max = UINT64_MAX / 2},
+    CHILD("rand_packets", V_COUNT, "life_packets - rekey_packets", rand_packets, "A random part of it is subtracted from rekey_packets."), .max = UINT64_MAX / 2},
+    CHILD("replay_window", V_COUNT, "32", replay_window, "Packets that may come late; 0 turns replay protection off."), .max = 4096},
+    CHILD("priority", V_COUNT, "0", priority, "Priority of the policies, lower first; 0: by how specific the selectors are."), .max = UINT32_MAX},
+    FIXED(SC_CHILD, "sha256_96", "no", NO_ONLY, "HMAC-SHA-256 with 96 bits."),
+    FIXED(SC_CHILD, "updown", "", "", "Script to run when the CHILD SA comes and goes."),
+    UNUSED(SC_CHILD, "hostaccess", "no", "A variable for the updown script."),
+    FIXED(SC_CHILD, "policies", "yes", YES_ONLY, "Install policies."),
+    UNUSED(SC_CHILD, "policies_fwd_out", "no", "Outbound forward policies of the Linux kernel."),
+    FIXED(SC_CHILD, "ipcomp", "no", NO_ONLY, "IP compression."),
+    FIXED(SC_CHILD, "inactivity", "0s", "0|0s", "Close after this time without traffic."),
+    FIXED(SC_CHILD, "reqid", "0", "0", "Fixed reqid."),
+    FIXED(SC_CHILD, "interface", "", "", "Interface to restrict the policies to."),
+    FIXED(SC_CHILD, "mark_in", "0/0x00000000", "0|0/0|0/0x00000000", "Netfilter mark, inbound."),
+    FIXED(SC_CHILD, "mark_in_sa", "no", NO_ONLY, "Set mark_in on the SA."),
+    FIXED(SC_CHILD, "mark_out", "0/0x00000000", "0|0/0|0/0x00000000", "Netfilter mark, outbound."),
+    FIXED(SC_CHILD, "set_mark_in", "0/0x00000000", "0|0/0|0/0x00000000", "Mark to set on decrypted packets."),
+    FIXED(SC_CHILD, "set_mark_out", "0/0x00000000", "0|0/0|0/0x00000000", "Mark to set on encrypted packets."),
+    FIXED(SC_CHILD, "if_id_in", "0", "0", "XFRM interface id, inbound."),
+    FIXED(SC_CHILD, "if_id_out", "0", "0", "XFRM interface id, outbound."),
+    REFUSED(SC_CHILD, "label", "Security label."),
+    UNUSED(SC_CHILD, "label_mode", "system", "How a security label is used."),
+    FIXED(SC_CHILD, "tfc_padding", "0", "0", "Padding against traffic analysis."),
+    FIXED(SC_CHILD, "hw_offload", "no", NO_ONLY "|auto", "Hardware offload."),
+    FIXED(SC_CHILD, "copy_df", "yes", YES_ONLY, "Copy DF to the outer header."),
+    FIXED(SC_CHILD, "copy_ecn", "yes", YES_ONLY, "Copy ECN to and from the outer header."),
+    FIXED(SC_CHILD, "copy_dscp", "out", "out", "Copy DSCP to or from the outer header."),
+
+    /* --- secrets --- */
+    {SC_SECRET, "secret", V_SECRET, "", "The pre-shared key: text, 0x and hex digits, or 0s and Base64. Needed."},
+    {SC_SECRET, "id", V_OWNER, "%any", "An identity that the key belongs to; id-a, id-b ... for more. Without any, the key serves everybody."},
+
+    /* --- known, not used yet --- */
+    UNUSED(SC_POOL, "addrs", "", "Addresses of the pool."),
+    UNUSED(SC_POOL, "dns", "", "Name servers."),
+    UNUSED(SC_POOL, "nbns", "", "NetBIOS name servers."),
+    UNUSED(SC_POOL, "dhcp", "", "DHCP servers."),
+    UNUSED(SC_POOL, "netmask", "", "Netmask."),
+    UNUSED(SC_POOL, "server", "", "Server."),
+    UNUSED(SC_POOL, "subnet", "", "Subnets."),
+    UNUSED(SC_POOL, "split_include", "", "Subnets to tunnel."),
+    UNUSED(SC_POOL, "split_exclude", "", "Subnets not to tunnel."),
+    UNUSED(SC_AUTHORITY, "cacert", "", "Certificate of the authority."),
+    UNUSED(SC_AUTHORITY, "file", "", "File of the certificate."),
+    UNUSED(SC_AUTHORITY, "handle", "", "CKA_ID of the certificate."),
+    UNUSED(SC_AUTHORITY, "slot", "", "Slot of the token."),
+    UNUSED(SC_AUTHORITY, "module", "", "PKCS#11 module."),
+    UNUSED(SC_AUTHORITY, "crl_uris", "", "Where revocation lists are."),
+    UNUSED(SC_AUTHORITY, "ocsp_uris", "", "Where OCSP responders are."),
+    UNUSED(SC_AUTHORITY, "cert_uri_base", "", "Base of hash-and-URL certificates."),
+
+    /* --- the daemon --- */
+    DAEMON("vici", V_TEXT, "unix:///run/culvert/culvert.vici", vici, "The control socket. --vici on the command line wins.")},
+    DAEMON("log_level", V_WORD, "control", log_level, "error, audit, control, detail or raw; -1 to 3 mean the same. --log-level wins."), .words = levels},
+    DAEMON("port", V_COUNT, "500", port, "UDP port for IKE."), .min = 1, .max = 65535},
+    DAEMON("port_nat_t", V_COUNT, "4500", port_natt, "UDP port for IKE and ESP behind a NAT."), .min = 1, .max = 65535},
+    DAEMON("retransmit_tries", V_COUNT, "5", retransmit_tries, "Retransmissions before the peer counts as dead."), .max = 100},
+    DAEMON("retransmit_timeout", V_DECIMAL, "4.0", retransmit_timeout_ms, "Seconds before the first retransmission."), .min = 1000, .max = 3600},
+    DAEMON("retransmit_base", V_DECIMAL, "1.8", retransmit_base_pct, "Each wait is this many times the one before."), .min = 100, .max = 10},
+    DAEMON("half_open_timeout", V_DECIMAL, "30", half_open_timeout_ms, "Seconds after which an IKE SA that is not established is given up."), .min = 1000, .max = 3600},
+    DAEMON("half_open_max", V_COUNT, "10000", half_open_max, "Half-open IKE SAs beyond which first messages are dropped."), .min = 1, .max = UINT32_MAX},
+    DAEMON("cookie_threshold", V_COUNT, "30", cookie_threshold, "Half-open IKE SAs beyond which everybody is asked for a cookie (RFC 7296 2.6)."), .max = UINT32_MAX},
+    DAEMON("block_threshold", V_COUNT, "0", init_limit_per_source, "Half-open IKE SAs of one address beyond which it is not answered; 0: off."), .max = UINT32_MAX},
+    DAEMON("keep_alive", V_DECIMAL, "20", keepalive_ms, "Seconds between NAT keepalives (RFC 3948 4); 0: none."), .min = 1000, .max = 3600},
+    DAEMON("make_before_break", V_BOOL, "yes", make_before_break, "Reauthenticate with overlapping SAs.")},
+    DAEMON("tun", V_TEXT, "culvert0", tun, "Name of the TUN device.")},
+    DAEMON("mtu", V_COUNT, "1500", mtu, "MTU of the paths between gateways."), .min = 576, .max = 65535},
+    DAEMON("route_table", V_COUNT, "220", route_table, "Routing table for the routes into the tunnels."), .min = 1, .max = UINT32_MAX},
+    DAEMON("route_table_prio", V_COUNT, "220", route_table_prio, "Priority of the rule that leads there."), .min = 1, .max = 32765},
+    DAEMON("fwmark", V_COUNT, "220", fwmark, "Mark of the daemon's own packets, which leads them past the tunnels."), .min = 1, .max = UINT32_MAX},
+    DAEMON("sa_max", V_COUNT, "131072", sa_max, "Inbound SAs at most."), .min = 16, .max = 1u << 24},
+    DAEMON("hold_max", V_COUNT, "1024", hold_max, "Packets held in all while tunnels come up."), .max = 1u << 20},
+    DAEMON("hold_per_policy", V_COUNT, "32", hold_per_policy, "Packets held for one policy."), .max = 1u << 20},
+    DAEMON("hold_time", V_DECIMAL, "30", hold_ms, "Seconds that a packet is held."), .min = 1000, .max = 3600},
+/* clang-format on */
+}
+;
+const size_t schema_count = sizeof schema / sizeof *schema;
+
+const struct row *schema_find(enum scope scope, const char *key)
+{
+    for (size_t i = 0; i < schema_count; i++)
+        if (schema[i].scope == scope && !strcmp(schema[i].key, key))
+            return &schema[i];
+    return NULL;
+}

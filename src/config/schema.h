@@ -1,0 +1,110 @@
+/*
+ * The schema: every key of swanctl.conf that culvert knows, one row each, and how a row's text
+ * becomes a field of the model. The same rows write the man page. Inside of config only.
+ */
+#pragma once
+
+#include "config/config.h"
+
+enum scope {
+    SC_CONN,      /* connections.<conn>: struct conn */
+    SC_LOCAL,     /* connections.<conn>.local<suffix>: struct conn_auth */
+    SC_REMOTE,    /* connections.<conn>.remote<suffix>: struct conn_auth */
+    SC_CHILD,     /* connections.<conn>.children.<child>: struct conn_child */
+    SC_SECRET,    /* secrets.ike<suffix> and the like: struct shared */
+    SC_POOL,      /* pools.<name>: known, unused */
+    SC_AUTHORITY, /* authorities.<name>: known, unused */
+    SC_DAEMON,    /* culvertd: struct config_daemon */
+    SC_COUNT
+};
+
+enum value_type {
+    V_BOOL,
+    V_TIME,      /* seconds, with s m h d */
+    V_COUNT,     /* a number between min and max */
+    V_BYTES,     /* with k m g, powers of 1024 */
+    V_DECIMAL,   /* "1.8", stored times `min` */
+    V_WORD,      /* one of `words` */
+    V_MODE,      /* a child's mode and policy */
+    V_ADDRS,     /* addr_match[], count at `aux` */
+    V_PROPOSALS, /* struct proposals of protocol `min`, bool at `aux` */
+    V_TS,        /* struct ts_conf_list */
+    V_AUTH,
+    V_ID,      /* struct conn_auth's id */
+    V_TEXT,    /* char[size] */
+    V_SECRET,  /* read by secrets.c */
+    V_OWNER,   /* read by secrets.c: a key prefix, "id<suffix>" */
+    V_ANY,     /* accepted and without effect here */
+    V_FIXED,   /* accepted with one of the values in `only`, else refused as not supported yet */
+    V_REFUSED, /* known, but not supported yet */
+    V_COUNT_OF
+};
+
+struct word {
+    const char *name;
+    int value;
+};
+
+struct row {
+    enum scope scope;
+    const char *key;
+    enum value_type type;
+    const char *def;  /* as the man page shows it, "" for none */
+    const char *help; /* one line */
+    size_t off, size, aux;
+    uint64_t min, max;
+    const struct word *words; /* ends with a NULL name; aliases behind the first of a value */
+    const char *only;         /* "no|false|0" */
+};
+
+extern const struct row schema[];
+extern const size_t schema_count;
+extern const char *const scope_path[SC_COUNT];        /* "connections.<conn>.children.<child>" */
+extern const char *const value_type_text[V_COUNT_OF]; /* for the man page: "time", "yes or no" */
+
+/* Exact key; NULL if the scope has none. */
+const struct row *schema_find(enum scope scope, const char *key);
+
+/* --- applying rows --- */
+
+struct cx {
+    struct diag *d;
+};
+
+/* Reports at a node; its path is made from its parents. word NULL: none. */
+void cx_report(struct cx *cx, enum diag_level level, const struct vnode *at, const char *word,
+               const char *fmt, ...) printf_like(5, 6);
+/* Puts one value or list into the object of the row's scope; reports what is wrong. */
+void value_apply(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+/* Applies every VN_VALUE and VN_LIST member of a section; unknown keys are errors. Sections are the
+ * caller's, but a section where a row says value is reported. */
+void schema_apply(struct cx *cx, enum scope scope, const struct vnode *sec, void *obj);
+/* For unknown names: the nearest of the candidates within two edits, NULL if none. */
+const char *nearest(const char *word, const char *const *names, size_t n);
+void cx_unknown_section(struct cx *cx, const struct vnode *n, const char *const *names,
+                        size_t count);
+/* Was the key given, and not empty? */
+bool has_key(const struct vnode *sec, const char *key);
+/* The key's node, or the section itself: where to point a report. */
+const struct vnode *key_or_section(const struct vnode *sec, const char *key);
+
+/* Items of a list, or of a comma separated string, trimmed; NULL at the end. */
+struct items {
+    const struct vnode *node, *item;
+    const char *p;
+    char word[600];
+    bool too_long;
+};
+struct items items_of(const struct vnode *n);
+const char *items_next(struct items *it);
+
+/* The setters that need more than a few lines: conn_values.c. */
+void set_addrs(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+void set_proposals(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+void set_ts(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+void set_auth(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+void set_id(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+void set_mode(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+
+/* daemon.c */
+void daemon_from_tree(struct cx *cx, const struct vnode *sec, struct config_daemon *out);

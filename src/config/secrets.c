@@ -1,0 +1,266 @@
+/*
+ * Shared secrets: a section of a file's secrets { }, which spells the secret as text, 0x hex or 0s
+ * Base64 and is decoded here as swanctl does, and VICI's load-shared, which brings the bytes. No
+ * report ever shows a secret or a part of it.
+ */
+#include "config/schema.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The kinds by the prefix of a file's section, which is VICI's type as well. */
+static const struct {
+    const char *name;
+    enum shared_kind kind;
+} kinds[] = {{"ike", SHARED_IKE},
+             {"eap", SHARED_EAP},
+             {"xauth", SHARED_XAUTH},
+             {"ntlm", SHARED_NTLM},
+             {"ppk", SHARED_PPK}};
+
+/* Pass phrases of private keys, which have no use before certificates come. */
+static const char *const key_sections[] = {"private", "rsa", "ecdsa", "pkcs8", "pkcs12", "token"};
+
+/* --- decoding --- */
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* An odd number of digits gets a zero in front, as swanctl has it. Bytes written, or -1. */
+static long decode_hex(const char *s, uint8_t *out)
+{
+    long n = 0;
+    bool half = strlen(s) % 2;
+    out[0] = 0;
+    for (; *s; s++) {
+        int v = hex_digit(*s);
+        if (v < 0)
+            return -1;
+        out[n] = (uint8_t)((half ? out[n] << 4 : 0) | v);
+        n += half;
+        half = !half;
+    }
+    return n;
+}
+
+static int base64_digit(char c)
+{
+    return c >= 'A' && c <= 'Z'   ? c - 'A'
+           : c >= 'a' && c <= 'z' ? c - 'a' + 26
+           : c >= '0' && c <= '9' ? c - '0' + 52
+           : c == '+'             ? 62
+           : c == '/'             ? 63
+                                  : -1;
+}
+
+/* RFC 4648 4, with padding. */
+static long decode_base64(const char *s, uint8_t *out)
+{
+    size_t len = strlen(s), pad = 0;
+    uint32_t v = 0;
+    long n = 0;
+    if (len % 4)
+        return -1;
+    while (pad < 2 && len && s[len - 1] == '=') {
+        len--;
+        pad++;
+    }
+    for (size_t i = 0; i < len; i++) {
+        int d = base64_digit(s[i]);
+        if (d < 0)
+            return -1;
+        v = v << 6 | (uint32_t)d;
+        if (i % 4)
+            out[n++] = (uint8_t)(v >> (6 - 2 * (i % 4)));
+    }
+    return n;
+}
+
+static bool decode(struct cx *cx, const struct vnode *n, struct secret *out)
+{
+    const char *s = n->value;
+    if (strstr(s, " = "))
+        cx_report(cx, DIAG_WARNING, n, NULL,
+                  "holds \" = \": a value goes to the end of its line; "
+                  "write the next setting on a line of its own");
+    bool hex = !strncmp(s, "0x", 2), b64 = !strncmp(s, "0s", 2);
+    if (!hex && !b64) {
+        if (secret_set(out, bytes_of(s, n->value_len)))
+            cx->d->nomem = true;
+        return true;
+    }
+    uint8_t *raw = malloc(n->value_len + 1);
+    if (!raw) {
+        cx->d->nomem = true;
+        return false;
+    }
+    long len = hex ? decode_hex(s + 2, raw) : decode_base64(s + 2, raw);
+    if (len > 0 && secret_set(out, bytes_of(raw, (size_t)len)))
+        cx->d->nomem = true;
+    if (len <= 0)
+        cx_report(cx, DIAG_ERROR, n, NULL,
+                  "expected %s; a secret that starts with %.2s itself must "
+                  "be written in hex (0x...)",
+                  hex ? "hex digits behind 0x" : "Base64 behind 0s", s);
+    secret_wipe(raw, n->value_len + 1);
+    free(raw);
+    return len > 0;
+}
+
+/* --- a file's section --- */
+
+static void add_owner(struct cx *cx, const struct vnode *at, const char *text, struct shared *s)
+{
+    if (s->owner_count == SHARED_OWNERS_MAX)
+        cx_report(cx, DIAG_ERROR, at, text, "more than %d identities", SHARED_OWNERS_MAX);
+    else if (!id_parse(&s->owner[s->owner_count], text))
+        cx_report(cx, DIAG_ERROR, at, text, "expected an identity of up to %d bytes", ID_MAX);
+    else
+        s->owner_count++;
+}
+
+/* Names only: a value here may be a secret under a mistyped key. */
+static void unknown_member(struct cx *cx, const struct vnode *n)
+{
+    static const char *const names[] = {"secret", "id"};
+    const char *near = nearest(n->name, names, 2);
+    cx_report(cx, DIAG_ERROR, n, n->name, "unknown %s; %s%s%s",
+              n->kind == VN_SECTION ? "section" : "key",
+              near ? "did you mean `" : "expected secret or id", near ? near : "",
+              near ? "'?" : "<suffix>");
+}
+
+static void members_from_tree(struct cx *cx, const struct vnode *sec, struct shared *s)
+{
+    bool found = false;
+    for (const struct vnode *n = sec->child; n; n = n->next) {
+        bool given = n->kind == VN_VALUE && n->value_len;
+        if (n->kind == VN_VALUE && !strcmp(n->name, "secret"))
+            found = given && decode(cx, n, &s->secret) ? true : found || given;
+        else if (n->kind == VN_VALUE && !strncmp(n->name, "id", 2)) {
+            if (given)
+                add_owner(cx, n, n->value, s);
+        } else {
+            unknown_member(cx, n);
+        }
+    }
+    if (!found)
+        cx_report(cx, DIAG_ERROR, sec, NULL, "no secret is given: write secret = \"...\"");
+}
+
+static int kind_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!strncmp(name, kinds[i].name, strlen(kinds[i].name)))
+            return (int)kinds[i].kind;
+    return -1;
+}
+
+static bool is_key_section(const char *name)
+{
+    for (size_t i = 0; i < sizeof key_sections / sizeof *key_sections; i++)
+        if (!strncmp(name, key_sections[i], strlen(key_sections[i])))
+            return true;
+    return false;
+}
+
+static err_t done(struct diag *d, size_t errors_before, struct shared *s, struct shared **out)
+{
+    if (d->errors == errors_before && !d->nomem) {
+        *out = s;
+        return E_OK;
+    }
+    shared_free(s);
+    return d->nomem ? E_NOMEM : R_CONFIG_VALUE;
+}
+
+err_t config_shared_from_tree(const struct vnode *sec, struct shared **out, struct diag *d)
+{
+    struct cx cx = {d};
+    size_t before = d->errors;
+    int kind = kind_of(sec->name);
+    *out = NULL;
+    if (sec->kind == VN_SECTION && kind < 0 && is_key_section(sec->name)) {
+        cx_report(&cx, DIAG_WARNING, sec, sec->name,
+                  "private keys are not supported yet; the section is not used");
+        return E_OK;
+    }
+    if (sec->kind != VN_SECTION || kind < 0) {
+        cx_report(&cx, DIAG_ERROR, sec, sec->name,
+                  "expected a section whose name starts with ike (or eap, xauth, ntlm, ppk)");
+        return R_CONFIG_VALUE;
+    }
+    struct shared *s = shared_new(sec->name);
+    if (!s)
+        return E_NOMEM;
+    s->kind = (enum shared_kind)kind;
+    members_from_tree(&cx, sec, s);
+    return done(d, before, s, out);
+}
+
+/* --- VICI --- */
+
+/* A secret without id must have a name all the same: that of its owners. */
+static char *vici_name(const struct vnode *msg)
+{
+    const char *id = vnode_get(msg, "id");
+    const struct vnode *owners = vnode_find(msg, "owners");
+    struct buf name = {0};
+    if (id && *id)
+        return strdup(id);
+    buf_puts(&name, "unnamed");
+    for (const struct vnode *o = owners ? owners->child : NULL; o; o = o->next)
+        buf_printf(&name, ",%s", o->value);
+    char *copy = name.err ? NULL : strdup(buf_str(&name));
+    buf_free(&name);
+    return copy;
+}
+
+static int vici_kind(struct cx *cx, const struct vnode *msg)
+{
+    const char *type = vnode_get(msg, "type");
+    for (size_t i = 0; type && i < sizeof kinds / sizeof *kinds; i++)
+        if (!strcasecmp(type, kinds[i].name))
+            return (int)kinds[i].kind;
+    cx_report(cx, DIAG_ERROR, key_or_section(msg, "type"), type,
+              "expected type = IKE, EAP, XAUTH, NTLM or PPK");
+    return -1;
+}
+
+static void vici_members(struct cx *cx, const struct vnode *msg, struct shared *s)
+{
+    const struct vnode *data = vnode_find(msg, "data"), *owners = vnode_find(msg, "owners");
+    if (!data || data->kind != VN_VALUE || data->value_len == 0)
+        cx_report(cx, DIAG_ERROR, msg, NULL, "data is missing or empty");
+    else if (secret_set(&s->secret, bytes_of(data->value, data->value_len)))
+        cx->d->nomem = true;
+    if (owners && owners->kind != VN_LIST)
+        cx_report(cx, DIAG_ERROR, owners, NULL, "expected a list");
+    for (const struct vnode *o = owners && owners->kind == VN_LIST ? owners->child : NULL; o;
+         o = o->next)
+        if (o->value_len)
+            add_owner(cx, owners, o->value, s);
+}
+
+err_t config_shared_from_vici(const struct vnode *msg, struct shared **out, struct diag *d)
+{
+    struct cx cx = {d};
+    size_t before = d->errors;
+    *out = NULL;
+    int kind = vici_kind(&cx, msg);
+    if (kind < 0)
+        return R_CONFIG_VALUE;
+    char *name = vici_name(msg);
+    struct shared *s = name ? shared_new(name) : NULL;
+    free(name);
+    if (!s)
+        return E_NOMEM;
+    s->kind = (enum shared_kind)kind;
+    vici_members(&cx, msg, s);
+    return done(d, before, s, out);
+}
