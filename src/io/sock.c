@@ -150,7 +150,8 @@ static err_t make_scratch(struct sock *s, struct io_error *err)
 err_t sock_open(struct sock *s, enum sock_kind kind, uint8_t family, uint16_t port, uint32_t mark,
                 struct io_error *err)
 {
-    *s = (struct sock){.fd = -1, .family = family, .kind = kind, .port = port};
+    *s = (struct sock){.fd = -1, .family = family, .kind = kind};
+    s->port = kind == SOCK_UDP ? port : 0;
     err_t e = make_fd(s, err);
     if (!e)
         e = set_options(s, err);

@@ -1,0 +1,42 @@
+/*
+ * Policies as boxes for nftables' interval sets, which refuse overlapping elements: each box is a
+ * range in every dimension (remote address, local address, protocol, remote port, local port), and
+ * boxes that overlap are spread over layers, one set each. Called by nft_rules.c.
+ */
+#pragma once
+
+#include "io/nft.h"
+
+enum guard_kind {
+    GUARD_PAIR,  /* addresses only */
+    GUARD_PROTO, /* and protocol */
+    GUARD_PORTS, /* and ports */
+    GUARD_FRAGS, /* later fragments of GUARD_PORTS: they carry no ports (RFC 4301 7) */
+    GUARD_KINDS
+};
+
+enum { GUARD_REMOTE, GUARD_LOCAL };
+
+struct guard_box {
+    enum guard_kind kind;
+    unsigned layer;
+    struct addr lo[2], hi[2]; /* by GUARD_REMOTE, GUARD_LOCAL */
+    uint16_t proto;
+    uint16_t port_lo[2], port_hi[2];
+};
+
+struct guard_boxes {
+    struct guard_box *box; /* sorted by kind, family, layer */
+    size_t n, cap;
+};
+
+/*
+ * E_NOMEM, or E_USAGE for a row whose addresses are of different families or out of order.
+ *
+ * Addresses that are on both sides of a row are no way across: with 10.1.0.0/16 here and 0.0.0.0/0
+ * there, one local host may talk with another in clear, and with 10.0.0.0/8 here and 10.1.0.0/16
+ * there, what two remote hosts say to each other is not ours. So the pairs within the common
+ * part are left out; a row of 0.0.0.0/0 on both sides guards nothing.
+ */
+err_t guard_boxes_make(struct guard_boxes *b, const struct nft_pair *rows, size_t n) must_use;
+void guard_boxes_free(struct guard_boxes *b);

@@ -1,0 +1,166 @@
+/*
+ * Loading, reading and removing the guard (see nft.h) through libnftables. Called by the daemon
+ * when connections are loaded and when it ends.
+ */
+#include "io/fail.h"
+#include "io/nft_rules.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <linux/netlink.h>
+#include <net/if.h>
+#include <nftables/libnftables.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct nft_guard {
+    struct nft_ctx *ctx;
+    char tun[IF_NAMESIZE];
+    uint32_t mark;
+};
+
+/*
+ * libnftables ends the process when the kernel lacks this socket, and writes to stderr when it may
+ * not use it, so look first. A mark is what an unprivileged process may not set either.
+ */
+static err_t probe(struct io_error *err)
+{
+    uint32_t mark = 0;
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    if (fd < 0)
+        return io_fail(err, errno, "no nf_tables in this kernel (try: modprobe nf_tables)",
+                       "cannot open netfilter socket");
+    int e = setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) < 0 ? errno : 0;
+    close(fd);
+    if (e)
+        return io_fail(err, e, io_hint_perm(e, HINT_NET_ADMIN), "cannot use nftables");
+    return 0;
+}
+
+static err_t run_failed(const char *said, const char *what, struct io_error *err)
+{
+    const char *hint = "";
+    if (!err)
+        return E_SYS;
+    if (strncmp(said, "Error: ", 7) == 0)
+        said += 7;
+    if (strstr(said, "Operation not permitted"))
+        hint = ": " HINT_NET_ADMIN;
+    else if (strstr(said, "not supported") || strstr(said, "No such file"))
+        hint = ": does the kernel have nf_tables with fib and counters?";
+    snprintf(err->text, sizeof err->text, "cannot %s: nftables: %.*s%s", what,
+             (int)strcspn(said, "\n"), said, hint);
+    return E_SYS;
+}
+
+static err_t run(struct nft_guard *g, const char *text, const char *what, struct io_error *err)
+{
+    if (nft_run_cmd_from_buffer(g->ctx, text) == 0)
+        return 0;
+    return run_failed(nft_ctx_get_error_buffer(g->ctx), what, err);
+}
+
+/* The name goes into a quoted string of a rule. */
+static bool name_fits(const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *p = name; *p; p++) {
+        if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
+            return false;
+    }
+    return n > 0 && n < IF_NAMESIZE;
+}
+
+static err_t guard_start(struct nft_guard *g, struct io_error *err)
+{
+    g->ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+    if (!g->ctx) {
+        io_fail(err, ENOMEM, NULL, "cannot start nftables");
+        return E_NOMEM;
+    }
+    if (nft_ctx_buffer_output(g->ctx) != 0 || nft_ctx_buffer_error(g->ctx) != 0)
+        return E_NOMEM;
+    /* Adds what is missing only: rows left by a crash guard on until new ones replace them. */
+    return run(g,
+               "add table " NFT_TABLE "\nadd counter " NFT_TABLE " in_dropped\n"
+               "add counter " NFT_TABLE " out_dropped\n",
+               "create the guard table", err);
+}
+
+struct nft_guard *nft_guard_open(const char *tun, uint32_t mark, struct io_error *err)
+{
+    if (mark == 0) { /* "meta mark 0" would let everything pass */
+        io_fail(err, EINVAL, NULL, "cannot guard without a mark");
+        return NULL;
+    }
+    if (!name_fits(tun)) {
+        io_fail(err, EINVAL, "letters, digits, '.', '_' and '-' only", "cannot guard interface %s",
+                tun);
+        return NULL;
+    }
+    struct nft_guard *g = probe(err) == 0 ? calloc(1, sizeof *g) : NULL;
+    if (!g)
+        return NULL;
+    snprintf(g->tun, sizeof g->tun, "%s", tun);
+    g->mark = mark;
+    if (guard_start(g, err) != 0) {
+        nft_guard_close(g, false);
+        return NULL;
+    }
+    return g;
+}
+
+err_t nft_guard_set(struct nft_guard *g, const struct nft_pair *rows, size_t n,
+                    struct io_error *err)
+{
+    struct nft_rules r = {.tun = g->tun, .mark = g->mark};
+    struct guard_boxes boxes;
+    struct buf text = {0};
+
+    err_t e = guard_boxes_make(&boxes, rows, n);
+    if (e) {
+        io_fail(err, e == E_NOMEM ? ENOMEM : EINVAL, NULL, "cannot lay out %zu guard rows", n);
+        return e;
+    }
+    /* The new table's counters go on from the old ones: fewer than a handful of drops get lost. */
+    (void)nft_guard_counters(g, &r.in_dropped, &r.out_dropped);
+    nft_rules_print(&r, &boxes, &text);
+    e = text.err ? text.err : run(g, buf_str(&text), "load the guard table", err);
+    buf_free(&text);
+    guard_boxes_free(&boxes);
+    return e;
+}
+
+static bool find_counter(const char *text, const char *name, uint64_t *out)
+{
+    char key[64];
+    snprintf(key, sizeof key, "counter %s {", name);
+    const char *p = strstr(text, key);
+    p = p ? strstr(p, "packets ") : NULL;
+    if (!p)
+        return false;
+    *out = strtoull(p + strlen("packets "), NULL, 10);
+    return true;
+}
+
+bool nft_guard_counters(struct nft_guard *g, uint64_t *in_dropped, uint64_t *out_dropped)
+{
+    if (run(g, "list counters table " NFT_TABLE "\n", "read counters", NULL) != 0)
+        return false;
+    const char *text = nft_ctx_get_output_buffer(g->ctx);
+    return find_counter(text, "in_dropped", in_dropped) &&
+           find_counter(text, "out_dropped", out_dropped);
+}
+
+void nft_guard_close(struct nft_guard *g, bool remove_table)
+{
+    if (!g)
+        return;
+    if (g->ctx && remove_table)
+        (void)!run(g, "add table " NFT_TABLE "\ndelete table " NFT_TABLE "\n", "remove", NULL);
+    if (g->ctx)
+        nft_ctx_free(g->ctx);
+    free(g);
+}

@@ -1,0 +1,164 @@
+/*
+ * The guard's table (see nft.h). RFC 4301 5.2: a clear packet from outside that a protect policy
+ * covers is dropped; and 5.1: what must be protected never leaves in clear.
+ *
+ * Inbound at prerouting, priority raw: before NAT and connection tracking spend anything, after
+ * reassembly where the machine reassembles. Outbound at postrouting, priority mangle: the outgoing
+ * interface is known, NAT has not yet hidden the inner source address, and the kernel has not yet
+ * cut the packet (it fragments after this hook); so only forwarded packets are seen in fragments.
+ *
+ * Let pass, because a policy may cover the gateways' own addresses (host to host, 0.0.0.0/0):
+ * - lo and the TUN device;
+ * - outbound, whatever carries our mark (all that our sockets send), and IKE, ESP and AH of
+ *   this host itself. Through the host they are data like any other;
+ * - inbound, IKE, ESP and AH for this host itself. They get our mark, so that a strict rp_filter
+ *   looks for the way back past our routes (src_valid_mark, see netlink.h);
+ * - inbound, later fragments of UDP for this host: they may belong to a large IKE message or ESP
+ *   in UDP. Alone they come to nothing, as the first one is held to the rule; to smuggle one into a
+ *   datagram whose first fragment came through the tunnel takes its identification;
+ * - what never leaves the link: neighbour discovery and router messages (hop limit 255), MLD,
+ *   link-local multicast and broadcast, fe80::/10, DHCP.
+ *
+ * The drop rules look the packet up as (remote, local): inbound (source, destination), outbound
+ * (destination, source), so both use the same sets.
+ */
+#include "io/nft_rules.h"
+
+static const char *const kind_names[GUARD_KINDS] = {"pair", "proto", "ports", "frags"};
+
+static const char *const kind_types[GUARD_KINDS] = {
+    "",
+    " . inet_proto",
+    " . inet_proto . inet_service . inet_service",
+    " . inet_proto",
+};
+
+static void print_set_name(struct buf *out, const struct guard_box *b)
+{
+    buf_printf(out, "%s%u_%u", kind_names[b->kind], b->lo[0].family, b->layer);
+}
+
+static void print_box(struct buf *out, const struct guard_box *b)
+{
+    char lo[2][ADDR_STR_MAX], hi[2][ADDR_STR_MAX];
+    for (int d = GUARD_REMOTE; d <= GUARD_LOCAL; d++) {
+        addr_str(&b->lo[d], lo[d]);
+        addr_str(&b->hi[d], hi[d]);
+    }
+    buf_printf(out, "%s-%s . %s-%s", lo[GUARD_REMOTE], hi[GUARD_REMOTE], lo[GUARD_LOCAL],
+               hi[GUARD_LOCAL]);
+    if (b->kind != GUARD_PAIR)
+        buf_printf(out, " . %u", b->proto);
+    if (b->kind == GUARD_PORTS)
+        buf_printf(out, " . %u-%u . %u-%u", b->port_lo[GUARD_REMOTE], b->port_hi[GUARD_REMOTE],
+                   b->port_lo[GUARD_LOCAL], b->port_hi[GUARD_LOCAL]);
+}
+
+static bool same_set(const struct guard_box *a, const struct guard_box *b)
+{
+    return a->kind == b->kind && a->lo[0].family == b->lo[0].family && a->layer == b->layer;
+}
+
+static void print_sets(struct buf *out, const struct guard_boxes *boxes)
+{
+    for (size_t i = 0; i < boxes->n; i++) {
+        const struct guard_box *b = &boxes->box[i];
+        if (i == 0 || !same_set(b, b - 1)) {
+            const char *type = b->lo[0].family == 4 ? "ipv4_addr" : "ipv6_addr";
+            buf_puts(out, "set ");
+            print_set_name(out, b);
+            buf_printf(out, " { type %s . %s%s; flags interval; elements = {\n", type, type,
+                       kind_types[b->kind]);
+        }
+        print_box(out, b);
+        buf_puts(out, i + 1 < boxes->n && same_set(b, b + 1) ? ",\n" : " } }\n");
+    }
+}
+
+struct direction {
+    const char *remote, *local;           /* "saddr" or "daddr" */
+    const char *remote_port, *local_port; /* "sport" or "dport" */
+    const char *counter;
+};
+
+static const struct direction in = {"saddr", "daddr", "sport", "dport", "in_dropped"};
+static const struct direction out_ward = {"daddr", "saddr", "dport", "sport", "out_dropped"};
+
+static void print_drop(struct buf *out, const struct direction *d, const struct guard_box *b)
+{
+    const char *ip = b->lo[0].family == 4 ? "ip" : "ip6";
+    if (b->kind == GUARD_FRAGS)
+        buf_puts(out, b->lo[0].family == 4 ? "ip frag-off & 0x1fff != 0 " : "frag frag-off != 0 ");
+    buf_printf(out, "%s %s . %s %s", ip, d->remote, ip, d->local);
+    if (b->kind != GUARD_PAIR)
+        buf_puts(out, " . meta l4proto");
+    if (b->kind == GUARD_PORTS)
+        buf_printf(out, " . th %s . th %s", d->remote_port, d->local_port);
+    buf_puts(out, " @");
+    print_set_name(out, b);
+    buf_printf(out, " counter name %s drop\n", d->counter);
+}
+
+static void print_drops(struct buf *out, const struct direction *d, const struct guard_boxes *boxes)
+{
+    for (size_t i = 0; i < boxes->n; i++) {
+        const struct guard_box *b = &boxes->box[i];
+        if (i == 0 || !same_set(b, b - 1))
+            print_drop(out, d, b);
+    }
+}
+
+static const char link_local[] =
+    "chain link {\n"
+    "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, "
+    "nd-redirect } ip6 hoplimit 255 accept\n"
+    "icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, "
+    "mld2-listener-report } ip6 hoplimit 1 accept\n"
+    "ip daddr { 224.0.0.0/24, 255.255.255.255 } accept\n"
+    "ip6 daddr ff02::/16 accept\n"
+    "ip6 saddr fe80::/10 ip6 daddr fe80::/10 accept\n"
+    "udp sport . udp dport { 67 . 68, 68 . 67, 546 . 547, 547 . 546 } accept\n"
+    "}\n";
+
+static void print_in(const struct nft_rules *r, const struct guard_boxes *boxes, struct buf *out)
+{
+    buf_printf(out,
+               "chain inbound { type filter hook prerouting priority -300; policy accept;\n"
+               "iifname { \"lo\", \"%s\" } accept\n"
+               "udp dport { 500, 4500 } fib daddr type local meta mark set 0x%x accept\n"
+               "meta l4proto { esp, ah } fib daddr type local meta mark set 0x%x accept\n"
+               "meta l4proto udp ip frag-off & 0x1fff != 0 fib daddr type local accept\n"
+               "meta l4proto udp frag frag-off != 0 fib daddr type local accept\n"
+               "jump link\n",
+               r->tun, r->mark, r->mark);
+    print_drops(out, &in, boxes);
+    buf_puts(out, "}\n");
+}
+
+static void print_out(const struct nft_rules *r, const struct guard_boxes *boxes, struct buf *out)
+{
+    buf_printf(out,
+               "chain outbound { type filter hook postrouting priority -150; policy accept;\n"
+               "oifname { \"lo\", \"%s\" } accept\n"
+               "meta mark 0x%x accept\n"
+               "udp sport { 500, 4500 } fib saddr type local accept\n"
+               "meta l4proto { esp, ah } fib saddr type local accept\n"
+               "jump link\n",
+               r->tun, r->mark);
+    print_drops(out, &out_ward, boxes);
+    buf_puts(out, "}\n");
+}
+
+void nft_rules_print(const struct nft_rules *r, const struct guard_boxes *boxes, struct buf *out)
+{
+    buf_puts(out, "add table " NFT_TABLE "\ndelete table " NFT_TABLE "\ntable " NFT_TABLE " {\n");
+    buf_printf(out, "counter in_dropped { packets %llu bytes 0 }\n",
+               (unsigned long long)r->in_dropped);
+    buf_printf(out, "counter out_dropped { packets %llu bytes 0 }\n",
+               (unsigned long long)r->out_dropped);
+    print_sets(out, boxes);
+    buf_puts(out, link_local);
+    print_in(r, boxes, out);
+    print_out(r, boxes, out);
+    buf_puts(out, "}\n");
+}

@@ -1,0 +1,16 @@
+/* The text of the guard's table for libnftables; see nft_rules.c for what it lets pass and why. */
+#pragma once
+
+#include "base/buf.h"
+#include "io/guard_boxes.h"
+
+#define NFT_TABLE "inet culvert"
+
+struct nft_rules {
+    const char *tun;
+    uint32_t mark;
+    uint64_t in_dropped, out_dropped; /* what the counters start with */
+};
+
+/* One transaction that replaces the table, whatever it held. */
+void nft_rules_print(const struct nft_rules *r, const struct guard_boxes *boxes, struct buf *out);
