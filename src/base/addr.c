@@ -83,6 +83,28 @@ void addr_prefix_range(const struct addr *a, unsigned bits, struct addr *lo, str
     }
 }
 
+/* Adds one to an address; false when it wraps. */
+static bool addr_next(struct addr *a)
+{
+    for (size_t i = addr_len(a); i-- > 0;)
+        if (++a->ip[i])
+            return true;
+    return false;
+}
+
+bool addr_range_cut(struct addr *at, const struct addr *hi, struct addr *prefix, unsigned *bits)
+{
+    struct addr first, last;
+    *prefix = *at;
+    for (*bits = 0;; ++*bits) { /* the largest prefix that starts here and ends within */
+        addr_prefix_range(at, *bits, &first, &last);
+        if (addr_eq(&first, at) && addr_cmp(&last, hi) <= 0)
+            break;
+    }
+    *at = last;
+    return addr_cmp(&last, hi) < 0 && addr_next(at);
+}
+
 const char *addr_str(const struct addr *a, char out[ADDR_STR_MAX])
 {
     if (a->family == 0)

@@ -34,6 +34,11 @@ bool addr_parse(struct addr *a, const char *text);        /* "192.0.2.1", "2001:
 bool addr_parse_prefix(struct addr *a, unsigned *bits, const char *text);
 /* First and last address of a prefix. */
 void addr_prefix_range(const struct addr *a, unsigned bits, struct addr *lo, struct addr *hi);
+/*
+ * Cuts a range into the fewest prefixes, one a call: `at` starts as the first address and moves on.
+ * False when the prefix just given is the last.
+ */
+bool addr_range_cut(struct addr *at, const struct addr *hi, struct addr *prefix, unsigned *bits);
 const char *addr_str(const struct addr *a, char out[ADDR_STR_MAX]); /* "%any" for none */
 const char *endpoint_str(const struct endpoint *e, char out[ENDPOINT_STR_MAX]); /* a[500] */
 bool endpoint_eq(const struct endpoint *a, const struct endpoint *b);
