@@ -1,0 +1,321 @@
+/* The wiring between engine, data plane, policies and sinks: see core.h. */
+#include "daemon/core.h"
+#include "crypto/crypto.h"
+#include "io/clock.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+void core_say(struct core *c, enum event_kind kind, const char *conn, const char *text)
+{
+    sinks_event(c->sinks, &(struct event){.kind = kind, .conn = conn, .text = text});
+}
+
+/* --- what the engine asks --- */
+
+static void env_random(void *ctx, void *p, size_t n)
+{
+    (void)ctx;
+    cr_random(p, n);
+}
+
+static uint32_t env_spi(void *ctx, uint8_t proto)
+{
+    struct core *c = ctx;
+    return proto == PROTO_ESP ? dp_spi_alloc(datapath_dp(c->path)) : 0;
+}
+
+static bool env_stats(void *ctx, uint32_t child_id, struct child_stats *out)
+{
+    struct core *c = ctx;
+    return dp_child_stats(datapath_dp(c->path), child_id, out);
+}
+
+static bool env_source(void *ctx, const struct addr *remote, struct addr *out)
+{
+    struct core *c = ctx;
+    return netlink_source_addr(c->nl, remote, c->set.fwmark, out);
+}
+
+static bool env_resolve(void *ctx, const char *host, uint8_t family, struct addr *out)
+{
+    struct core *c = ctx;
+    return names_get(c->names, host, family, out);
+}
+
+/* --- what the engine wants done --- */
+
+static void do_send(void *ctx, const struct ike_act *a)
+{
+    struct core *c = ctx;
+    static const uint8_t keepalive = 0xff; /* RFC 3948 2.3 */
+    bool ka = a->kind == ACT_KEEPALIVE;
+    struct bytes data = ka ? bytes_of(&keepalive, 1) : a->data;
+    err_t e = datapath_send(c->path, &a->local, &a->remote, a->natt || ka, data, ka);
+    if (e)
+        sinks_event(c->sinks, &(struct event){.kind = EV_MSG_DROPPED,
+                                              .reason = e,
+                                              .local = a->local,
+                                              .remote = a->remote,
+                                              .text = "on sending"});
+}
+
+static bool child_add(struct core *c, const struct child_sa *given)
+{
+    struct child_sa sa = *given;
+    sa.policy = policies_sa_add(c->pol, &sa, ike_conn_get(runner_engine(c->runner), sa.conn));
+    err_t e = sa.policy ? dp_child_add(datapath_dp(c->path), &sa, clock_now_ms()) : E_NOMEM;
+    if (!e) {
+        keylog_add(c->keylog, &sa);
+        return true;
+    }
+    policies_sa_del(c->pol, sa.id);
+    sinks_event(c->sinks, &(struct event){.kind = EV_CHILD_FAILED,
+                                          .reason = e,
+                                          .conn = sa.conn,
+                                          .child = sa.child,
+                                          .child_id = sa.id,
+                                          .text = "in the data plane"});
+    return false;
+}
+
+static void acquire_failed(struct core *c, const struct ike_act *a)
+{
+    uint32_t id = policies_id_of(c->pol, a->event.conn, a->event.child);
+    if (id)
+        dp_hold_drop(datapath_dp(c->path), id);
+}
+
+static bool do_child(void *ctx, const struct ike_act *a)
+{
+    struct core *c = ctx;
+    struct dp *dp = datapath_dp(c->path);
+    switch (a->kind) {
+    case ACT_CHILD_ADD:
+        return child_add(c, a->sa);
+    case ACT_CHILD_DIR:
+        return dp_child_dir(dp, a->sa->id, (enum child_dir)a->sa->dirs) == E_OK;
+    case ACT_CHILD_DEL:
+        dp_child_del(dp, a->sa->id);
+        policies_sa_del(c->pol, a->sa->id);
+        keylog_del(c->keylog, a->sa->id);
+        return true;
+    case ACT_CHILD_MOVE:
+        return dp_child_move(dp, a->sa->id, &a->sa->local, &a->sa->remote) == E_OK;
+    case ACT_SPI_FREE:
+        dp_spi_free(dp, a->spi);
+        return true;
+    default:
+        acquire_failed(c, a);
+        return true;
+    }
+}
+
+static void do_event(void *ctx, const struct event *ev)
+{
+    struct core *c = ctx;
+    sinks_event(c->sinks, ev);
+    updown_event(c, ev);
+}
+
+static void do_cmd_done(void *ctx, uint32_t cmd, err_t reason, const struct event *ev)
+{
+    control_cmd_done(ctx, cmd, reason, ev);
+}
+
+void core_settle(struct core *c)
+{
+    struct io_error err;
+    err_t e = policies_apply(c->pol, &err);
+    if (e)
+        core_say(c, EV_DAEMON_ERROR, NULL, err.text);
+    datapath_kick(c->path);
+}
+
+static void do_settled(void *ctx)
+{
+    core_settle(ctx);
+}
+
+/* --- what the data plane tells --- */
+
+static void on_ike(void *ctx, const struct endpoint *local, const struct endpoint *remote,
+                   bool natt, struct bytes msg)
+{
+    struct core *c = ctx;
+    runner_feed(
+        c->runner,
+        &(struct ike_in){
+            .kind = IN_PACKET, .local = *local, .remote = *remote, .natt = natt, .data = msg});
+}
+
+static void on_acquire(struct core *c, const struct dp_note *n)
+{
+    struct policy_row row;
+    if (!policies_get(c->pol, n->policy_id, &row) || !row.acquire || c->stopping) {
+        dp_hold_drop(datapath_dp(c->path), n->policy_id);
+        return;
+    }
+    runner_feed(c->runner, &(struct ike_in){.kind = IN_ACQUIRE,
+                                            .conn = row.conn,
+                                            .child = row.child,
+                                            .flow_local = n->flow_local,
+                                            .flow_remote = n->flow_remote});
+}
+
+static void on_note(void *ctx, const struct dp_note *n)
+{
+    struct core *c = ctx;
+    switch (n->kind) {
+    case NOTE_ACQUIRE:
+        on_acquire(c, n);
+        break;
+    case NOTE_SOFT:
+    case NOTE_HARD:
+        runner_feed(c->runner, &(struct ike_in){.kind = IN_EXPIRE,
+                                                .child_id = n->child_id,
+                                                .hard = n->kind == NOTE_HARD});
+        break;
+    case NOTE_MOVED:
+        runner_feed(c->runner, &(struct ike_in){.kind = IN_PATH_CHANGE,
+                                                .child_id = n->child_id,
+                                                .local = n->local,
+                                                .remote = n->remote});
+        break;
+    case NOTE_FIRST_IN:
+        runner_feed(c->runner, &(struct ike_in){.kind = IN_FIRST_IN, .child_id = n->child_id});
+        break;
+    }
+}
+
+static void on_lost(void *ctx, const char *text)
+{
+    struct core *c = ctx;
+    c->fatal = text;
+    core_say(c, EV_DAEMON_ERROR, NULL, text);
+    core_stop(c);
+}
+
+/* --- life --- */
+
+static void late(void *ctx, struct wait *w)
+{
+    struct core *c = ctx;
+    control_cmd_done(c, w->cmd, R_PEER_TIMEOUT, NULL);
+}
+
+static void settings_of(const struct config_daemon *d, struct ike_settings *s)
+{
+    ike_settings_default(s);
+    s->retransmit_tries = d->retransmit_tries;
+    s->retransmit_timeout_ms = d->retransmit_timeout_ms;
+    s->retransmit_base_pct = d->retransmit_base_pct;
+    s->half_open_timeout_ms = d->half_open_timeout_ms;
+    s->half_open_max = d->half_open_max;
+    s->cookie_threshold = d->cookie_threshold;
+    s->init_limit_per_source = d->init_limit_per_source;
+    s->keepalive_ms = d->keepalive_ms;
+    s->port = d->port;
+    s->port_natt = d->port_natt;
+    s->make_before_break = d->make_before_break;
+}
+
+/* What the TUN device carries must fit the outer path with the largest overhead: IPv6, UDP, ESP
+ * with a 16-byte IV, padding and a 32-byte ICV. */
+static unsigned tun_mtu(uint32_t path)
+{
+    const uint32_t overhead = 100;
+    return path < 1280 + overhead ? 1280 : path - overhead;
+}
+
+static err_t open_path(struct core *c, struct io_error *err)
+{
+    struct datapath_settings s = {.tun = c->set.tun,
+                                  .tun_mtu = tun_mtu(c->set.mtu),
+                                  .port = c->set.port,
+                                  .port_natt = c->set.port_natt,
+                                  .mark = c->set.fwmark};
+    dp_settings_default(&s.dp);
+    s.dp.sa_max = c->set.sa_max;
+    s.dp.hold_max = c->set.hold_max;
+    s.dp.hold_per_policy = c->set.hold_per_policy;
+    s.dp.hold_ms = c->set.hold_ms;
+    s.dp.mtu = (uint16_t)c->set.mtu;
+    cr_random(s.dp.seed, sizeof s.dp.seed);
+    const struct datapath_ports ports = {c, on_ike, on_note, on_lost};
+    c->path = datapath_open(c->loop, &s, &ports, err);
+    return c->path ? E_OK : E_SYS;
+}
+
+static err_t open_policies(struct core *c, struct io_error *err)
+{
+    const struct policies_settings s = {.tun = c->set.tun,
+                                        .ifindex = datapath_ifindex(c->path),
+                                        .mark = c->set.fwmark,
+                                        .table = c->set.route_table,
+                                        .priority = c->set.route_table_prio};
+    c->pol = policies_open(&s, datapath_dp(c->path), c->nl, err);
+    return c->pol ? E_OK : E_SYS;
+}
+
+static err_t open_engine(struct core *c, struct io_error *err)
+{
+    struct ike_settings s;
+    settings_of(&c->set, &s);
+    const struct ike_env env = {c, env_random, env_spi, env_stats, env_source, env_resolve};
+    const struct runner_ports ports = {c, do_send, do_child, do_event, do_cmd_done, do_settled};
+    c->names = names_new(c->loop, core_name_ready, c);
+    c->waiting = waiting_new(c->loop, late, c);
+    c->runner = runner_new(c->loop, &s, &env, &ports);
+    snprintf(err->text, sizeof err->text, "out of memory");
+    return c->names && c->waiting && c->runner ? E_OK : E_NOMEM;
+}
+
+err_t core_open(struct core *c, struct io_error *err)
+{
+    c->nl = netlink_open(err);
+    if (!c->nl)
+        return E_SYS;
+    err_t e = open_path(c, err);
+    if (!e)
+        e = open_policies(c, err);
+    return e ? e : open_engine(c, err);
+}
+
+void core_stop(struct core *c)
+{
+    if (c->stopping)
+        return;
+    c->stopping = true;
+    struct wait *w = waiting_add(c->waiting, WAIT_SHUTDOWN, "shutdown", 5000);
+    if (!w) {
+        c->stopped(c);
+        return;
+    }
+    runner_feed(c->runner, &(struct ike_in){.kind = IN_SHUTDOWN, .cmd = w->cmd});
+}
+
+void core_close(struct core *c)
+{
+    if (c->runner)
+        runner_close(c->runner);
+    waiting_free(c->waiting);
+    c->waiting = NULL;
+    names_free(c->names);
+    c->names = NULL;
+    if (c->path)
+        datapath_close(c->path);
+}
+
+void core_free(struct core *c)
+{
+    runner_free(c->runner);
+    policies_close(c->pol);
+    datapath_free(c->path);
+    netlink_close(c->nl);
+    keylog_free(c->keylog);
+}
+
+struct render core_render(struct core *c)
+{
+    return (struct render){runner_engine(c->runner), env_stats, c, clock_now_ms()};
+}

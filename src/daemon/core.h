@@ -1,0 +1,72 @@
+/*
+ * The daemon's parts, put together. Only the wiring knows this: main, core, load, control. The
+ * parts do not know each other.
+ */
+#pragma once
+
+#include "config/config.h"
+#include "daemon/datapath.h"
+#include "daemon/keylog.h"
+#include "daemon/names.h"
+#include "daemon/policies.h"
+#include "daemon/render.h"
+#include "daemon/runner.h"
+#include "daemon/sinks.h"
+#include "daemon/waiting.h"
+
+struct core {
+    uv_loop_t *loop;
+    struct config_daemon set;
+    const char *config_path;
+    struct keylog *keylog; /* NULL: keys are not exported */
+    uint64_t started_wall_s;
+    struct runner *runner;
+    struct datapath *path;
+    struct netlink *nl;
+    struct policies *pol;
+    struct names *names;
+    struct sinks *sinks;
+    struct vici_server *vici;
+    struct waiting *waiting;      /* commands under way */
+    uint64_t clear_in, clear_out; /* last seen counters of the guard */
+    bool stopping;
+    void (*stopped)(struct core *c); /* called when all SAs are gone after core_stop */
+    const char *fatal;
+};
+
+/* Opens the engines and the network. On failure err->text names what is missing. */
+err_t core_open(struct core *c, struct io_error *err) must_use;
+void core_stop(struct core *c);  /* deletes all SAs, then calls stopped */
+void core_close(struct core *c); /* closes handles; run the loop, then core_free */
+void core_free(struct core *c);
+
+/* Applies policies and releases held packets; a failure is logged. */
+void core_settle(struct core *c);
+void core_say(struct core *c, enum event_kind kind, const char *conn, const char *text);
+struct render core_render(struct core *c);
+
+/* load.c */
+err_t core_load_file(struct core *c, struct diag *d, size_t *loaded, size_t *unloaded) must_use;
+err_t core_load_conn(struct core *c, struct conn *conn,
+                     struct io_error *err) must_use; /* takes conn over */
+err_t core_unload_conn(struct core *c, const char *name) must_use;
+void core_load_shared(struct core *c, struct shared *s); /* takes it over */
+void core_name_ready(void *ctx, const char *host);
+
+/* control.c, control_sa.c, updown.c */
+extern const struct vici_command core_commands[];
+extern const size_t core_command_count;
+extern const char *const core_events[];
+extern const size_t core_event_count;
+void control_cmd_done(struct core *c, uint32_t cmd, err_t reason, const struct event *ev);
+void control_client_gone(struct core *c, struct vici_client *client);
+void updown_event(struct core *c, const struct event *ev);
+
+#define HANDLER(name) void name(void *ctx, struct vici_request *rq)
+HANDLER(control_initiate);
+HANDLER(control_terminate);
+HANDLER(control_rekey);
+HANDLER(control_list_sas);
+HANDLER(control_keys);
+void reply_ok(struct vnode *reply);
+void reply_no(struct vnode *reply, const char *fmt, ...) printf_like(2, 3);

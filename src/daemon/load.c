@@ -1,0 +1,218 @@
+/*
+ * Configuration into the running daemon: the file at start and on reload, connections and secrets
+ * one by one from VICI. A file is taken whole or not at all.
+ */
+#include "daemon/core.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static void want_names(struct core *c, const struct addr_match *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (m[i].host)
+            names_want(c->names, m[i].host);
+}
+
+static bool names_pending(const struct core *c, const struct addr_match *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (m[i].host && !names_known(c->names, m[i].host))
+            return true;
+    return false;
+}
+
+static void start_children(struct core *c, const struct conn *conn)
+{
+    for (size_t i = 0; i < conn->child_count; i++) {
+        const struct conn_child *ch = &conn->child[i];
+        if ((ch->start_action & START_START) && ch->policy == CHILD_PROTECT)
+            runner_feed(c->runner, &(struct ike_in){
+                                       .kind = IN_INITIATE, .conn = conn->name, .child = ch->name});
+    }
+}
+
+/* A connection whose peer has a name starts when the name is known: core_name_ready. */
+static void start_or_wait(struct core *c, const struct conn *conn)
+{
+    want_names(c, conn->remote, conn->remote_count);
+    want_names(c, conn->local, conn->local_count);
+    if (!names_pending(c, conn->remote, conn->remote_count) &&
+        !names_pending(c, conn->local, conn->local_count))
+        start_children(c, conn);
+}
+
+static bool mentions(const struct addr_match *m, size_t n, const char *host)
+{
+    for (size_t i = 0; i < n; i++)
+        if (m[i].host && !strcmp(m[i].host, host))
+            return true;
+    return false;
+}
+
+struct ready_ctx {
+    struct core *c;
+    const char *host;
+    struct conn *found[64];
+    size_t n;
+};
+
+static void collect_waiting(void *ctx, const struct conn *conn)
+{
+    struct ready_ctx *x = ctx;
+    if (x->n < sizeof x->found / sizeof *x->found &&
+        (mentions(conn->remote, conn->remote_count, x->host) ||
+         mentions(conn->local, conn->local_count, x->host)))
+        x->found[x->n++] = conn_ref((struct conn *)(uintptr_t)conn);
+}
+
+void core_name_ready(void *ctx, const char *host)
+{
+    struct ready_ctx x = {.c = ctx, .host = host};
+    ike_conn_each(runner_engine(x.c->runner), collect_waiting, &x);
+    for (size_t i = 0; i < x.n; i++) {
+        start_or_wait(x.c, x.found[i]);
+        conn_unref(x.found[i]);
+    }
+}
+
+err_t core_load_conn(struct core *c, struct conn *conn, struct io_error *err)
+{
+    err_t e = policies_conn_load(c->pol, conn, err);
+    if (!e)
+        e = policies_apply(c->pol, err);
+    if (e) {
+        policies_conn_unload(c->pol, conn->name);
+        core_settle(c);
+        conn_unref(conn);
+        return e;
+    }
+    if (!runner_feed(c->runner, &(struct ike_in){.kind = IN_CONN_LOAD, .load = conn}))
+        e = E_NOMEM;
+    if (!e)
+        start_or_wait(c, conn);
+    conn_unref(conn);
+    return e;
+}
+
+err_t core_unload_conn(struct core *c, const char *name)
+{
+    if (!ike_conn_get(runner_engine(c->runner), name))
+        return R_NOT_FOUND;
+    policies_conn_unload(c->pol, name);
+    runner_feed(c->runner, &(struct ike_in){.kind = IN_CONN_UNLOAD, .conn = name});
+    return E_OK;
+}
+
+void core_load_shared(struct core *c, struct shared *s)
+{
+    runner_feed(c->runner, &(struct ike_in){.kind = IN_SHARED_LOAD, .shared = s});
+}
+
+/* --- the whole file --- */
+
+struct name_list {
+    char **v;
+    size_t n, cap;
+};
+
+static void name_add(struct name_list *l, const char *name)
+{
+    if (l->n == l->cap) {
+        size_t cap = l->cap ? l->cap * 2 : 16;
+        char **v = realloc(l->v, cap * sizeof *v);
+        if (!v)
+            return;
+        l->v = v;
+        l->cap = cap;
+    }
+    char *copy = strdup(name);
+    if (copy)
+        l->v[l->n++] = copy;
+}
+
+static void names_drop(struct name_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free(l->v[i]);
+    free(l->v);
+}
+
+static void each_conn_name(void *ctx, const struct conn *c)
+{
+    name_add(ctx, c->name);
+}
+
+static void each_shared_name(void *ctx, const char *name)
+{
+    name_add(ctx, name);
+}
+
+static bool in_config(const struct config *cf, const char *name)
+{
+    for (size_t i = 0; i < cf->conn_count; i++)
+        if (!strcmp(cf->conn[i]->name, name))
+            return true;
+    return false;
+}
+
+static size_t unload_missing(struct core *c, const struct config *cf)
+{
+    struct name_list l = {0};
+    size_t gone = 0;
+    ike_conn_each(runner_engine(c->runner), each_conn_name, &l);
+    for (size_t i = 0; i < l.n; i++)
+        if (!in_config(cf, l.v[i]) && core_unload_conn(c, l.v[i]) == E_OK)
+            gone++;
+    names_drop(&l);
+    return gone;
+}
+
+static bool secret_in_config(const struct config *cf, const char *name)
+{
+    for (size_t i = 0; i < cf->shared_count; i++)
+        if (cf->shared[i] && !strcmp(cf->shared[i]->name, name))
+            return true;
+    return false;
+}
+
+static void replace_secrets(struct core *c, struct config *cf)
+{
+    struct name_list l = {0};
+    ike_shared_each(runner_engine(c->runner), each_shared_name, &l);
+    for (size_t i = 0; i < l.n; i++)
+        if (!secret_in_config(cf, l.v[i]))
+            runner_feed(c->runner,
+                        &(struct ike_in){.kind = IN_SHARED_UNLOAD, .shared_name = l.v[i]});
+    names_drop(&l);
+    for (size_t i = 0; i < cf->shared_count; i++) {
+        struct shared *s = cf->shared[i];
+        cf->shared[i] = NULL;
+        if (s)
+            core_load_shared(c, s);
+    }
+}
+
+err_t core_load_file(struct core *c, struct diag *d, size_t *loaded, size_t *unloaded)
+{
+    struct config cf = {0};
+    *loaded = *unloaded = 0;
+    err_t e = config_load(c->config_path, &cf, d);
+    if (e)
+        return e;
+    replace_secrets(c, &cf);
+    *unloaded = unload_missing(c, &cf);
+    for (size_t i = 0; i < cf.conn_count; i++) {
+        struct io_error err = {{0}};
+        struct conn *conn = cf.conn[i];
+        cf.conn[i] = NULL;
+        err_t le = core_load_conn(c, conn, &err);
+        if (le) {
+            core_say(c, EV_CONFIG_ERROR, NULL, err.text);
+            e = le;
+        } else {
+            ++*loaded;
+        }
+    }
+    config_free(&cf);
+    return e;
+}

@@ -1,0 +1,59 @@
+/*
+ * The SPD as the daemon keeps it, and what follows from it: the data plane's view, the routes into
+ * the TUN device and the guard against clear text. RFC 4301 4.4.1, 5.1, 5.2.
+ *
+ * A row comes from a configured child (start_action = trap or start, mode = pass or drop, or
+ * VICI's install) or from an SA whose selectors no row covers. A row that came from an SA stays
+ * when the SA goes, and drops, unless the operator took the SA down or the peer's selectors were
+ * its own address: what was protected once does not leave in clear because a tunnel fell.
+ */
+#pragma once
+
+#include <culvert/dataplane.h>
+#include "io/netlink.h"
+#include "io/nft.h"
+#include "model/conn.h"
+
+struct policies;
+
+struct policies_settings {
+    const char *tun;
+    int ifindex;
+    uint32_t mark, table, priority;
+};
+
+struct policies *policies_open(const struct policies_settings *s, struct dp *dp, struct netlink *nl,
+                               struct io_error *err) must_use;
+/* Takes routes, rules and the guard away. */
+void policies_close(struct policies *p);
+
+/* Rows of a connection just loaded; rows of an older one of the same name go, unless SAs use them.
+ */
+err_t policies_conn_load(struct policies *p, const struct conn *c, struct io_error *err) must_use;
+void policies_conn_unload(struct policies *p, const char *conn);
+/* VICI install and uninstall of one child by name. R_NOT_FOUND. */
+err_t policies_install(struct policies *p, const struct conn *c, const struct conn_child *ch,
+                       struct io_error *err) must_use;
+err_t policies_uninstall(struct policies *p, const char *conn, const char *child) must_use;
+
+/* An SA comes: the id of the policy that it serves (0: out of memory). */
+uint32_t policies_sa_add(struct policies *p, const struct child_sa *sa, const struct conn *c);
+void policies_sa_del(struct policies *p, uint32_t child_id);
+/* The operator took this down: its rows may go with the last SA. child NULL: all of conn. */
+void policies_release(struct policies *p, const char *conn, const char *child);
+
+/* For ACQUIRE: which connection and child a policy belongs to, and whether traffic may start it. */
+struct policy_row {
+    const char *conn, *child;
+    bool acquire, installed, shunt;
+    enum policy_action action;
+    const struct ts_list *local, *remote;
+    size_t sas;
+};
+bool policies_get(const struct policies *p, uint32_t id, struct policy_row *out);
+uint32_t policies_id_of(const struct policies *p, const char *conn, const char *child);
+typedef void policies_fn(void *ctx, const struct policy_row *row);
+void policies_each(const struct policies *p, policies_fn *fn, void *ctx);
+/* Applies what changed since the last call to data plane, routes and guard. */
+err_t policies_apply(struct policies *p, struct io_error *err) must_use;
+bool policies_guard_counters(struct policies *p, uint64_t *in_dropped, uint64_t *out_dropped);
