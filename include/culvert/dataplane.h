@@ -18,6 +18,7 @@ struct dp_settings {
     uint64_t hold_ms;         /* a held packet is dropped after: 30000 */
     uint16_t mtu;             /* outer path MTU assumed: 1500 */
     uint64_t seed[2];         /* for hashes and SPIs */
+    int crypto;               /* enum cr_impl of crypto/crypto.h; 0: automatic */
 };
 void dp_settings_default(struct dp_settings *s);
 
@@ -70,9 +71,9 @@ struct dp_pkt {
     err_t reason;
     struct endpoint local, remote; /* encrypted side: in: whence it came and where; out: where to */
     bool udp;                      /* encrypted side: ESP in UDP */
-    uint8_t tos;                   /* out: outer DSCP and ECN */
-    bool df;                       /* out: IPv4 DF of the outer header */
-    uint32_t child_id;             /* SA that carried it */
+    uint8_t tos;       /* outer DSCP and ECN; in: as received, set by the caller, 0 if unknown */
+    bool df;           /* out: IPv4 DF of the outer header */
+    uint32_t child_id; /* SA that carried it */
 };
 
 /*
@@ -86,8 +87,9 @@ void dp_outbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t no
  * ESP packets from the SPI on, local and remote set by the caller. */
 void dp_inbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
 
-/* Held packets whose SA is up now, already encapsulated (verdict DP_TO_NET); false: no more. The
- * buffer must hold DP_HEADROOM + 65535 + DP_TAILROOM bytes. */
+/* Held packets whose SA is up now, already encapsulated (verdict DP_TO_NET), or answered
+ * (DP_TO_HOST: too big); false: no more. The buffer must hold DP_HEADROOM + 65535 + DP_TAILROOM
+ * bytes. */
 bool dp_held_next(struct dp *d, struct dp_pkt *p, uint8_t *buf, size_t cap, uint64_t now_ms);
 
 /* --- what the control side must hear --- */
@@ -120,6 +122,6 @@ struct dp_stats {
 void dp_stats_get(const struct dp *d, struct dp_stats *out);
 
 /* Does this clear packet's flow (as selectors of local and remote) meet a protect policy? For the
- * inbound clear check and for `culvert show policies`. NULL: none. */
+ * inbound clear check and for `culvert show policies`. NULL: none; valid until the next call. */
 const struct policy *dp_policy_lookup(const struct dp *d, const struct ts *local,
                                       const struct ts *remote);

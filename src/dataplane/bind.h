@@ -1,0 +1,30 @@
+/*
+ * What a protect policy is bound to, by the policy's id, across views and SAs: its outbound SAs,
+ * the newest first, and the packets held while there is none. It lives while a view or an SA names
+ * it.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "dataplane/sa.h"
+
+struct bind {
+    struct hash_node node;
+    uint32_t policy_id;
+    uint32_t refs; /* views and children */
+    struct sa_out *newest;
+    struct list link; /* in hold's waiting or ready list, while packets are held */
+    uint32_t held_first, held_last, held; /* chunk index + 1 */
+    bool acquiring, releasing;
+    uint64_t acquire_ms;
+};
+
+struct bind *bind_ref(struct hash *binds, uint32_t policy_id); /* found or made; NULL: no memory */
+struct bind *bind_find(const struct hash *binds, uint32_t policy_id);
+void bind_unref(struct hash *binds, struct bind *b); /* the last one: nothing is held any more */
+
+/* The newest SA whose selectors hold the flow: a child may have several, some narrowed. */
+struct sa_out *bind_choose(const struct bind *b, const struct flow *f);
+void bind_sa_add(struct bind *b,
+                 struct sa_out *sa); /* becomes the newest; flows are assigned anew */
+void bind_sa_del(struct bind *b, struct sa_out *sa);

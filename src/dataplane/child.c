@@ -1,0 +1,252 @@
+/*
+ * CHILD SAs in the data plane: made, moved and deleted at the control side's word. Keys go straight
+ * into the crypto objects of both directions; nothing of them is kept.
+ */
+#include "dataplane/lifetime.h"
+#include "dataplane/tunnel.h"
+#include <stdlib.h>
+
+struct child *child_find(const struct dp *d, uint32_t id)
+{
+    uint64_t h = hash_of(&d->children, &id, sizeof id);
+    for (struct hash_node *n = hash_first(&d->children, h); n; n = hash_next(n)) {
+        struct child *c = container_of(n, struct child, node);
+        if (c->id == id)
+            return c;
+    }
+    return NULL;
+}
+
+static struct framing framing_of(const struct child_sa *sa)
+{
+    uint8_t align = sa->encr->block > 4 ? sa->encr->block : 4; /* RFC 4303 2.4 */
+    return (struct framing){.hdr_len = (uint8_t)(8 + sa->encr->iv_len),
+                            .icv_len = sa->encr->aead ? sa->encr->icv_len : sa->integ->icv_len,
+                            .align_mask = (uint8_t)(align - 1),
+                            .esn = sa->esn,
+                            .udp = sa->udp_encap};
+}
+
+static err_t key_new(const struct dp *d, const struct child_sa *sa, const struct child_keys *k,
+                     struct cr_esp **out)
+{
+    return cr_esp_new((enum cr_impl)d->set.crypto, sa->encr, sa->encr->aead ? NULL : sa->integ,
+                      secret_bytes(&k->encr), secret_bytes(&k->integ), out);
+}
+
+static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
+{
+    struct sa_in *in = pool_get(&d->sa_in);
+    if (!in)
+        return E_NOMEM;
+    *in = (struct sa_in){.sel = c->sel,
+                         .child = c,
+                         .child_id = c->id,
+                         .f = framing_of(sa),
+                         .announce = sa->replaces != 0,
+                         .local = sa->local,
+                         .remote = sa->remote};
+    c->in = in;
+    life_init_in(in);
+    err_t e = replay_init(&in->replay, sa->replay_window, in->own_bits);
+    return e ? e : key_new(d, sa, &sa->in, &in->key);
+}
+
+static void set_mtu(struct sa_out *out, uint16_t mtu)
+{
+    out->inner_mtu = tunnel_inner_mtu(&out->f, out->remote.addr.family, mtu);
+}
+
+static err_t out_new(struct dp *d, const struct child_sa *sa, struct child *c)
+{
+    struct sa_out *out = pool_get(&d->sa_out);
+    if (!out)
+        return E_NOMEM;
+    *out = (struct sa_out){.gen = out->gen + 1,
+                           .spi = sa->spi_out,
+                           .sel = c->sel,
+                           .child = c,
+                           .child_id = c->id,
+                           .f = framing_of(sa),
+                           .local = sa->local,
+                           .remote = sa->remote};
+    c->out = out;
+    life_init_out(out);
+    set_mtu(out, c->path_mtu);
+    return key_new(d, sa, &sa->out, &out->key);
+}
+
+static void in_free(struct dp *d, struct child *c)
+{
+    if (!c->in)
+        return;
+    replay_fini(&c->in->replay, c->in->own_bits);
+    cr_esp_free(c->in->key);
+    pool_put(&d->sa_in, c->in);
+}
+
+/* The generation outlives the SA: flows that still point here see that it changed. */
+static void out_free(struct dp *d, struct child *c)
+{
+    if (!c->out)
+        return;
+    if (c->out->active)
+        bind_sa_del(c->bind, c->out);
+    c->out->gen++;
+    cr_esp_free(c->out->key);
+    pool_put(&d->sa_out, c->out);
+}
+
+static void child_free(struct dp *d, struct child *c)
+{
+    out_free(d, c);
+    in_free(d, c);
+    if (c->bind)
+        bind_let_go(d, c->bind);
+    free(c->sel);
+    free(c);
+}
+
+static void install(struct dp *d, struct child *c, enum child_dir dir)
+{
+    if ((dir & DIR_IN) && !c->in_active) {
+        sad_slot_of(&d->sad, c->spi_in)->sa = c->in;
+        c->in_active = true;
+    }
+    if ((dir & DIR_OUT) && !c->out->active) {
+        c->out->active = true;
+        bind_sa_add(c->bind, c->out);
+        c->bind->acquiring = false;
+        hold_release(&d->hold, c->bind);
+    }
+}
+
+static err_t check(const struct dp *d, const struct child_sa *sa)
+{
+    if (sa->proto != PROTO_ESP || sa->mode != MODE_TUNNEL || !sa->encr)
+        return E_NOTSUP;
+    if (!sa->encr->aead && !sa->integ)
+        return E_NOTSUP; /* RFC 8221 4: never encryption alone */
+    if (child_find(d, sa->id))
+        return R_EXISTS;
+    return E_OK;
+}
+
+static err_t make(struct dp *d, const struct child_sa *sa, struct child *c)
+{
+    *c = (struct child){.id = sa->id,
+                        .policy = sa->policy,
+                        .limits = sa->life,
+                        .spi_in = sa->spi_in,
+                        .path_mtu = d->set.mtu};
+    c->bind = bind_ref(&d->binds, sa->policy);
+    c->sel = sel_set_new(&sa->local_ts, &sa->remote_ts);
+    if (!c->bind || !c->sel)
+        return E_NOMEM;
+    err_t e = in_new(d, sa, c);
+    return e ? e : out_new(d, sa, c);
+}
+
+static err_t add(struct dp *d, const struct child_sa *sa)
+{
+    struct child *c = malloc(sizeof *c);
+    if (!c)
+        return E_NOMEM;
+    err_t e = make(d, sa, c);
+    if (!e)
+        e = hash_add(&d->children, &c->node, hash_of(&d->children, &c->id, sizeof c->id));
+    if (e) {
+        child_free(d, c);
+        return e;
+    }
+    d->stats.sas++;
+    install(d, c, (enum child_dir)sa->dirs);
+    return E_OK;
+}
+
+err_t dp_child_add(struct dp *d, const struct child_sa *sa, uint64_t now_ms)
+{
+    (void)now_ms;
+    err_t e = check(d, sa);
+    if (e)
+        return e;
+    bool adopt = !sad_reserved(&d->sad, sa->spi_in);
+    if ((adopt && !sad_adopt(&d->sad, sa->spi_in)) || !sad_take(&d->sad, sa->spi_in))
+        return R_EXISTS;
+    e = add(d, sa);
+    if (!e)
+        return E_OK;
+    if (adopt)
+        sad_release(&d->sad, sa->spi_in);
+    else
+        sad_untake(&d->sad, sa->spi_in);
+    return e;
+}
+
+err_t dp_child_dir(struct dp *d, uint32_t child_id, enum child_dir dir)
+{
+    struct child *c = child_find(d, child_id);
+    if (!c)
+        return R_NOT_FOUND;
+    install(d, c, dir);
+    return E_OK;
+}
+
+void dp_child_del(struct dp *d, uint32_t child_id)
+{
+    struct child *c = child_find(d, child_id);
+    if (!c)
+        return;
+    hash_del(&d->children, &c->node);
+    sad_release(&d->sad, c->spi_in);
+    child_free(d, c);
+    d->stats.sas--;
+}
+
+void children_free(struct dp *d)
+{
+    size_t i;
+    struct hash_node *n;
+    while (d->children.slot && (n = hash_begin(&d->children, &i))) {
+        struct child *c = container_of(n, struct child, node);
+        hash_del(&d->children, n);
+        child_free(d, c);
+    }
+}
+
+err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *local,
+                    const struct endpoint *remote)
+{
+    struct child *c = child_find(d, child_id);
+    if (!c)
+        return R_NOT_FOUND;
+    c->in->local = c->out->local = *local;
+    c->in->remote = c->out->remote = *remote;
+    c->in->noted = (struct endpoint){0};
+    set_mtu(c->out, c->path_mtu);
+    return E_OK;
+}
+
+err_t dp_child_mtu(struct dp *d, uint32_t child_id, uint16_t mtu)
+{
+    struct child *c = child_find(d, child_id);
+    if (!c)
+        return R_NOT_FOUND;
+    c->path_mtu = mtu;
+    set_mtu(c->out, mtu);
+    return E_OK;
+}
+
+bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *out)
+{
+    const struct child *c = child_find(d, child_id);
+    if (!c)
+        return false;
+    const struct sa_in *in = c->in;
+    *out = (struct child_stats){.in = {in->life.bytes, in->life.packets, in->last_ms},
+                                .out = {c->out->life.bytes, c->out->seq, c->out->last_ms},
+                                .replay_dropped = in->replay_dropped,
+                                .icv_failed = in->icv_failed,
+                                .selector_dropped = in->selector_dropped};
+    return true;
+}

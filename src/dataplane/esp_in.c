@@ -1,0 +1,232 @@
+/*
+ * Inbound ESP in tunnel mode, RFC 4303 3.4, a batch in phases: find all SAs, check all, decrypt
+ * all, commit all. Until the ICV has held nothing of an SA changes but its counters of bad packets.
+ * Called by batch.c.
+ */
+#include "dataplane/lifetime.h"
+#include "dataplane/tunnel.h"
+#include "dataplane/udp_encap.h"
+
+enum { NEXT_IPV4 = 4, NEXT_IPV6 = 41, NEXT_DUMMY = 59 };
+
+/* True: ESP, and p->data is at the SPI. Otherwise the packet has its verdict. */
+static bool classify(struct dp *d, struct dp_pkt *p)
+{
+    p->reason = E_OK;
+    enum udp_kind kind = p->udp ? udp_classify(p->data, p->len) : UDP_IS_ESP;
+    switch (kind) {
+    case UDP_IS_KEEPALIVE:
+        p->verdict = DP_KEEPALIVE;
+        return false;
+    case UDP_IS_IKE:
+        p->data += UDP_MARKER;
+        p->len -= UDP_MARKER;
+        p->verdict = DP_TO_IKE;
+        return false;
+    case UDP_IS_ESP:
+        if (p->len >= 8)
+            return true;
+        break;
+    case UDP_IS_SHORT:
+        break;
+    }
+    pkt_drop(d, p, R_DP_SHORT);
+    return false;
+}
+
+static size_t find_slots(struct dp *d, struct dp_pkt *const *pkts, size_t n)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct dp_pkt *p = pkts[i];
+        if (!classify(d, p))
+            continue;
+        struct sad_slot *slot = sad_slot_of(&d->sad, get_u32(p->data));
+        __builtin_prefetch(slot);
+        d->in[k++] = (struct in_work){.p = p, .slot = slot};
+    }
+    return k;
+}
+
+static void find_sas(struct dp *d, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct in_work *w = &d->in[i];
+        w->sa = w->slot->spi == get_u32(w->p->data) ? w->slot->sa : NULL;
+        if (!w->sa)
+            continue;
+        __builtin_prefetch(w->sa);
+        __builtin_prefetch((const char *)w->sa + 64, 1);
+        __builtin_prefetch((const char *)w->sa + 128, 1);
+    }
+}
+
+/* RFC 4303 3.4.2 and 3.4.3: everything that needs no key. */
+static err_t check(struct dp *d, struct in_work *w)
+{
+    struct sa_in *sa = w->sa;
+    if (!sa)
+        return R_DP_NO_SA;
+    if (sa->f.udp != w->p->udp)
+        return R_DP_ENCAP;
+    uint32_t fixed = (uint32_t)sa->f.hdr_len + sa->f.icv_len;
+    if (w->p->len <= fixed || ((w->p->len - fixed) & sa->f.align_mask))
+        return R_DP_SHORT;
+    if (sa->dead)
+        return life_dead_in(d, sa);
+    uint32_t low = get_u32(w->p->data + 4);
+    w->seq = low;
+    if (sa->f.esn && !replay_esn(&sa->replay, low, &w->seq)) {
+        sa->replay_dropped++;
+        return R_DP_REPLAY;
+    }
+    if (!replay_check(&sa->replay, w->seq)) {
+        sa->replay_dropped++;
+        return R_DP_REPLAY;
+    }
+    return E_OK;
+}
+
+/* Checks all and makes the operations; work and operations stay side by side. */
+static size_t check_all(struct dp *d, size_t n)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct in_work w = d->in[i];
+        err_t e = check(d, &w);
+        if (e) {
+            pkt_drop(d, w.p, e);
+            continue;
+        }
+        const struct framing *f = &w.sa->f;
+        d->ops[k] = (struct cr_op){.key = w.sa->key,
+                                   .p = w.p->data,
+                                   .text_len = w.p->len - f->hdr_len - f->icv_len,
+                                   .seq_hi = (uint32_t)(w.seq >> 32),
+                                   .esn = f->esn};
+        d->in[k++] = w;
+    }
+    return k;
+}
+
+/* RFC 4303 2.4: 1, 2, 3 ... `end` is behind the last byte of padding. */
+static inline bool padding_ok(const uint8_t *end, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (end[(int64_t)i - (int64_t)n] != (uint8_t)(i + 1))
+            return false;
+    return true;
+}
+
+/* The inner packet's length within the payload; what follows it is TFC padding (RFC 4303 2.7). */
+static err_t inner_check(struct sa_in *sa, struct dp_pkt *p, uint32_t payload, uint8_t next)
+{
+    struct ip_info ip;
+    const uint8_t *inner = p->data + sa->f.hdr_len;
+    err_t e = ip_parse(inner, payload, &ip);
+    if (e)
+        return R_DP_INNER;
+    if (flow_family(&ip.flow) != (next == NEXT_IPV4 ? 4 : 6))
+        return R_DP_INNER;
+    flow_turn(&ip.flow);
+    if (!sel_set_match(sa->sel, &ip.flow)) {
+        sa->selector_dropped++;
+        return R_DP_SELECTOR; /* RFC 4301 5.2 step 4 */
+    }
+    p->data += sa->f.hdr_len;
+    p->len = ip.len;
+    return tunnel_ecn_in(p->data, p->tos);
+}
+
+static err_t trailer_check(struct sa_in *sa, struct dp_pkt *p, uint32_t text_len, bool *dummy)
+{
+    const uint8_t *end = p->data + sa->f.hdr_len + text_len;
+    uint8_t next = end[-1];
+    uint32_t pad = end[-2];
+    if (text_len < pad + 2 || !padding_ok(end - 2, pad))
+        return R_DP_PADDING;
+    if (next == NEXT_DUMMY) { /* RFC 4303 2.6: discarded without a word */
+        *dummy = true;
+        return E_OK;
+    }
+    if (next != NEXT_IPV4 && next != NEXT_IPV6)
+        return R_DP_NEXT_HEADER;
+    return inner_check(sa, p, text_len - pad - 2, next);
+}
+
+static void tell_moved(struct dp *d, struct sa_in *sa, const struct dp_pkt *p)
+{
+    struct dp_note n = {.kind = NOTE_MOVED,
+                        .child_id = sa->child_id,
+                        .policy_id = sa->child->policy,
+                        .local = p->local,
+                        .remote = p->remote};
+    if (!endpoint_eq(&sa->noted, &p->remote) && notes_put(&d->notes, &n))
+        sa->noted = p->remote;
+}
+
+static void tell_first(struct dp *d, struct sa_in *sa)
+{
+    struct dp_note n = {
+        .kind = NOTE_FIRST_IN, .child_id = sa->child_id, .policy_id = sa->child->policy};
+    sa->announce = !notes_put(&d->notes, &n);
+}
+
+static inline bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+    return memcmp(a, b, offsetof(struct endpoint, port)) == 0 && a->port == b->port;
+}
+
+/* RFC 4303 3.4.4: the ICV has been checked; only now the window moves. */
+static err_t commit(struct dp *d, const struct in_work *w, const struct cr_op *op, uint64_t now_ms)
+{
+    struct sa_in *sa = w->sa;
+    if (op->status) {
+        sa->icv_failed += op->status == R_DP_ICV;
+        return op->status;
+    }
+    if (sa->dead)
+        return life_dead_in(d, sa);
+    bool newest = w->seq > sa->replay.top;
+    if (!replay_commit(&sa->replay, w->seq)) {
+        sa->replay_dropped++;
+        return R_DP_REPLAY;
+    }
+    /* an old packet delayed on the former path says nothing about where the peer is now */
+    if (sa->f.udp && newest && !same_endpoint(&sa->remote, &w->p->remote))
+        tell_moved(d, sa, w->p);
+    if (sa->announce)
+        tell_first(d, sa);
+    sa->life.packets++;
+    sa->last_ms = now_ms;
+    bool dummy = false;
+    err_t e = trailer_check(sa, w->p, op->text_len, &dummy);
+    if (!e && !dummy)
+        sa->life.bytes += w->p->len;
+    if (life_due(&sa->life, sa->life.packets))
+        life_reached_in(d, sa);
+    if (!e)
+        w->p->verdict = dummy ? DP_DROP : DP_TO_HOST;
+    return e;
+}
+
+void esp_in_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms)
+{
+    size_t k = find_slots(d, pkts, n);
+    if (!k)
+        return;
+    find_sas(d, k);
+    k = check_all(d, k);
+    cr_open(d->crypto, d->ops, k);
+    for (size_t i = 0; i < k; i++) {
+        struct dp_pkt *p = d->in[i].p;
+        p->child_id = d->in[i].sa->child_id;
+        err_t e = commit(d, &d->in[i], &d->ops[i], now_ms);
+        if (e) {
+            pkt_drop(d, p, e);
+        } else if (p->verdict == DP_TO_HOST) {
+            d->stats.packets_in++;
+            d->stats.bytes_in += p->len;
+        }
+    }
+}

@@ -1,0 +1,219 @@
+/*
+ * Outbound ESP in tunnel mode, RFC 4303 3.3, a batch in phases: parse all, choose all SAs, write
+ * all headers and trailers, encrypt all, hand over. Called by batch.c.
+ */
+#include "dataplane/frag_pmtu.h"
+#include "dataplane/lifetime.h"
+
+#define ACQUIRE_AGAIN_MS 1000 /* with SAs whose narrowed selectors do not hold the flow */
+#define OUTER_MAX        48   /* largest outer IP and UDP header: it must fit 65535 bytes too */
+
+static const uint8_t padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+
+static size_t parse_all(struct dp *d, struct dp_pkt *const *pkts, size_t n)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct out_work *w = &d->out[k];
+        w->p = pkts[i];
+        w->p->reason = E_OK;
+        err_t e = ip_parse(w->p->data, w->p->len, &w->ip);
+        if (e) {
+            pkt_drop(d, w->p, e);
+            continue;
+        }
+        w->p->len = w->inner_len = w->ip.len;
+        w->hash = flow_hash(&d->flow_key, &w->ip.flow);
+        const struct flow_entry *set = flow_cache_set(&d->flows, w->hash);
+        __builtin_prefetch(&set[0]);
+        __builtin_prefetch(&set[1]);
+        k++;
+    }
+    return k;
+}
+
+static bool tell_acquire(struct dp *d, const struct bind *b, const struct flow *f)
+{
+    struct dp_note n = {.kind = NOTE_ACQUIRE, .policy_id = b->policy_id};
+    flow_to_ts(f, &n.flow_local, &n.flow_remote);
+    return notes_put(&d->notes, &n);
+}
+
+/* Once per policy until an SA or a drop comes; again after hold_ms in case that got lost. */
+static void acquire(struct dp *d, struct bind *b, const struct flow *f, uint64_t now_ms)
+{
+    uint64_t since = now_ms - b->acquire_ms;
+    if (b->acquiring && since < d->set.hold_ms)
+        return;
+    if (b->newest && b->acquire_ms && since < ACQUIRE_AGAIN_MS)
+        return;
+    b->acquiring = tell_acquire(d, b, f);
+    b->acquire_ms = now_ms;
+}
+
+static void hold_packet(struct dp *d, struct out_work *w, struct bind *b, uint64_t now_ms)
+{
+    /* a packet just released that no SA takes must not come round again */
+    if (d->releasing || b->releasing || !hold_put(&d->hold, b, w->p->data, w->p->len, now_ms)) {
+        pkt_drop(d, w->p, R_DP_HOLD);
+        return;
+    }
+    w->p->verdict = DP_HELD;
+    acquire(d, b, &w->ip.flow, now_ms);
+}
+
+static err_t refusal(const struct spd_rule *r)
+{
+    return r && r->action == POL_DROP ? R_DP_POLICY_DROP : R_DP_NO_POLICY;
+}
+
+/* The flow is not in the cache, or its SA changed: ask the SPD. NULL: the packet has its verdict.
+ */
+static struct sa_out *choose_slow(struct dp *d, struct out_work *w, uint64_t now_ms)
+{
+    const struct spd_rule *r = spd_find(d->spd, &w->ip.flow);
+    struct sa_out *sa = NULL;
+    if (r && r->action == POL_PROTECT) {
+        sa = bind_choose(r->bind, &w->ip.flow);
+        if (!sa) {
+            hold_packet(d, w, r->bind, now_ms);
+            return NULL;
+        }
+    }
+    struct flow_entry *e = flow_cache_add(&d->flows, w->hash, &w->ip.flow);
+    e->rule = r;
+    e->sa = sa;
+    e->sa_gen = sa ? sa->gen : 0;
+    if (!sa)
+        pkt_drop(d, w->p, refusal(r));
+    return sa;
+}
+
+static struct sa_out *choose(struct dp *d, struct out_work *w, uint64_t now_ms)
+{
+    const struct flow_entry *e = flow_cache_find(&d->flows, w->hash, &w->ip.flow);
+    if (!e || (e->sa && e->sa_gen != e->sa->gen))
+        return choose_slow(d, w, now_ms);
+    if (!e->sa)
+        pkt_drop(d, w->p, refusal(e->rule));
+    return e->sa;
+}
+
+static size_t choose_all(struct dp *d, size_t n, uint64_t now_ms)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct out_work *w = &d->out[i];
+        w->sa = choose(d, w, now_ms);
+        if (!w->sa)
+            continue;
+        __builtin_prefetch(w->sa, 1);
+        __builtin_prefetch((const char *)w->sa + 64, 1);
+        __builtin_prefetch((const char *)w->sa + 128);
+        if (i != k)
+            d->out[k] = *w;
+        k++;
+    }
+    return k;
+}
+
+/* False: the packet was too big and has its verdict. */
+static bool fits(struct dp *d, struct out_work *w)
+{
+    const struct sa_out *sa = w->sa;
+    w->df = w->ip.df;
+    if (w->ip.len <= sa->inner_mtu)
+        return true;
+    bool huge =
+        w->ip.len + sa->f.hdr_len + sa->f.icv_len + sa->f.align_mask + 2u + OUTER_MAX > 65535;
+    if (!huge && !pmtu_refuse(&w->ip, &w->df))
+        return true;
+    pkt_drop(d, w->p, R_DP_TOO_BIG);
+    if (w->ip.df && pmtu_answer(&w->p->data, &w->p->len, &w->ip, sa->inner_mtu))
+        w->p->verdict = DP_TO_HOST;
+    return false;
+}
+
+/* RFC 4303 3.3.2: padding to the block and to 4 bytes, pad length, next header. */
+static uint32_t trailer_put(uint8_t *end, uint32_t len, const struct framing *f, uint8_t next)
+{
+    uint32_t pad = (0u - (len + 2)) & f->align_mask;
+    memcpy(end, padding, sizeof padding); /* more than needed: the tailroom is ours */
+    end[pad] = (uint8_t)pad;
+    end[pad + 1] = next;
+    return len + pad + 2;
+}
+
+static void frame(struct out_work *w, struct cr_op *op, uint64_t now_ms)
+{
+    struct sa_out *sa = w->sa;
+    uint8_t *inner = w->p->data, *p = inner - sa->f.hdr_len;
+    uint64_t seq = ++sa->seq;
+    sa->life.bytes += w->inner_len;
+    sa->last_ms = now_ms;
+    put_u32(p, sa->spi);
+    put_u32(p + 4, (uint32_t)seq);
+    op->key = sa->key;
+    op->p = p;
+    op->plain = NULL;
+    op->text_len = trailer_put(inner + w->inner_len, w->inner_len, &sa->f,
+                               flow_family(&w->ip.flow) == 4 ? 4 : 41);
+    op->seq_hi = (uint32_t)(seq >> 32);
+    op->esn = sa->f.esn;
+    op->iv_seed = seq; /* unique for the life of the key: RFC 4106 3.1, RFC 7634 2 */
+    op->status = E_OK;
+    w->p->data = p;
+    w->p->len = sa->f.hdr_len + op->text_len + sa->f.icv_len;
+}
+
+static size_t frame_all(struct dp *d, size_t n, uint64_t now_ms)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct out_work *w = &d->out[i];
+        if (w->sa->dead) {
+            pkt_drop(d, w->p, life_dead_out(d, w->sa));
+            continue;
+        }
+        if (!fits(d, w))
+            continue;
+        frame(w, &d->ops[k], now_ms);
+        if (life_due(&w->sa->life, w->sa->seq))
+            life_reached_out(d, w->sa);
+        if (i != k)
+            d->out[k] = *w;
+        k++;
+    }
+    return k;
+}
+
+static void hand_over(struct dp *d, const struct out_work *w, const struct cr_op *op)
+{
+    struct dp_pkt *p = w->p;
+    const struct sa_out *sa = w->sa;
+    if (op->status) {
+        pkt_drop(d, p, op->status);
+        return;
+    }
+    p->verdict = DP_TO_NET;
+    p->local = sa->local;
+    p->remote = sa->remote;
+    p->udp = sa->f.udp;
+    p->tos = w->ip.tos; /* RFC 6040 4.1: ECN copied; RFC 4301 5.1.2: DSCP copied */
+    p->df = w->df;
+    p->child_id = sa->child_id;
+    d->stats.packets_out++;
+    d->stats.bytes_out += w->inner_len;
+}
+
+void esp_out_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms)
+{
+    size_t k = parse_all(d, pkts, n);
+    k = choose_all(d, k, now_ms);
+    k = frame_all(d, k, now_ms);
+    if (!k)
+        return;
+    cr_seal(d->crypto, d->ops, k);
+    for (size_t i = 0; i < k; i++)
+        hand_over(d, &d->out[i], &d->ops[i]);
+}

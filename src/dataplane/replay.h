@@ -1,0 +1,62 @@
+/*
+ * The anti-replay window: RFC 4303 3.4.3, as a ring of words after RFC 6479, with extended
+ * sequence numbers after RFC 4303 appendix A. esp_in.c checks before decrypting and commits only
+ * when the ICV has held.
+ */
+#pragma once
+
+#include "base/err.h"
+#include <stdbool.h>
+
+#define REPLAY_WINDOW_MAX 65536
+#define REPLAY_INLINE     4 /* words kept in the SA itself: windows up to 192 */
+
+struct replay {
+    uint64_t top;       /* highest number seen; 0: none */
+    uint64_t *bits;     /* word_mask + 1 words */
+    uint32_t window;    /* 0: no check */
+    uint32_t word_mask; /* a power of two of words, one more than the window needs */
+};
+
+/* `own` is the SA's inline words; larger windows are allocated. Windows over the maximum get it. */
+err_t replay_init(struct replay *r, uint32_t window, uint64_t own[REPLAY_INLINE]) must_use;
+void replay_fini(struct replay *r, const uint64_t *own);
+
+/* RFC 4303 A2.1: the 64-bit number that `low` stands for. False: before the first packet ever.
+ * Without a window the nearest to the top is taken. */
+static inline bool replay_esn(const struct replay *r, uint32_t low, uint64_t *seq)
+{
+    uint32_t w = r->window ? r->window : 1u << 31;
+    uint32_t tl = (uint32_t)r->top, th = (uint32_t)(r->top >> 32);
+    uint32_t bottom = tl - w + 1;
+    if (tl >= w - 1)
+        th += low < bottom;
+    else if (low >= bottom && th-- == 0)
+        return false;
+    *seq = (uint64_t)th << 32 | low;
+    return true;
+}
+
+/* Neither seen nor left of the window. Zero is never sent (RFC 4303 2.2). */
+static inline bool replay_check(const struct replay *r, uint64_t seq)
+{
+    if (!r->window || seq > r->top)
+        return true;
+    if (seq == 0 || r->top - seq >= r->window)
+        return false;
+    return !(r->bits[seq >> 6 & r->word_mask] >> (seq & 63) & 1);
+}
+
+void replay_advance(struct replay *r, uint64_t seq); /* seq > top: clears what comes into view */
+
+/* Marks a number whose packet was authentic. False: another packet of the same batch had it. */
+static inline bool replay_commit(struct replay *r, uint64_t seq)
+{
+    if (!replay_check(r, seq))
+        return false;
+    if (seq > r->top)
+        replay_advance(r, seq);
+    if (r->window)
+        r->bits[seq >> 6 & r->word_mask] |= 1ull << (seq & 63);
+    return true;
+}

@@ -1,0 +1,91 @@
+/*
+ * An SA's hot halves, what the packet path reads and writes, and its cold half for control. One
+ * worker writes a hot half. Hot halves come from pools that never give memory back, so that a
+ * cached pointer may be followed and its generation compared after the SA is gone.
+ */
+#pragma once
+
+#include "base/hash.h"
+#include "crypto/crypto.h"
+#include "dataplane/replay.h"
+#include "dataplane/sel.h"
+#include "model/child_sa.h"
+
+/* Use against the next threshold: soft first, then hard (lifetime.c). */
+struct life {
+    uint64_t bytes, packets;
+    uint64_t bytes_limit, packets_limit;
+};
+
+struct framing {
+    uint8_t hdr_len; /* SPI, sequence number, IV */
+    uint8_t icv_len;
+    uint8_t align_mask; /* block or 4, whichever is more, less one */
+    bool esn, udp;
+};
+
+struct sa_in {
+    struct cr_esp *key;
+    struct replay replay;
+    const struct sel_set *sel;
+    struct child *child;
+    struct framing f;
+    bool dead;     /* hard lifetime is over */
+    bool announce; /* NOTE_FIRST_IN is still to come */
+    uint8_t pad;
+    uint32_t child_id;
+    /* second line */
+    struct life life;
+    uint64_t last_ms;
+    struct endpoint remote; /* UDP: where the peer is thought to be */
+    /* third */
+    uint64_t own_bits[REPLAY_INLINE];
+    uint64_t replay_dropped, icv_failed, selector_dropped;
+    struct endpoint noted; /* the last address told by NOTE_MOVED */
+    struct endpoint local;
+} __attribute__((aligned(64)));
+
+struct sa_out {
+    struct cr_esp *key;
+    uint64_t seq; /* last one used */
+    uint32_t gen; /* changes when flows must be assigned anew */
+    uint32_t spi;
+    struct framing f;
+    bool dead;
+    uint16_t inner_mtu;
+    uint32_t child_id;
+    struct life life; /* `packets` unused: the sequence number counts; packets_limit bounds seq */
+    /* second line */
+    uint64_t last_ms;
+    struct endpoint local, remote;
+    /* third */
+    const struct sel_set *sel;
+    struct child *child;
+    struct sa_out *next; /* of the same bind: older */
+    bool active;         /* DIR_OUT is installed */
+} __attribute__((aligned(64)));
+
+struct child {
+    struct hash_node node;
+    uint32_t id, policy;
+    struct sa_in *in;
+    struct sa_out *out;
+    struct sel_set *sel;
+    struct bind *bind;
+    struct lifetime limits;
+    uint32_t spi_in;
+    uint16_t path_mtu;
+    bool in_active, soft_noted, hard_noted;
+};
+
+/* --- pool: fixed-size objects, aligned to a cache line, kept until the pool goes --- */
+
+struct pool {
+    size_t size;
+    void *free; /* first word of a free object links the next */
+    struct pool_chunk *chunks;
+};
+
+void *pool_get(struct pool *p) must_use; /* memory as the last user left it, or zero */
+void pool_put(struct pool *p, void *obj);
+void pool_fini(struct pool *p);

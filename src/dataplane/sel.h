@@ -1,0 +1,48 @@
+/*
+ * Traffic selectors compiled for the packet path: a side is one range of addresses and ports; an
+ * SA's set matches when any local side and any remote side do (RFC 7296 2.9). A selector that
+ * names ports matches no packet whose ports are unknown (later fragments, RFC 4301 7).
+ */
+#pragma once
+
+#include "dataplane/flow.h"
+
+struct sel {
+    uint64_t lo[2], hi[2];
+    uint16_t port_lo, port_hi;
+    uint8_t proto; /* 0: any */
+    uint8_t family;
+    bool any_port;
+};
+
+void sel_of_ts(struct sel *s, const struct ts *t);
+/* How narrow it is, in bits: of two rules of equal priority the narrower comes first. */
+unsigned sel_narrow(const struct sel *s);
+
+static inline bool sel_match(const struct sel *s, const uint64_t a[2], uint16_t port, uint64_t meta)
+{
+    __extension__ typedef unsigned __int128 u128;
+    u128 v = (u128)a[0] << 64 | a[1];
+    if (s->family != (meta & FLOW_FAMILY) || v < ((u128)s->lo[0] << 64 | s->lo[1]) ||
+        v > ((u128)s->hi[0] << 64 | s->hi[1]))
+        return false;
+    if (s->proto && s->proto != (uint8_t)(meta >> 8))
+        return false;
+    return s->any_port || ((meta & FLOW_PORTS) && port >= s->port_lo && port <= s->port_hi);
+}
+
+struct sel_set {
+    uint16_t nl, nr;
+    struct sel s[]; /* locals, then remotes */
+};
+
+struct sel_set *sel_set_new(const struct ts_list *local, const struct ts_list *remote) must_use;
+bool sel_set_match_any(const struct sel_set *s, const struct flow *f);
+
+static inline bool sel_set_match(const struct sel_set *s, const struct flow *f)
+{
+    if (s->nl == 1 && s->nr == 1)
+        return sel_match(&s->s[0], f->l, flow_lport(f), f->meta) &&
+               sel_match(&s->s[1], f->r, flow_rport(f), f->meta);
+    return sel_set_match_any(s, f);
+}
