@@ -34,6 +34,8 @@ int lab_ns(void)
     if (fd < 0)
         die("/proc/self/ns/net");
     lab_run("ip link set lo up");
+    /* Link-local addresses would be unusable for a second or two. */
+    lab_run("echo 0 2>/dev/null >/proc/sys/net/ipv6/conf/default/accept_dad; true");
     return fd;
 }
 
