@@ -10,6 +10,10 @@ static bool reserve(struct buf *b, size_t n)
         return false;
     if (b->cap - b->n > n)
         return true;
+    if (n > SIZE_MAX / 4 - b->n) {
+        b->err = E_NOMEM;
+        return false;
+    }
     size_t cap = b->cap ? b->cap : 64;
     while (cap - b->n <= n)
         cap *= 2;

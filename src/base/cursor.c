@@ -10,7 +10,8 @@ static const uint8_t *take(struct rd *r, size_t n)
         return NULL;
     }
     const uint8_t *p = r->p;
-    r->p += n;
+    if (n)
+        r->p += n;
     return p;
 }
 
@@ -57,8 +58,8 @@ void rd_skip(struct rd *r, size_t n)
 struct rd rd_sub(struct rd *r, size_t n)
 {
     const uint8_t *p = take(r, n);
-    if (!p)
-        return (struct rd){NULL, NULL, r->err};
+    if (!p || n == 0)
+        return (struct rd){p, p, r->err};
     return (struct rd){p, p + n, 0};
 }
 
@@ -84,8 +85,10 @@ uint8_t *wr_space(struct wr *w, size_t n)
         return NULL;
     }
     uint8_t *p = w->p;
-    memset(p, 0, n);
-    w->p += n;
+    if (n) {
+        memset(p, 0, n);
+        w->p += n;
+    }
     return p;
 }
 
@@ -139,7 +142,7 @@ static uint8_t *at_offset(struct wr *w, size_t at, size_t n)
 {
     if (w->err)
         return NULL;
-    if (at + n > wr_len(w)) {
+    if (at > wr_len(w) || n > wr_len(w) - at) {
         w->err = E_USAGE;
         return NULL;
     }

@@ -32,7 +32,7 @@ struct rd {
 
 static inline struct rd rd_of(struct bytes b)
 {
-    return (struct rd){b.p, b.p + b.n, 0};
+    return (struct rd){b.p, b.n ? b.p + b.n : b.p, 0}; /* NULL + 0 is undefined */
 }
 
 static inline size_t rd_left(const struct rd *r)
@@ -61,7 +61,7 @@ struct wr {
 static inline struct wr wr_of(void *p, size_t cap)
 {
     uint8_t *b = p;
-    return (struct wr){b, b, b + cap, 0};
+    return (struct wr){b, b, cap ? b + cap : b, 0};
 }
 
 static inline size_t wr_len(const struct wr *w)
