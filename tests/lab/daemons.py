@@ -209,9 +209,10 @@ class StrongSwan(Daemon):
                "sha1 sha2 md5 pem pkcs1 pkcs8 x509 pubkey constraints kernel-libipsec kernel-netlink "
                "socket-default vici updown counters")
 
-    def __init__(self, side, workdir, options=""):
+    def __init__(self, side, workdir, options="", keys=False):
+        """options: more lines of strongswan.conf; keys: the log shows keys (levels 4)."""
         super().__init__(side, workdir)
-        self.options = options
+        self.options, self.levels = options, "ike = 4\n      chd = 4" if keys else ""
 
     def start(self, text=None, wait=True):
         conf = self.dir / "strongswan.conf"
@@ -239,6 +240,7 @@ class StrongSwan(Daemon):
       path = {self.dir}/charon.log
       flush_line = yes
       default = 1
+      {self.levels}
     }}
   }}
   plugins {{

@@ -80,8 +80,26 @@ def udp_garbage(host, count, seed):
             time.sleep(0.005)  # pace, not waiting
 
 
+def ike_flood(host, hextext, count):
+    """Copies of a first message, each with an SPI of its own; says how many were answered at all and
+    how many answers ask for a cookie (N payload first, type 16390: RFC 7296 2.6)."""
+    init, answers, cookies = bytes.fromhex(hextext), 0, 0
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(1)
+    for _ in range(int(count)):
+        s.sendto(os.urandom(8) + init[8:], (host, 500))
+        try:
+            d = s.recv(4096)
+        except (socket.timeout, OSError):
+            continue
+        answers += 1
+        cookies += d[16] == 41 and int.from_bytes(d[34:36], "big") == 16390
+    print("cookies", cookies, "answers", answers)
+
+
 def main():
-    what = {f.__name__.replace("_", "-"): f for f in (tcp_receive, tcp_send, udp_send, udp_garbage)}
+    what = {f.__name__.replace("_", "-"): f
+            for f in (tcp_receive, tcp_send, udp_send, udp_garbage, ike_flood)}
     what[sys.argv[1]](*sys.argv[2:])
 
 
