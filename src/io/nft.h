@@ -16,10 +16,19 @@ struct nft_pair {
     uint16_t local_port_lo, local_port_hi, remote_port_lo, remote_port_hi; /* 0..65535: any */
 };
 
-/* tun: the interface that may carry them. mark: our own packets pass. */
+/*
+ * tun: the interface that may carry them. mark: our own packets pass; not 0. Rows that a crash left
+ * behind guard on until nft_guard_set.
+ */
 struct nft_guard *nft_guard_open(const char *tun, uint32_t mark, struct io_error *err) must_use;
-/* Replaces all rows in one transaction; IKE, ESP, AH of the peers always pass. */
+/*
+ * Replaces all rows in one transaction; IKE, ESP, AH of the peers always pass. On failure what was
+ * there stays. Rows may overlap. Between addresses that are on both sides of a row nothing is
+ * dropped (a LAN within 0.0.0.0/0), so 0.0.0.0/0 to 0.0.0.0/0 guards nothing. Ports count with
+ * protocols that have them; other rows cover their whole protocol.
+ */
 err_t nft_guard_set(struct nft_guard *g, const struct nft_pair *rows, size_t n,
                     struct io_error *err) must_use;
+/* Packets since the table was made; they outlive nft_guard_set and a crash. False: unreadable. */
 bool nft_guard_counters(struct nft_guard *g, uint64_t *in_dropped, uint64_t *out_dropped);
 void nft_guard_close(struct nft_guard *g, bool remove_table);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -222,6 +223,46 @@ static void test_empty_datagram(void **state)
     close_pair(&p);
 }
 
+/* RFC 791 3.1: the header's length decides where the payload begins. */
+static void test_ip_options(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct io_msg m;
+    open_pair(&p, &links[0], SOCK_ESP);
+    assert_int_equal(setsockopt(p.b.fd, IPPROTO_IP, IP_OPTIONS, "\1\1\1\1\1\1\1", 8), 0);
+    assert_true(lab_send(&p.b, NULL, "10.9.0.1", 0, "payload", 7));
+    assert_true(lab_recv(&p.a, &m, buf, sizeof buf));
+    assert_ptr_equal(m.data, buf + 28);
+    assert_int_equal(m.len, 7);
+    assert_memory_equal(m.data, "payload", 7);
+    assert_addr(&m.remote, "10.9.0.3");
+    close_pair(&p);
+}
+
+/* The far end's queue is full: the kernel takes what it can, and sending goes on afterwards. */
+static void test_full_buffer(void **state)
+{
+    static uint8_t data[60000];
+    (void)state;
+    struct io_msg out[IO_BURST] = {0}, m;
+    struct pair p;
+    size_t failed;
+    open_pair(&p, &links[0], SOCK_UDP);
+    for (size_t i = 0; i < IO_BURST; i++) {
+        out[i] = (struct io_msg){.data = data, .len = sizeof data};
+        out[i].remote = (struct endpoint){lab_addr("10.9.0.1"), 4500};
+    }
+    for (int i = 0; i < 20; i++)
+        assert_in_range(sock_send(&p.b, out, IO_BURST, &failed), 0, IO_BURST);
+    while (sock_recv(&p.a, &(struct io_msg){.data = buf, .cap = sizeof buf}, 1) > 0)
+        continue;
+    assert_true(lab_send(&p.b, NULL, "10.9.0.1", 4500, "x", 1));
+    assert_true(lab_recv(&p.a, &m, buf, sizeof buf));
+    assert_int_equal(m.len, 1);
+    close_pair(&p);
+}
+
 static void test_port_in_use(void **state)
 {
     (void)state;
@@ -303,6 +344,8 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_failures_go_by),
         cmocka_unit_test(test_empty_datagram),
+        cmocka_unit_test(test_ip_options),
+        cmocka_unit_test(test_full_buffer),
         cmocka_unit_test(test_port_in_use),
         cmocka_unit_test(test_without_capabilities),
     };
