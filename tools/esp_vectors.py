@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+"""Makes tests/vectors/esp/kernel.txt: ESP packets in tunnel mode that the Linux kernel made, with keys.
+
+  tools/esp_vectors.py DIR > tests/vectors/esp/kernel.txt
+
+DIR holds index.json (per case: SPI, algorithms, keys, sequence numbers, the packets sent into the
+kernel) and a capture per case. Output, one record a line:
+
+  plain N HEX                        an inner packet
+  case NAME ENCR INTEG ESN UDP SPI KEY AUTHKEY FIRST_SEQ SEQ_HI INNER_FAMILY
+  esp N HEX                          a packet of the case from its SPI on; it protects plain N
+"""
+import json
+import os
+import struct
+import sys
+
+ENCR = {"null", "3des", "aes128", "aes192", "aes256", "aes128gcm16", "aes256gcm16", "chacha20poly1305"}
+INTEG = {None, "md5", "sha1", "sha256", "sha384", "sha512"}
+
+
+def frames(path):
+    b = open(path, "rb").read()
+    e = "<" if b[:4] == b"\xd4\xc3\xb2\xa1" else ">"
+    at = 24
+    while at < len(b):
+        n = struct.unpack(e + "I", b[at + 8:at + 12])[0]
+        yield b[at + 16:at + 16 + n]
+        at += 16 + n
+
+
+def payloads(path):
+    """Payloads of the outer IP packets, IPv4 fragments put together."""
+    parts = {}
+    for f in frames(path):
+        ip = f[14:]
+        if ip[0] >> 4 == 6:
+            yield ip[40:40 + struct.unpack(">H", ip[4:6])[0]]
+            continue
+        total, ident, frag = struct.unpack(">HHH", ip[2:8])
+        body = ip[(ip[0] & 15) * 4:total]
+        if not frag & 0x3fff:
+            yield body
+            continue
+        parts.setdefault(ident, {})[(frag & 0x1fff) * 8] = body
+        if not frag & 0x2000:
+            yield b"".join(v for _, v in sorted(parts.pop(ident).items()))
+
+
+def wanted(c):
+    return (c["proto"] == "esp" and c.get("mode") == "tunnel" and c["enc"] in ENCR
+            and c.get("integ") in INTEG and "outer_sa" not in c)
+
+
+def forwarded(sent, plain):
+    """The kernel lowered the TTL or hop limit on the way into the tunnel; nothing else."""
+    a, b = bytearray(sent), bytearray(plain)
+    for x in (a, b):
+        if x[0] >> 4 == 4:
+            x[8] = 0
+            x[10:12] = b"\0\0"
+        else:
+            x[7] = 0
+    return a == b
+
+
+def main(folder):
+    known, lines = {}, []
+    for c in json.load(open(os.path.join(folder, "index.json"))):
+        if not wanted(c):
+            continue
+        esp = [p[8:] if c["encap"] else p for p in payloads(os.path.join(folder, c["pcap"]))]
+        assert len(esp) == len(c["sent"]) == len(c["packets"]), c["name"]
+        lines.append("case %s %s %s %d %d %u %s %s %u %u %d" % (
+            c["name"], c["enc"], c.get("integ") or "-", c["esn"], bool(c["encap"]), c["spi"],
+            c["enc_key"] + c["salt"] or "-", c.get("auth_key") or "-", c["first_seq"], c["seq_hi"],
+            c["inner"]))
+        for packet, sent, made in zip(esp, c["sent"], c["packets"]):
+            assert forwarded(bytes.fromhex(sent), bytes.fromhex(made["plain"])), c["name"]
+            n = known.get(made["plain"])
+            if n is None:
+                n = known[made["plain"]] = len(known)
+                lines.append("plain %d %s" % (n, made["plain"]))
+            lines.append("esp %d %s" % (n, packet.hex()))
+    print("# made by tools/esp_vectors.py from packets of Linux 6.1")
+    print("\n".join(lines))
+
+
+main(sys.argv[1])
