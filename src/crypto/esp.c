@@ -77,17 +77,17 @@ void cr_esp_free(struct cr_esp *e)
 {
     if (!e)
         return;
-    if (e->imb)
-        imb_esp_free(e);
-    else
+    if (e->kind == ESP_OSSL)
         ossl_esp_free(e);
+    else
+        imb_esp_free(e);
 }
 
 /* An ipsec-mb key on a worker without it: a mistake of the caller's, not of a peer. */
 static void each(struct cr_op *ops, size_t n, bool skip_imb, void (*f)(struct cr_op *))
 {
     for (size_t i = 0; i < n; i++) {
-        if (!ops[i].key->imb)
+        if (ops[i].key->kind == ESP_OSSL)
             f(&ops[i]);
         else if (!skip_imb)
             ops[i].status = E_USAGE;

@@ -6,10 +6,13 @@
 
 #include "crypto/crypto.h"
 
+/* Who works on a key's operations, and how. */
+enum esp_kind { ESP_OSSL, ESP_IMB_GCM, ESP_IMB_JOB };
+
 /* Common head of both implementations' keys. */
 struct cr_esp {
     const struct alg *encr, *integ; /* integ NULL for AEAD */
-    bool imb;
+    uint8_t kind;                   /* enum esp_kind */
     uint8_t iv_len, icv_len, block;
 };
 

@@ -1,6 +1,6 @@
 /*
- * The packet path through Intel ipsec-mb: managers, and the order of work over a batch: every
- * header first, then all AES-GCM, then everything else as one burst. Called by esp.c.
+ * The packet path through Intel ipsec-mb: managers, and the order of work over a batch: AES-GCM
+ * as it comes, everything else as one burst behind it. Called by esp.c.
  */
 #include <intel-ipsec-mb.h>
 
@@ -70,15 +70,11 @@ void imb_ctx_free(struct imb_ctx *c)
     free(c);
 }
 
-/* Counter modes take iv_seed as it is (RFC 4106 3.1, RFC 7634 2), CBC its encryption. */
-static void write_iv(struct imb_ctx *c, const struct cr_op *op)
+/* RFC 3602 3: the encryption of the counter, see imb_block_key. */
+static void write_cbc_iv(struct imb_ctx *c, const struct cr_op *op)
 {
     static const uint8_t zero[16];
     const struct imb_esp *k = imb_key(op);
-    if (k->head.encr->aead) {
-        put_u64(op->p + 8, op->iv_seed);
-        return;
-    }
     if (!k->head.iv_len)
         return;
     DECLARE_ALIGNED(uint8_t seed[16], 16) = {0};
@@ -86,65 +82,71 @@ static void write_iv(struct imb_ctx *c, const struct cr_op *op)
     IMB_AES128_CFB_ONE(c->mgr, op->p + 8, zero, seed, k->k.block.iv_key, k->head.iv_len);
 }
 
-/* What a chunk splits into. Operations of other implementations are in neither. */
-struct split {
-    struct cr_op *gcm[IMB_CHUNK], *job[IMB_CHUNK];
-    struct imb_slot *gcm_slot[IMB_CHUNK], *job_slot[IMB_CHUNK];
-    size_t gcms, jobs, others;
-};
-
-static void split_add(struct split *sp, struct cr_op *op, struct imb_slot *s)
+/* Counter modes take iv_seed as it is: RFC 7634 2. */
+static void write_iv(struct imb_ctx *c, const struct cr_op *op)
 {
-    if (imb_key(op)->gcm) {
-        sp->gcm[sp->gcms] = op;
-        sp->gcm_slot[sp->gcms++] = s;
-    } else {
-        sp->job[sp->jobs] = op;
-        sp->job_slot[sp->jobs++] = s;
-    }
     if (op->key->encr->aead)
-        imb_aead_frame(op, s);
+        put_u64(op->p + 8, op->iv_seed);
+    else
+        write_cbc_iv(c, op);
+}
+
+/* How many operations from the start on are AES-GCM: all of them on most workers. */
+static size_t gcm_run(const struct cr_op *ops, size_t n)
+{
+    size_t i = 0;
+    while (i < n && ops[i].key->kind == ESP_IMB_GCM)
+        i++;
+    return i;
+}
+
+/* A job says itself when it is done. */
+static void list_add(struct imb_list *l, struct cr_op *op)
+{
+    op->status = E_CRYPTO;
+    l->ops[l->n++] = op;
 }
 
 static size_t seal_chunk(struct imb_ctx *c, struct cr_op *ops, size_t n)
 {
-    struct split sp;
-    sp.gcms = sp.jobs = sp.others = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!ops[i].key->imb) {
-            sp.others++;
-        } else if (!op_len_ok(&ops[i])) {
-            ops[i].status = E_USAGE;
+    struct imb_list jobs;
+    size_t others = 0, i = gcm_run(ops, n);
+    imb_gcm_seal(c, ops, i);
+    for (jobs.n = 0; i < n; i++) {
+        struct cr_op *op = &ops[i];
+        if (op->key->kind == ESP_OSSL) {
+            others++;
+        } else if (op->key->kind == ESP_IMB_GCM) {
+            imb_gcm_seal(c, op, 1);
+        } else if (!op_len_ok(op)) {
+            op->status = E_USAGE;
         } else {
-            ops[i].status = E_CRYPTO; /* until done */
-            write_iv(c, &ops[i]);
-            split_add(&sp, &ops[i], &c->slot[i]);
+            write_iv(c, op);
+            list_add(&jobs, op);
         }
     }
-    for (size_t i = 0; i < sp.gcms; i++)
-        imb_gcm_seal(c, sp.gcm[i], sp.gcm_slot[i]);
-    imb_jobs_seal(c, sp.job, sp.job_slot, sp.jobs);
-    return sp.others;
+    imb_jobs_seal(c, &jobs);
+    return others;
 }
 
 static size_t open_chunk(struct imb_ctx *c, struct cr_op *ops, size_t n)
 {
-    struct split sp;
-    sp.gcms = sp.jobs = sp.others = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!ops[i].key->imb) {
-            sp.others++;
-        } else if (!op_len_ok(&ops[i])) {
-            ops[i].status = R_LENGTH;
-        } else {
-            ops[i].status = E_CRYPTO;
-            split_add(&sp, &ops[i], &c->slot[i]);
-        }
+    struct imb_list jobs;
+    size_t others = 0, i = gcm_run(ops, n);
+    imb_gcm_open(c, ops, i);
+    for (jobs.n = 0; i < n; i++) {
+        struct cr_op *op = &ops[i];
+        if (op->key->kind == ESP_OSSL)
+            others++;
+        else if (op->key->kind == ESP_IMB_GCM)
+            imb_gcm_open(c, op, 1);
+        else if (!op_len_ok(op))
+            op->status = R_LENGTH;
+        else
+            list_add(&jobs, op);
     }
-    for (size_t i = 0; i < sp.gcms; i++)
-        imb_gcm_open(c, sp.gcm[i], sp.gcm_slot[i]);
-    imb_jobs_open(c, sp.job, sp.job_slot, sp.jobs);
-    return sp.others;
+    imb_jobs_open(c, &jobs);
+    return others;
 }
 
 size_t imb_seal(struct imb_ctx *c, struct cr_op *ops, size_t n)

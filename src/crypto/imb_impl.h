@@ -23,7 +23,6 @@ struct imb_block_key {
 
 struct imb_esp {
     struct cr_esp head;
-    bool gcm;
     uint8_t salt[4];
     aes_gcm_enc_dec_t gcm_enc, gcm_dec;
     IMB_CIPHER_MODE cipher;
@@ -36,18 +35,15 @@ struct imb_esp {
     } k;
 };
 
-/* Scratch of one operation in flight. */
-struct imb_slot {
-    DECLARE_ALIGNED(uint8_t nonce[16], 16); /* AEAD: salt | IV */
-    uint8_t aad[16];                        /* AEAD with ESN: SPI | sequence number, 64 bits */
-    uint8_t tag[64];                        /* computed while opening */
-    uint8_t want[32];                       /* received, where ESN's high half took its place */
-};
-
+/* A worker's scratch. Arrays by use, not by operation: GCM touches 1 KB of it, and L1 is full of
+ * packets. */
 struct imb_ctx {
     IMB_MGR *mgr;
     struct gcm_context_data gcm;
-    struct imb_slot slot[IMB_CHUNK];
+    DECLARE_ALIGNED(uint8_t nonce[IMB_CHUNK][16], 64); /* AEAD: salt | IV */
+    uint8_t aad[IMB_CHUNK][16];  /* AEAD with ESN: SPI | sequence number, 64 bits */
+    uint8_t tag[IMB_CHUNK][32];  /* computed while opening */
+    uint8_t want[IMB_CHUNK][32]; /* received; with ESN the high half takes its place meanwhile */
 };
 
 IMB_MGR *imb_mgr(void); /* for key schedules only: those do not touch its state */
@@ -57,20 +53,32 @@ static inline struct imb_esp *imb_key(const struct cr_op *op)
     return (struct imb_esp *)op->key;
 }
 
-/* AEAD: nonce and associated data into the slot (RFC 4106 4, 5; RFC 7634 2). */
-void imb_aead_frame(const struct cr_op *op, struct imb_slot *s);
-
-static inline const uint8_t *imb_aad(const struct cr_op *op, const struct imb_slot *s)
+/* AEAD: nonce and associated data (RFC 4106 4, 5; RFC 7634 2) of the operation in place i. */
+static inline void imb_aead_frame(struct imb_ctx *c, const struct cr_op *op, size_t i)
 {
-    return op->esn ? s->aad : op->p;
+    memcpy(c->nonce[i], imb_key(op)->salt, 4);
+    memcpy(c->nonce[i] + 4, op->p + 8, 8);
+    if (!op->esn)
+        return;
+    /* SPI | 64-bit sequence number */
+    memcpy(c->aad[i], op->p, 4);
+    put_u32(c->aad[i] + 4, op->seq_hi);
+    memcpy(c->aad[i] + 8, op->p + 4, 4);
 }
 
-/* AES-GCM by direct calls, one packet; framed before. */
-void imb_gcm_seal(struct imb_ctx *c, struct cr_op *op, struct imb_slot *s);
-void imb_gcm_open(struct imb_ctx *c, struct cr_op *op, struct imb_slot *s);
+static inline const uint8_t *imb_aad(const struct imb_ctx *c, const struct cr_op *op, size_t i)
+{
+    return op->esn ? c->aad[i] : op->p;
+}
 
-/* Everything else by the job interface, at most IMB_CHUNK together; slots are framed before. */
-void imb_jobs_seal(struct imb_ctx *c, struct cr_op *const *ops, struct imb_slot *const *slots,
-                   size_t n);
-void imb_jobs_open(struct imb_ctx *c, struct cr_op *const *ops, struct imb_slot *const *slots,
-                   size_t n);
+/* AES-GCM by direct calls: n operations in a row, at most IMB_CHUNK. */
+void imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n);
+void imb_gcm_open(struct imb_ctx *c, struct cr_op *ops, size_t n);
+
+/* Everything else by the job interface, together. */
+struct imb_list {
+    struct cr_op *ops[IMB_CHUNK];
+    size_t n;
+};
+void imb_jobs_seal(struct imb_ctx *c, const struct imb_list *l);
+void imb_jobs_open(struct imb_ctx *c, const struct imb_list *l);

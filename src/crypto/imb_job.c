@@ -35,15 +35,16 @@ static void fill_text(IMB_JOB *j, const uint8_t *src, uint8_t *dst, size_t n)
     j->msg_len_to_cipher_in_bytes = n;
 }
 
-static void fill_auth(IMB_JOB *j, const struct cr_op *op, const struct imb_slot *s)
+static void fill_auth(IMB_JOB *j, struct imb_ctx *c, const struct cr_op *op, size_t i)
 {
     const struct imb_esp *k = imb_key(op);
     if (k->head.encr->aead) {
-        j->iv = s->nonce;
+        imb_aead_frame(c, op, i);
+        j->iv = c->nonce[i];
         j->iv_len_in_bytes = 12;
         j->hash_start_src_offset_in_bytes = 0;
         j->msg_len_to_hash_in_bytes = op->text_len;
-        j->u.CHACHA20_POLY1305.aad = imb_aad(op, s);
+        j->u.CHACHA20_POLY1305.aad = imb_aad(c, op, i);
         j->u.CHACHA20_POLY1305.aad_len_in_bytes = op->esn ? 12 : 8;
         return;
     }
@@ -55,12 +56,12 @@ static void fill_auth(IMB_JOB *j, const struct cr_op *op, const struct imb_slot 
     j->u.HMAC._hashed_auth_key_xor_opad = k->k.block.opad;
 }
 
-static void fill_seal(IMB_JOB *j, struct cr_op *op, const struct imb_slot *s)
+static void fill_seal(IMB_JOB *j, struct imb_ctx *c, struct cr_op *op, size_t i)
 {
     uint8_t *text = op_text(op), *icv = text + op->text_len;
     fill_keys(j, imb_key(op));
     fill_text(j, op->plain ? op->plain : text, text, op->text_len);
-    fill_auth(j, op, s);
+    fill_auth(j, c, op, i);
     j->cipher_direction = IMB_DIR_ENCRYPT;
     j->chain_order = IMB_ORDER_CIPHER_HASH;
     j->auth_tag_output = icv;
@@ -69,20 +70,23 @@ static void fill_seal(IMB_JOB *j, struct cr_op *op, const struct imb_slot *s)
         put_u32(icv, op->seq_hi);
     if (imb_key(op)->cipher == IMB_CIPHER_NULL && op->plain)
         memmove(text, op->plain, op->text_len);
+    j->user_data = op;
 }
 
-static void fill_open(IMB_JOB *j, struct cr_op *op, struct imb_slot *s)
+static void fill_open(IMB_JOB *j, struct imb_ctx *c, struct cr_op *op, size_t i)
 {
     uint8_t *text = op_text(op), *icv = text + op->text_len;
     fill_keys(j, imb_key(op));
     fill_text(j, text, op->plain ? op->plain : text, op->text_len);
-    fill_auth(j, op, s);
+    fill_auth(j, c, op, i);
     j->cipher_direction = IMB_DIR_DECRYPT;
     j->chain_order = IMB_ORDER_HASH_CIPHER;
-    j->auth_tag_output = s->tag;
-    memcpy(s->want, icv, op->key->icv_len);
+    j->auth_tag_output = c->tag[i];
+    memcpy(c->want[i], icv, op->key->icv_len);
     if (op->esn && !op->key->encr->aead)
         put_u32(icv, op->seq_hi);
+    j->user_data = op;
+    j->user_data2 = c->want[i];
 }
 
 static void done_seal(const IMB_JOB *j)
@@ -94,16 +98,16 @@ static void done_seal(const IMB_JOB *j)
 static void done_open(const IMB_JOB *j)
 {
     struct cr_op *op = j->user_data;
-    const struct imb_slot *s = j->user_data2;
+    const uint8_t *want = j->user_data2;
     uint8_t *text = op_text(op);
     if (j->status != IMB_STATUS_COMPLETED)
         op->status = E_CRYPTO;
-    else if (!icv_eq(s->tag, s->want, op->key->icv_len))
+    else if (!icv_eq(j->auth_tag_output, want, op->key->icv_len))
         op->status = R_DP_ICV;
     else
         op->status = E_OK;
     if (op->esn && !op->key->encr->aead)
-        memcpy(text + op->text_len, s->want, op->key->icv_len);
+        memcpy(text + op->text_len, want, op->key->icv_len);
     if (imb_key(op)->cipher == IMB_CIPHER_NULL && op->plain)
         memmove(op->plain, text, op->text_len);
 }
@@ -119,37 +123,30 @@ static void run(struct imb_ctx *c, IMB_JOB **jobs, uint32_t n, void (*done)(cons
     }
 }
 
-void imb_jobs_seal(struct imb_ctx *c, struct cr_op *const *ops, struct imb_slot *const *slots,
-                   size_t n)
+void imb_jobs_seal(struct imb_ctx *c, const struct imb_list *l)
 {
     IMB_JOB *jobs[IMB_CHUNK];
     uint32_t got;
-    for (size_t i = 0; i < n; i += got) {
-        got = IMB_GET_NEXT_BURST(c->mgr, (uint32_t)(n - i), jobs);
+    for (size_t i = 0; i < l->n; i += got) {
+        got = IMB_GET_NEXT_BURST(c->mgr, (uint32_t)(l->n - i), jobs);
         if (!got)
             return;
-        for (uint32_t k = 0; k < got; k++) {
-            fill_seal(jobs[k], ops[i + k], slots[i + k]);
-            jobs[k]->user_data = ops[i + k];
-        }
+        for (uint32_t k = 0; k < got; k++)
+            fill_seal(jobs[k], c, l->ops[i + k], i + k);
         run(c, jobs, got, done_seal);
     }
 }
 
-void imb_jobs_open(struct imb_ctx *c, struct cr_op *const *ops, struct imb_slot *const *slots,
-                   size_t n)
+void imb_jobs_open(struct imb_ctx *c, const struct imb_list *l)
 {
     IMB_JOB *jobs[IMB_CHUNK];
     uint32_t got;
-    for (size_t i = 0; i < n; i += got) {
-        got = IMB_GET_NEXT_BURST(c->mgr, (uint32_t)(n - i), jobs);
+    for (size_t i = 0; i < l->n; i += got) {
+        got = IMB_GET_NEXT_BURST(c->mgr, (uint32_t)(l->n - i), jobs);
         if (!got)
             return;
-        for (uint32_t k = 0; k < got; k++) {
-            fill_open(jobs[k], ops[i + k], slots[i + k]);
-            jobs[k]->user_data = ops[i + k];
-            jobs[k]->user_data2 = slots[i + k];
-        }
+        for (uint32_t k = 0; k < got; k++)
+            fill_open(jobs[k], c, l->ops[i + k], i + k);
         run(c, jobs, got, done_open);
     }
 }

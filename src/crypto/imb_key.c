@@ -10,7 +10,6 @@
 static void gcm_keys(struct imb_esp *k, const uint8_t *key)
 {
     IMB_MGR *m = imb_mgr();
-    k->gcm = true;
     switch (k->head.encr->key_bits) {
     case 128:
         IMB_AES128_GCM_PRE(m, key, &k->k.gcm);
@@ -129,17 +128,18 @@ err_t imb_esp_new(const struct alg *encr, const struct alg *integ, struct bytes 
     if (!k)
         return E_NOMEM;
     memset(k, 0, sizeof *k);
-    k->head = (struct cr_esp){.encr = encr,
-                              .integ = integ,
-                              .imb = true,
-                              .iv_len = encr->iv_len,
-                              .icv_len = integ ? integ->icv_len : encr->icv_len,
-                              .block = encr->block};
+    k->head = (struct cr_esp){
+        .encr = encr,
+        .integ = integ,
+        .kind = encr->aead && encr->id != ENCR_CHACHA20_POLY1305 ? ESP_IMB_GCM : ESP_IMB_JOB,
+        .iv_len = encr->iv_len,
+        .icv_len = integ ? integ->icv_len : encr->icv_len,
+        .block = encr->block};
     if (encr->salt_len)
         memcpy(k->salt, key.p + encr->key_len, encr->salt_len);
     if (encr->id == ENCR_CHACHA20_POLY1305)
         chacha_keys(k, key.p);
-    else if (encr->aead)
+    else if (k->head.kind == ESP_IMB_GCM)
         gcm_keys(k, key.p);
     else
         block_keys(k, key.p);
