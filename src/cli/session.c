@@ -44,7 +44,7 @@ static bool split_host(const char *text, char host[256], const char **port)
 {
     const char *colon = strrchr(text, ':');
     bool bracket = text[0] == '[' && colon && colon > text && colon[-1] == ']';
-    if (!colon || !colon[1])
+    if (!colon || !colon[1] || (text[0] == '[' && !bracket))
         return false;
     const char *from = bracket ? text + 1 : text, *to = bracket ? colon - 1 : colon;
     size_t n = (size_t)(to - from);

@@ -1,0 +1,242 @@
+/* Golden screens: the same answers that a daemon gives, as people see them; and as JSON. */
+#include "cli/cli_test.h"
+
+static const char sa[] =
+    "gw-gw {uniqueid=1 version=2 state=ESTABLISHED local-host=192.0.2.1 local-port=4500 "
+    "local-id=gwa.example remote-host=2001:db8::2 remote-port=4500 remote-id=b initiator=yes "
+    "initiator-spi=270dfe9c24405c8c responder-spi=268253090bbaa87e nat-remote=yes nat-any=yes "
+    "encr-alg=AES_GCM_16 encr-keysize=128 prf-alg=PRF_HMAC_SHA2_256 dh-group=CURVE_25519 "
+    "established=65 rekey-time=13358 child-sas {net2-4 {name=net2 uniqueid=4 reqid=1 "
+    "state=INSTALLED mode=TUNNEL protocol=ESP encap=yes spi-in=190c63bf spi-out=02962488 "
+    "encr-alg=AES_CBC encr-keysize=256 integ-alg=HMAC_SHA2_256_128 esn=1 bytes-in=252 packets-in=3 "
+    "use-in=0 bytes-out=123456789 packets-out=100200 use-out=61 rekey-time=3506 life-time=3960 "
+    "install-time=0 local-ts=[10.1.0.0/24 fd01::/64] remote-ts=[10.2.0.0/24]}}} "
+    "(unnamed) {uniqueid=9 version=2 state=CONNECTING local-host=%any local-port=500 local-id=%any "
+    "remote-host=192.0.2.77 remote-port=500 remote-id=%any initiator-spi=0dd123af29d555c6 "
+    "responder-spi=0000000000000000 child-sas {}}";
+
+static const char sa_screen[] =
+    "gw-gw #1  ESTABLISHED  IKEv2  initiator\n"
+    "  local   gwa.example  192.0.2.1[4500]\n"
+    "  remote  b            2001:db8::2[4500]  behind NAT\n"
+    "  suite   AES_GCM_16-128/PRF_HMAC_SHA2_256/CURVE_25519\n"
+    "  times   established 1m 5s ago, rekeys in 3h 42m\n"
+    "  spis    270dfe9c24405c8c_i 268253090bbaa87e_r\n"
+    "  net2 #4  INSTALLED  TUNNEL ESP in UDP  AES_CBC-256/HMAC_SHA2_256_128, ESN\n"
+    "    10.1.0.0/24 fd01::/64 === 10.2.0.0/24\n"
+    "    in  190c63bf        252 B          3 packets  last 0s ago\n"
+    "    out 02962488    117.7 MiB     100200 packets  last 1m 1s ago\n"
+    "    installed 0s ago, rekeys in 58m 26s, expires in 1h 6m\n"
+    "\n"
+    "(unnamed) #9  CONNECTING  IKEv2  responder\n"
+    "  local   %any  %any[500]\n"
+    "  remote  %any  192.0.2.77[500]\n"
+    "  spis    0dd123af29d555c6_i 0000000000000000_r\n";
+
+static const char conn[] =
+    "gw {local_addrs=[192.0.2.1] remote_addrs=[192.0.2.2 %any6] version=IKEv2 reauth_time=0 "
+    "rekey_time=14400 unique=UNIQUE_NO dpd_delay=30 local-1 {id=gwa.example class='pre-shared key' "
+    "groups=[]} remote-1 {groups=[]} children {net {mode=TUNNEL rekey_time=3600 "
+    "rekey_bytes=500000000 rekey_packets=0 dpd_action=start close_action=none "
+    "local-ts=[10.1.0.0/24] remote-ts=[10.2.0.0/24]} p {mode=PASS rekey_time=3600 "
+    "local-ts=[dynamic] remote-ts=['10.9.0.0/16[tcp/http]' fd02::/64]}}}";
+
+static const char conn_screen[] =
+    "gw  IKEv2  192.0.2.1 ... 192.0.2.2 %any6\n"
+    "  local   gwa.example, pre-shared key\n"
+    "  remote  any identity, authentication not specified\n"
+    "  times   rekeying every 4h, no reauthentication, liveness check every 30s\n"
+    "  net  TUNNEL  10.1.0.0/24 === 10.2.0.0/24\n"
+    "    rekeying every 1h or 500000000 bytes, on a dead peer: start, when closed: none\n"
+    "  p  PASS  dynamic === 10.9.0.0/16[tcp/http] fd02::/64\n";
+
+static const struct {
+    const char *what;
+    void (*show)(const struct screen *, const struct vnode *);
+    const char *tree, *screen;
+} cases[] = {
+    {"SAs", show_sas, sa, sa_screen},
+    {"no SAs", show_sas, "", "no SAs\n"},
+    {"an SA that says nothing", show_sas, "x {}",
+     "x #-  -  IKEv-  responder\n"
+     "  local   -  -[-]\n"
+     "  remote  -  -[-]\n"
+     "  spis    -_i -_r\n"},
+    {"connections", show_conns, conn, conn_screen},
+    {"no connections", show_conns, "", "no connections\n"},
+    {"policies", show_policies,
+     "gw-gw/net {child=net mode=TUNNEL local-ts=[10.1.0.0/24] remote-ts=[10.2.0.0/24]} "
+     "d/a {mode=DROP local-ts=[dynamic] remote-ts=[0.0.0.0/0]}",
+     "gw-gw/net  TUNNEL  10.1.0.0/24 === 10.2.0.0/24\n"
+     "d/a        DROP    dynamic === 0.0.0.0/0\n"},
+    {"no policies", show_policies, "", "no policies\n"},
+    {"statistics", show_tree,
+     "uptime {running='48 seconds' since=now} ikesas {total=1 half-open=0} plugins=[a b] none=[]",
+     "uptime\n"
+     "  running  48 seconds\n"
+     "  since    now\n"
+     "ikesas\n"
+     "  total      1\n"
+     "  half-open  0\n"
+     "plugins  a b\n"
+     "none     -\n"},
+};
+
+static void screens(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct vnode *m = tree_of(cases[i].tree);
+        struct buf b = {0};
+        struct screen s = {&b, false};
+        cases[i].show(&s, m);
+        assert_string_equal(buf_str(&b), cases[i].screen);
+        buf_free(&b);
+        vnode_free(m);
+    }
+}
+
+static void failures(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *reply, *screen;
+    } f[] = {
+        {"success=no errmsg=x reason=no-proposal what=encryption ours=aes256gcm16 theirs=aes128 "
+         "hint='connections.gw-gw.proposals: add aes128' clause='RFC 7296 2.7'",
+         "culvert: net is not up: no proposal is acceptable to both sides\n"
+         "    encryption    ours    aes256gcm16\n"
+         "                  theirs  aes128\n"
+         "    change        connections.gw-gw.proposals: add aes128\n"
+         "    source        RFC 7296 2.7\n"},
+        {"success=no errmsg='establishing failed'",
+         "culvert: net is not up: establishing failed\n"},
+        {"success=no", "culvert: net is not up: the daemon does not say why\n"},
+        {"success=no reason='something new' theirs=aes128 what=integrity",
+         "culvert: net is not up: something new\n"
+         "    integrity     theirs  aes128\n"},
+        {"success=no errmsg=gone reason=not-found what=child ours='' hint=look",
+         "culvert: net is not up: gone\n"
+         "    concerns      child\n"
+         "    change        look\n"},
+        {"success=no errmsg='not established after 5000ms' reason=ok",
+         "culvert: net is not up: not established after 5000ms\n"},
+    };
+    for (size_t i = 0; i < sizeof f / sizeof *f; i++) {
+        struct vnode *m = tree_of(f[i].reply);
+        struct buf b = {0};
+        struct screen s = {&b, false};
+        show_failure(&s, "net is not up", m);
+        assert_string_equal(buf_str(&b), f[i].screen);
+        buf_free(&b);
+        vnode_free(m);
+    }
+}
+
+static void times_and_sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*fn)(struct buf *, const char *);
+        const char *in, *out;
+    } t[] = {
+        {screen_seconds, "0", "0s"},
+        {screen_seconds, "59", "59s"},
+        {screen_seconds, "60", "1m"},
+        {screen_seconds, "3599", "59m 59s"},
+        {screen_seconds, "3600", "1h"},
+        {screen_seconds, "3605", "1h"},
+        {screen_seconds, "7385", "2h 3m"},
+        {screen_seconds, "93600", "1d 2h"},
+        {screen_seconds, "-5", "-5"},
+        {screen_seconds, "soon", "soon"},
+        {screen_seconds, "", ""},
+        {screen_bytes, "0", "0 B"},
+        {screen_bytes, "1023", "1023 B"},
+        {screen_bytes, "1024", "1.0 KiB"},
+        {screen_bytes, "1048575", "1.0 MiB"},
+        {screen_bytes, "18446744073709551615", "16.0 EiB"},
+        {screen_bytes, "-", "- B"},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct buf b = {0};
+        t[i].fn(&b, t[i].in);
+        assert_string_equal(buf_str(&b), t[i].out);
+        buf_free(&b);
+    }
+}
+
+static void colours(void **state)
+{
+    (void)state;
+    struct buf b = {0};
+    struct screen s = {&b, true};
+    screen_pad(&s, TINT_GOOD, "UP", 4);
+    screen_tint(&s, TINT_NONE, "x");
+    assert_string_equal(buf_str(&b), "\033[32mUP\033[0m  x");
+    buf_free(&b);
+}
+
+/* a peer's identity must not move the cursor */
+static void control_characters_stay_out(void **state)
+{
+    (void)state;
+    struct vnode *m = tree_of("a {b=[x]}");
+    vnode_value(m, "id", "a\033[2Jb\r\n\x7f");
+    screen_scrub(m);
+    assert_string_equal(vnode_get(m, "id"), "a?[2Jb???");
+    vnode_free(m);
+}
+
+static void json(void **state)
+{
+    (void)state;
+    struct vnode *m = tree_of("gw {n=1 l=[a b] none=[] s {}} gw {n=2}");
+    struct buf b = {0};
+    json_sections(&b, m);
+    buf_puts(&b, "\n");
+    json_object(&b, m->child);
+    assert_string_equal(buf_str(&b),
+                        "[{\"gw\":{\"n\":\"1\",\"l\":[\"a\",\"b\"],\"none\":[],\"s\":{}}},"
+                        "{\"gw\":{\"n\":\"2\"}}]\n"
+                        "{\"n\":\"1\",\"l\":[\"a\",\"b\"],\"none\":[],\"s\":{}}");
+    buf_free(&b);
+    vnode_free(m);
+}
+
+static void json_strings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } t[] = {
+        {"plain", "\"plain\""},
+        {"\"q\\", "\"\\\"q\\\\\""},
+        {"a\n\x01", "\"a\\u000a\\u0001\""},
+        {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""},
+        {"\xc0\xaf", "\"\\u00c0\\u00af\""},                       /* overlong */
+        {"\xed\xa0\x80", "\"\\u00ed\\u00a0\\u0080\""},            /* surrogate */
+        {"\xf4\x90\x80\x80", "\"\\u00f4\\u0090\\u0080\\u0080\""}, /* beyond Unicode */
+        {"\xc3", "\"\\u00c3\""},                                  /* cut */
+        {"\xff"
+         "a",
+         "\"\\u00ffa\""},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct buf b = {0};
+        json_string(&b, t[i].in, strlen(t[i].in));
+        assert_string_equal(buf_str(&b), t[i].out);
+        buf_free(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(screens),      cmocka_unit_test(failures),
+        cmocka_unit_test(colours),      cmocka_unit_test(times_and_sizes),
+        cmocka_unit_test(json),         cmocka_unit_test(control_characters_stay_out),
+        cmocka_unit_test(json_strings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
