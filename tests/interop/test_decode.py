@@ -1,0 +1,192 @@
+"""Third parties look at the packets: scapy decrypts ESP of ours and makes some that we must accept;
+tshark decodes the negotiation. Keys come from `culvert keys --json` (a daemon started with
+--allow-key-export) or from the log of a charon, never from a log of ours."""
+import json
+import subprocess
+
+import pytest
+from scapy.layers.inet import ICMP, IP
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
+from scapy.layers.ipsec import ESP, SecurityAssociation
+from scapy.packet import Raw
+
+from lab import PYTHON, conf, ikekeys
+from lab.ns import tool
+from lab.wait import until
+
+PATTERN = b"decrypted by somebody else"
+INTEG = {"HMAC_MD5_96": "HMAC-MD5-96", "HMAC_SHA1_96": "HMAC-SHA1-96", "HMAC_SHA2_256_128": "SHA2-256-128",
+         "HMAC_SHA2_384_192": "SHA2-384-192", "HMAC_SHA2_512_256": "SHA2-512-256", "": "NULL", None: "NULL"}
+SUITES = ["aes128gcm16", "aes256gcm16", "chacha20poly1305", "aes128-sha256", "aes256-sha512", "aes192-sha384", "aes128-sha1",
+          "3des-sha1", "null-sha256"]
+
+
+def crypt(encr):
+    if "GCM" in encr:
+        return "AES-GCM"
+    if "CHACHA" in encr:
+        return "CHACHA20-POLY1305"
+    return "3DES" if "3DES" in encr else "AES-CBC" if "AES" in encr else "NULL"
+
+
+def hexkey(text):
+    return bytes.fromhex(text or "")
+
+
+def our_sas(d):
+    """spi -> what scapy needs, of a culvertd."""
+    r = d.cli("keys", "--json")
+    assert r.ok, r
+    out = {}
+    for k in json.loads(r.out):
+        if str(k.get("proto", "esp")).lower() != "esp":
+            continue
+        out[int(str(k["spi"]), 16)] = dict(encr=k["encr"], encr_key=hexkey(k["encr_key"]), integ=k.get("integ"),
+                                           integ_key=hexkey(k.get("integ_key")), src=k["src"], dst=k["dst"])
+    return out
+
+
+def their_sas(d, initiator):
+    """The same out of a charon's log. Its inbound SA has the other side's sending keys."""
+    out = {}
+    for k in ikekeys.esp_keys(d.log()):
+        me, peer = ("initiator", "responder") if initiator else ("responder", "initiator")
+        for spi, who in ((k["spi_in"], peer), (k["spi_out"], me)):
+            out[int(spi, 16)] = dict(encr=k["encr"], encr_key=hexkey(k["keys"][who]), integ=k["integ"],
+                                     integ_key=hexkey(k["integ_keys"][who]))
+    return out
+
+
+def association(spi, s, seq=1, tunnel=None):
+    return SecurityAssociation(ESP, spi=spi, seq_num=seq, crypt_algo=crypt(s["encr"]), crypt_key=s["encr_key"] or None,
+                               auth_algo=INTEG[s["integ"]] if crypt(s["encr"]) not in ("AES-GCM", "CHACHA20-POLY1305")
+                               else "NULL", auth_key=s["integ_key"] or None, tunnel_header=tunnel)
+
+
+def decrypted(packets, sas):
+    """Inner packets of captured ESP, all of which must be decrypted."""
+    out = []
+    for p in packets:
+        data = bytes(p.payload)
+        spi = int.from_bytes(data[:4], "big")
+        assert spi in sas, f"no keys for SPI {spi:08x}"
+        outer = (IP if "." in p.src else IPv6)(src=p.src, dst=p.dst, **({"proto": 50} if "." in p.src else {"nh": 50}))
+        esp = type(outer)(bytes(outer / Raw(data)))
+        tunnel = type(outer)(src=p.src, dst=p.dst)
+        out.append(association(spi, sas[spi], tunnel=tunnel).decrypt(esp))
+    return out
+
+
+def check_pings(inner, lab, n):
+    got = [i for i in inner if PATTERN[:16] in bytes(i)]
+    assert len(got) >= 2 * n, f"{len(got)} of {2 * n} packets hold the pattern"
+    ends = {(i.src, i.dst) for i in got}
+    assert ends == {(lab.a.host4, lab.b.host4), (lab.b.host4, lab.a.host4)}
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_esp_in_udp_with_strongswans_keys(lab, culvert, suite):
+    """What we send in UDP, decrypted with the keys that the peer derived."""
+    a = lab.daemon(culvert, lab.a).start(conf.simple(lab.a, lab, esp=suite))
+    b = lab.daemon("strongswan", lab.b, keys=True).start(conf.simple(lab.b, lab, esp=suite))
+    assert a.initiate().ok, f"{a.tail()}\n{b.tail()}"
+    cap = lab.capture("wanB")
+    assert lab.ping(count=4, size=100, pattern=PATTERN[:16].hex()).lost == 0
+    check_pings(decrypted(cap.of("esp-udp"), their_sas(b, initiator=False)), lab, 4)
+
+
+@pytest.mark.culvert_only
+@pytest.mark.parametrize("suite", SUITES)
+def test_native_esp_is_decrypted(lab, culvert, suite):
+    a = lab.daemon(culvert, lab.a, args=["--allow-key-export"]).start(conf.simple(lab.a, lab, esp=suite))
+    b = lab.daemon(culvert, lab.b).start(conf.simple(lab.b, lab, esp=suite))
+    assert a.initiate().ok, a.tail()
+    cap = lab.capture("wanB")
+    assert lab.ping(count=4, size=100, pattern=PATTERN[:16].hex()).lost == 0
+    packets = cap.of("esp")
+    assert len(packets) >= 8
+    check_pings(decrypted(packets, our_sas(a)), lab, 4)
+    seqs = [int.from_bytes(p.payload[4:8], "big") for p in packets if p.src == lab.a.wan4]
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), "sequence numbers go up by one (RFC 4303 2.2)"
+
+
+@pytest.mark.culvert_only
+@pytest.mark.parametrize("suite", SUITES)
+def test_scapys_esp_is_accepted(lab, culvert, suite):
+    """A packet that scapy encrypted, seen coming from gateway A, arrives in LAN B; a damaged one does not, and
+    neither does one with addresses that the SA's selectors do not cover."""
+    a = lab.daemon(culvert, lab.a, args=["--allow-key-export"]).start(conf.simple(lab.a, lab, esp=suite))
+    b = lab.daemon(culvert, lab.b).start(conf.simple(lab.b, lab, esp=suite))
+    assert a.initiate().ok, a.tail()
+    assert lab.ping(count=2).lost == 0
+    sas = our_sas(a)
+    spi = int(a.children()[0]["spi-out"], 16)
+    tunnel = IP(src=lab.a.wan4, dst=lab.b.wan4)
+
+    def make(seq, src=lab.a.host4, ident=0x7777):
+        sa = association(spi, sas[spi], seq, tunnel)
+        return bytes(sa.encrypt(IP(bytes(IP(src=src, dst=lab.b.host4) / ICMP(id=ident, seq=seq) / Raw(PATTERN)))))
+    good, bad, foreign = make(1000), bytearray(make(1001, ident=0x6666)), make(1002, "10.9.9.9", 0x5555)
+    bad[-1] ^= 1
+    inside = lab.capture("lan", ns=lab.b.lan)
+    before = int(b.children()[0]["packets-in"])
+    send = ("import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_RAW,socket.IPPROTO_RAW)\n"
+            "for h in sys.argv[1:]:\n d=bytes.fromhex(h)\n s.sendto(d,('%s',0))" % lab.b.wan4)
+    r = lab.net.exec([PYTHON, "-c", send, bad.hex(), foreign.hex(), good.hex(), good.hex()])
+    assert r.ok, r
+    until(lambda: int(b.children()[0]["packets-in"]) > before, "the packet was accepted", 5)
+    seen = [p for p in inside.packets() if PATTERN in p.raw and p.dst == lab.b.host4]
+    idents = [int.from_bytes(p.payload[4:6], "big") for p in seen]
+    assert idents == [0x7777], f"once the good one, nothing else: {[hex(i) for i in idents]}"
+    assert lab.ping(lab.b, count=2).lost == 0
+
+
+@pytest.mark.culvert_only
+def test_ipv6_in_native_esp(lab, culvert):
+    kw = dict(outer=6, inner=6)
+    a = lab.daemon(culvert, lab.a, args=["--allow-key-export"]).start(conf.simple(lab.a, lab, **kw))
+    lab.daemon(culvert, lab.b).start(conf.simple(lab.b, lab, **kw))
+    assert a.initiate().ok, a.tail()
+    cap = lab.capture("wanB")
+    assert lab.ping(count=4, size=100, family=6, pattern=PATTERN[:16].hex()).lost == 0
+    inner = decrypted(cap.of("esp"), our_sas(a))
+    assert [i for i in inner if ICMPv6EchoRequest in i and i[IPv6].dst == lab.b.host6]
+
+
+@pytest.mark.culvert_only
+def test_keys_are_not_exported_by_default(lab, culvert):
+    a = lab.daemon(culvert, lab.a).start(conf.simple(lab.a, lab))
+    r = a.cli("keys", "--json")
+    assert r.rc == 1 and "allow-key-export" in r.out, r
+
+
+@pytest.mark.parametrize("role", ["initiator", "responder"])
+@pytest.mark.parametrize("ike", ["aes128-sha256-x25519", "aes256gcm16-prfsha384-ecp384", "aes256-sha1-modp2048"])
+def test_tshark_decodes_the_negotiation(lab, culvert, role, ike):
+    """With the peer's keys tshark decrypts both sides' messages and finds nothing malformed in them."""
+    kinds = (culvert, "strongswan") if role == "initiator" else ("strongswan", culvert)
+    cap = lab.capture("wanB")
+    d = []
+    for kind, side in zip(kinds, (lab.a, lab.b)):
+        x = lab.daemon(kind, side, **(dict(keys=True) if kind == "strongswan" else {}))
+        d.append(x.start(conf.simple(side, lab, proposals=ike)))
+    a, b = d
+    assert a.initiate().ok, f"{a.tail()}\n{b.tail()}"
+    until(lambda: a.up() and b.up(), "up")
+    sa = a.ikes()[0]
+    a.rekey(child="lan")
+    until(lambda: b.children() and a.up() and b.up(), "rekeyed")
+    a.terminate(ike="gw")
+    cap.stop()
+    charon = b if role == "initiator" else a
+    opts = ikekeys.tshark_options(charon.log(), sa["initiator-spi"], sa["responder-spi"])
+    p = subprocess.run([tool("/usr/bin/tshark"), "-r", cap.path, "-Y", "isakmp", "-O", "isakmp", *opts], text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=40)
+    text = p.stdout
+    assert p.returncode == 0 and "Malformed" not in text
+    for words in ("Exchange type: IKE_SA_INIT", "Exchange type: IKE_AUTH", "Exchange type: CREATE_CHILD_SA",
+                  "Exchange type: INFORMATIONAL", "Payload: Authentication (39)", "Payload: Traffic Selector - Initiator (44)",
+                  "Payload: Identification - Initiator (35)", "Payload: Identification - Responder (36)",
+                  "Payload: Delete (42)", r"Ending Addr: 10.2.0.255"):
+        assert words in text, f"{words} is not in tshark's decoding"
+    assert "incorrect" not in text, "tshark found an ICV wrong"
