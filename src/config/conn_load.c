@@ -213,8 +213,10 @@ static void conn_times(struct cx *cx, const struct vnode *sec, struct conn *c)
     uint64_t longer = max64(c->rekey_s, c->reauth_s);
     if (!has_key(sec, "over_time"))
         c->over_s = longer / 10;
+    uint64_t shorter =
+        !c->reauth_s || (c->rekey_s && c->rekey_s < c->reauth_s) ? c->rekey_s : c->reauth_s;
     if (!has_key(sec, "rand_time"))
-        c->rand_s = c->over_s < longer ? c->over_s : longer / 2;
+        c->rand_s = c->over_s < shorter ? c->over_s : shorter / 2;
     if (c->rand_s &&
         ((c->rekey_s && c->rand_s >= c->rekey_s) || (c->reauth_s && c->rand_s >= c->reauth_s)))
         cx_report(cx, DIAG_ERROR, key_or_section(sec, "rand_time"), vnode_get(sec, "rand_time"),

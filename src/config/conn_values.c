@@ -221,15 +221,20 @@ void set_auth(struct cx *cx, const struct row *r, const struct vnode *n, void *o
     cx_report(cx, DIAG_ERROR, n, n->value, "expected psk");
 }
 
+const char *id_problem(const char *text)
+{
+    if (strchr(text, '=') && !strchr(text, '@'))
+        return "distinguished names are not supported yet; and a value goes to the end of its line";
+    return "expected an identity: an address, gw.example.org, user@example.org, keyid:text, "
+           "@#hex digits or %any, up to 256 bytes";
+}
+
 void set_id(struct cx *cx, const struct row *r, const struct vnode *n, void *obj)
 {
     struct conn_auth *auth = obj;
     (void)r;
     if (!id_parse(&auth->id, n->value)) {
-        cx_report(cx, DIAG_ERROR, n, n->value,
-                  "expected an identity: an address, gw.example.org, user@example.org, "
-                  "keyid:text, @#hex digits or %%any, up to %d bytes",
-                  ID_MAX);
+        cx_report(cx, DIAG_ERROR, n, n->value, "%s", id_problem(n->value));
         return;
     }
     free(auth->id_text);

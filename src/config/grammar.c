@@ -10,18 +10,11 @@
  * As strongSwan has it: words and strings of a value are joined by one blank; repeated sections are
  * merged; a repeated key replaces the value; "key =" clears it. Called by config_read_*.
  */
-#include "config/grammar.h"
 #include "base/secret.h"
+#include "config/lex.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-struct lex {
-    struct grammar *g;
-    const char *p, *end;
-    struct vsource at;
-    unsigned secret_line; /* the last line of a statement within secrets { } */
-};
 
 /* A section's braces: a name that comes twice between the same pair is worth a warning. */
 struct body {
@@ -42,62 +35,7 @@ bool grammar_error(struct grammar *g, const struct vsource *src, const char *wor
     return false;
 }
 
-/* --- characters and words --- */
-
-static int peek(const struct lex *lx)
-{
-    return lx->p < lx->end ? (unsigned char)*lx->p : -1;
-}
-
-static bool is_blank(int c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static void skip_comment(struct lex *lx)
-{
-    while (peek(lx) >= 0 && peek(lx) != '\n')
-        lx->p++;
-}
-
-static void skip_blank(struct lex *lx)
-{
-    while (is_blank(peek(lx)))
-        lx->p++;
-}
-
-static void skip_lines(struct lex *lx)
-{
-    for (;; lx->p++) {
-        skip_blank(lx);
-        if (peek(lx) == '#')
-            skip_comment(lx);
-        if (peek(lx) != '\n')
-            return;
-        lx->at.line++;
-    }
-}
-
-/* strongswan.conf(5): names are made of all printable characters but these. */
-static bool is_name(int c)
-{
-    return c > 0x20 && c != 0x7f && !strchr(".,:{}=\"#", c);
-}
-
-/* What stands here, for a report. A word may be a piece of a secret and is not shown. */
-static const char *here(const struct lex *lx, char out[2])
-{
-    int c = peek(lx);
-    if (c < 0)
-        return "end of file";
-    if (c == '\n')
-        return "end of line";
-    if (is_name(c))
-        return "another word";
-    out[0] = c < 0x20 || c == 0x7f ? '?' : (char)c;
-    out[1] = 0;
-    return out;
-}
+/* --- words that may be a piece of a secret --- */
 
 static bool in_secrets(const struct vnode *n)
 {
@@ -107,92 +45,11 @@ static bool in_secrets(const struct vnode *n)
     return false;
 }
 
-/* The same for the name of a statement: NULL where it may be a piece of a secret. */
-static const char *shown(const struct lex *lx, const struct body *b, const struct buf *name)
+/* The name of a statement for a report: NULL where it may be a piece of a secret. */
+static const char *shown(const struct lex *lx, const struct body *b, const struct vsource *at,
+                         const struct buf *name)
 {
-    return in_secrets(b->section) || lx->at.line == lx->secret_line ? NULL : buf_str(name);
-}
-
-static bool take_name(struct lex *lx, struct buf *out, const char *what)
-{
-    char word[2];
-    const char *start = lx->p;
-    while (is_name(peek(lx)))
-        lx->p++;
-    buf_clear(out);
-    buf_add(out, start, (size_t)(lx->p - start));
-    if (lx->p == start)
-        return grammar_error(lx->g, &lx->at, here(lx, word), "expected %s", what);
-    return true;
-}
-
-static int unescape(int c)
-{
-    return c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c;
-}
-
-/* Behind the opening quote to behind the closing one. */
-static bool take_string(struct lex *lx, struct buf *out)
-{
-    struct vsource start = lx->at;
-    for (; peek(lx) >= 0 && peek(lx) != '"'; lx->p++) {
-        char c = *lx->p;
-        if (c == '\r')
-            continue;
-        if (c == '\\' && lx->end - lx->p > 2 && lx->p[1] == '\r' && lx->p[2] == '\n')
-            lx->p++;
-        if (c == '\\' && lx->end - lx->p > 1) {
-            c = (char)unescape((unsigned char)*++lx->p);
-            lx->at.line += *lx->p == '\n';
-            if (*lx->p == '\n') /* a line that ends in a backslash goes on */
-                continue;
-        } else if (c == '\n') {
-            lx->at.line++;
-        }
-        buf_add(out, &c, 1);
-    }
-    if (peek(lx) < 0)
-        return grammar_error(lx->g, &start, "\"", "the string that starts here has no closing \"");
-    lx->p++;
-    return true;
-}
-
-static bool ends_word(int c)
-{
-    return c < 0 || c == '\n' || c == '#' || c == '}' || c == '"' || is_blank(c);
-}
-
-static void take_word(struct lex *lx, struct buf *out, const char *key)
-{
-    const char *start = lx->p;
-    while (!ends_word(peek(lx)))
-        lx->p++;
-    buf_add(out, start, (size_t)(lx->p - start));
-    if (peek(lx) == '#')
-        diag_add(lx->g->d, DIAG_WARNING, &lx->at, NULL, key,
-                 "a # within the value starts a comment; quote the value if the # belongs to it");
-}
-
-/* *present: anything at all, were it "". */
-static bool take_value(struct lex *lx, const char *key, struct buf *out, bool *present)
-{
-    *present = false;
-    for (;;) {
-        skip_blank(lx);
-        int c = peek(lx);
-        if (c < 0 || c == '\n' || c == '#' || c == '}')
-            return true;
-        if (*present)
-            buf_add(out, " ", 1);
-        *present = true;
-        if (c == '"') {
-            lx->p++;
-            if (!take_string(lx, out))
-                return false;
-        } else {
-            take_word(lx, out, key);
-        }
-    }
+    return in_secrets(b->section) || at->line == lx->secret_line ? NULL : buf_str(name);
 }
 
 /* --- nodes --- */
@@ -309,13 +166,13 @@ static bool parse_ref(struct lex *lx, struct buf *name, struct buf *refs)
 {
     bool first = true;
     for (;;) {
-        if (!take_name(lx, name, "the name of the section to inherit from"))
+        if (!lex_name(lx, name, "the name of the section to inherit from"))
             return false;
         if (first && !note_base(lx, name))
             return false;
         first = false;
         buf_puts(refs, buf_str(name));
-        if (peek(lx) != '.')
+        if (lex_peek(lx) != '.')
             return true;
         lx->p++;
         buf_puts(refs, ".");
@@ -326,16 +183,17 @@ static bool parse_refs(struct lex *lx, struct buf *name, struct buf *refs)
 {
     do {
         lx->p++; /* the : or , before it */
-        skip_lines(lx);
+        lex_skip_lines(lx);
         if (!parse_ref(lx, name, refs))
             return false;
-        skip_lines(lx);
-        if (peek(lx) == ',')
+        lex_skip_lines(lx);
+        if (lex_peek(lx) == ',')
             buf_puts(refs, ",");
-    } while (peek(lx) == ',');
+    } while (lex_peek(lx) == ',');
     char word[2];
-    if (peek(lx) != '{')
-        return grammar_error(lx->g, &lx->at, here(lx, word), "expected { or , after a reference");
+    if (lex_peek(lx) != '{')
+        return grammar_error(lx->g, &lx->at, lex_here(lx, word),
+                             "expected { or , after a reference");
     return true;
 }
 
@@ -351,7 +209,7 @@ static bool parse_section(struct lex *lx, const struct body *b, const char *name
     lx->p++; /* { */
     if (!parse_statements(lx, &inner))
         return false;
-    if (peek(lx) != '}')
+    if (lex_peek(lx) != '}')
         return grammar_error(lx->g, at, name, "the section that starts here has no closing }");
     lx->p++;
     return true;
@@ -363,7 +221,7 @@ static bool parse_setting(struct lex *lx, const struct body *b, const char *name
     struct buf value = {0};
     bool present;
     lx->p++; /* = */
-    bool ok = take_value(lx, name, &value, &present) &&
+    bool ok = lex_value(lx, name, &value, &present) &&
               (value.err ? nomem(lx) : put_value(lx, b, name, at, &value, present));
     if (value.s)
         secret_wipe(value.s, value.cap);
@@ -373,11 +231,12 @@ static bool parse_setting(struct lex *lx, const struct body *b, const char *name
 
 static bool take_pattern(struct lex *lx, struct buf *out)
 {
-    if (peek(lx) == '"') {
+    if (lex_peek(lx) == '"') {
         lx->p++;
-        return take_string(lx, out);
+        return lex_string(lx, out);
     }
-    for (int c; (c = peek(lx)) >= 0 && c != '\n' && c != '#' && c != '}' && !is_blank(c); lx->p++) {
+    for (int c; (c = lex_peek(lx)) >= 0 && c != '\n' && c != '#' && c != '}' && !lex_blank(c);
+         lx->p++) {
         if (c == '\\' && lx->end - lx->p > 1 && strchr("\"#} ", lx->p[1]))
             lx->p++;
         buf_add(out, lx->p, 1);
@@ -388,7 +247,7 @@ static bool take_pattern(struct lex *lx, struct buf *out)
 static bool parse_include(struct lex *lx, const struct body *b)
 {
     struct buf pattern = {0};
-    skip_blank(lx);
+    lex_skip_blank(lx);
     bool ok = take_pattern(lx, &pattern);
     if (ok && pattern.err)
         ok = nomem(lx);
@@ -403,9 +262,9 @@ static bool parse_include(struct lex *lx, const struct body *b)
 static bool is_include(const struct lex *lx, const char *name)
 {
     const char *p = lx->p;
-    if (strcmp(name, "include") != 0 || !is_blank(peek(lx)))
+    if (strcmp(name, "include") != 0 || !lex_blank(lex_peek(lx)))
         return false;
-    while (p < lx->end && is_blank((unsigned char)*p))
+    while (p < lx->end && lex_blank((unsigned char)*p))
         p++;
     return p < lx->end && !strchr("=\n", *p);
 }
@@ -415,23 +274,23 @@ static bool parse_statement(struct lex *lx, const struct body *b, struct buf *na
 {
     char bad[2];
     struct vsource at = lx->at;
-    if (!take_name(lx, name, "a section or a setting"))
+    if (!lex_name(lx, name, "a section or a setting"))
         return false;
     if (is_include(lx, buf_str(name)))
         return parse_include(lx, b);
-    if (peek(lx) == '.')
-        return grammar_error(lx->g, &at, shown(lx, b, name),
+    if (lex_peek(lx) == '.')
+        return grammar_error(lx->g, &at, shown(lx, b, &at, name),
                              "a name cannot hold a dot; use - or _");
-    skip_lines(lx);
-    if (peek(lx) == '=')
+    lex_skip_lines(lx);
+    if (lex_peek(lx) == '=')
         return parse_setting(lx, b, buf_str(name), &at);
     buf_clear(refs);
-    if (peek(lx) == ':' && !parse_refs(lx, word, refs))
+    if (lex_peek(lx) == ':' && !parse_refs(lx, word, refs))
         return false;
-    if (peek(lx) == '{')
+    if (lex_peek(lx) == '{')
         return parse_section(lx, b, buf_str(name), &at, refs);
-    return grammar_error(lx->g, &at, shown(lx, b, name),
-                         "expected =, : or { after the name, found %s", here(lx, bad));
+    return grammar_error(lx->g, &at, shown(lx, b, &at, name),
+                         "expected =, : or { after the name, found %s", lex_here(lx, bad));
 }
 
 static bool parse_statements(struct lex *lx, const struct body *b)
@@ -439,8 +298,8 @@ static bool parse_statements(struct lex *lx, const struct body *b)
     struct buf name = {0}, word = {0}, refs = {0};
     bool ok = true;
     for (;;) {
-        skip_lines(lx);
-        if (!ok || peek(lx) < 0 || peek(lx) == '}')
+        lex_skip_lines(lx);
+        if (!ok || lex_peek(lx) < 0 || lex_peek(lx) == '}')
             break;
         if (in_secrets(b->section))
             lx->secret_line = lx->at.line;
@@ -467,7 +326,7 @@ bool grammar_parse(struct grammar *g, const char *file, struct bytes text, struc
     }
     if (!parse_statements(&lx, &b))
         return false;
-    if (peek(&lx) == '}')
+    if (lex_peek(&lx) == '}')
         return grammar_error(g, &lx.at, "}", "there is no open section to close");
     return true;
 }

@@ -83,6 +83,7 @@ void schema_apply(struct cx *cx, enum scope scope, const struct vnode *sec, void
 const char *nearest(const char *word, const char *const *names, size_t n);
 void cx_unknown_section(struct cx *cx, const struct vnode *n, const char *const *names,
                         size_t count);
+void cx_unknown_key(struct cx *cx, enum scope scope, const struct vnode *n);
 /* Was the key given, and not empty? */
 bool has_key(const struct vnode *sec, const char *key);
 /* The key's node, or the section itself: where to point a report. */
@@ -105,6 +106,9 @@ void set_ts(struct cx *cx, const struct row *r, const struct vnode *n, void *obj
 void set_auth(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
 void set_id(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
 void set_mode(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+
+/* What to say of a text that id_parse refused. */
+const char *id_problem(const char *text);
 
 /* daemon.c */
 void daemon_from_tree(struct cx *cx, const struct vnode *sec, struct config_daemon *out);

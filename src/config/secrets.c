@@ -119,7 +119,7 @@ static void add_owner(struct cx *cx, const struct vnode *at, const char *text, s
     if (s->owner_count == SHARED_OWNERS_MAX)
         cx_report(cx, DIAG_ERROR, at, text, "more than %d identities", SHARED_OWNERS_MAX);
     else if (!id_parse(&s->owner[s->owner_count], text))
-        cx_report(cx, DIAG_ERROR, at, text, "expected an identity of up to %d bytes", ID_MAX);
+        cx_report(cx, DIAG_ERROR, at, text, "%s", id_problem(text));
     else
         s->owner_count++;
 }

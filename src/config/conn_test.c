@@ -1,0 +1,310 @@
+/* Connections: defaults of swanctl.conf(5), values, what is refused and where, file against VICI.
+ */
+#include "config/config_test.h"
+
+/* The least that is a connection; a case's lines come in place of %s. */
+static const char frame[] = "connections { gw {\n%s\n remote_addrs = 192.0.2.2\n"
+                            " local { auth = psk }\n remote { auth = psk }\n"
+                            " children { net {\n%s\n remote_ts = 10.2.0.0/16\n } } } }\n";
+
+static err_t load(const char *conn_lines, const char *child_lines, struct config *out,
+                  struct diag *d)
+{
+    struct buf text = {0};
+    struct vnode *t;
+    buf_printf(&text, frame, conn_lines, child_lines);
+    err_t e = config_read_text("f", bytes_of(text.s, text.n), &t, d);
+    if (!e)
+        e = config_from_tree(t, out, d);
+    vnode_free(t);
+    buf_free(&text);
+    return e;
+}
+
+static void test_defaults(void **state)
+{
+    struct config cf;
+    struct diag d = {0};
+    (void)state;
+    assert_int_equal(load("", "", &cf, &d), 0);
+    assert_null(d.first);
+    const struct conn *c = cf.conn[0];
+    assert_string_equal(c->name, "gw");
+    assert_int_equal(c->version, 0);
+    assert_int_equal(c->local_port, 500);
+    assert_int_equal(c->remote_port, 500);
+    assert_int_equal(c->local_count, 1);
+    assert_int_equal(c->local[0].lo.family, 0);
+    assert_int_equal(c->remote[0].lo.family, 4);
+    assert_true(c->ike_default && c->mobike && c->fragmentation && !c->encap);
+    assert_int_equal(c->rekey_s, 4 * 3600);
+    assert_int_equal(c->over_s, 1440);
+    assert_int_equal(c->rand_s, 1440);
+    assert_int_equal(c->reauth_s, 0);
+    assert_int_equal(c->dpd_delay_s, 0);
+    assert_int_equal(c->keyingtries, 1);
+    assert_int_equal(c->unique, UNIQUE_NO);
+    assert_int_equal(c->auth_local.id.type, ID_ANY);
+    assert_null(c->auth_local.id_text);
+    const struct conn_child *ch = &c->child[0];
+    assert_int_equal(ch->life.rekey_s, 3600);
+    assert_int_equal(ch->life.life_s, 3960);
+    assert_int_equal(ch->rand_s, 360);
+    assert_int_equal(ch->life.rekey_bytes, 0);
+    assert_int_equal(ch->life.life_bytes, 0);
+    assert_int_equal(ch->replay_window, 32);
+    assert_true(ch->esp_default && ch->local_ts.ts[0].dynamic);
+    assert_int_equal(ch->start_action, START_NONE);
+    assert_int_equal(ch->policy, CHILD_PROTECT);
+    assert_int_equal(ch->mode, MODE_TUNNEL);
+    config_free(&cf);
+}
+
+/* Lines of the connection and of the child, and a piece of the dump that they must lead to. */
+static const struct {
+    const char *conn, *child, *dump;
+} good[] = {
+    {"version = 2\n local_port = 4500\n remote_port = 1500", "", "v2 ports 4500 1500"},
+    {"local_addrs = 192.0.2.0/24, 198.51.100.1-198.51.100.9, gw.example.org, %any", "",
+     "local 192.0.2.0-192.0.2.255 198.51.100.1-198.51.100.9 gw.example.org-%any %any-%any"},
+    {"rekey_time = 2d", "", " 0 0 172800 0 17280 17280 1 0"},
+    {"reauth_time = 10h", "", " 0 0 0 36000 3600 3600 1 0"},
+    {"reauth_time = 10h\n rekey_time = 1h", "", " 0 0 3600 36000 3600 1800 1 "},
+    {"rekey_time = 0\n over_time = 5m", "", " 0 0 0 0 300 0 1 0"},
+    {"dpd_delay = 30\n dpd_timeout = 2m\n keyingtries = 0\n unique = replace", "",
+     " 30 120 14400 0 1440 1440 0 3"},
+    {"encap = yes\n mobike = no\n fragmentation = no", "", "encap 1 mobike 0 frag 0"},
+    {"encap = TRUE\n mobike = disabled\n fragmentation = accept", "", "encap 1 mobike 0 frag 1"},
+    {"proposals = aes256-sha512-modp4096, aes128gcm16-prfsha256-x25519", "",
+     "ike 0 aes256-sha512-modp4096, aes128gcm16-prfsha256-x25519"},
+    {"version =\n rekey_time = \"\"", "", " 0 0 14400 0 1440 "},
+    {"send_cert = never\n send_certreq = no\n ppk_required = no\n childless = never", "", "gw v0"},
+    {"", "mode = pass", "child net 1 0"},
+    {"", "mode = drop", "child net 2 0"},
+    {"", "start_action = trap|start\n dpd_action = restart\n close_action = start",
+     "start 3 dpd 2 close 2"},
+    {"", "start_action = route\n dpd_action = hold\n close_action = none", "start 1 dpd 1 close 0"},
+    {"", "life_time = 110m", " 6000 6600 600 "},
+    {"", "rekey_time = 10m\n life_time = 20m\n rand_time = 1m", " 600 1200 60 "},
+    {"", "rekey_time = 0", " 0 0 0 0"},
+    {"", "rekey_bytes = 500m\n rekey_packets = 1000",
+     " 524288000 576716800 52428800 1000 1100 100"},
+    {"", "replay_window = 0\n priority = 7", "replay 0 prio 7"},
+    {"", "esp_proposals = aes128gcm16-ecp256, aes256-sha256-esn", "esp 0 aes128gcm16-ecp256, "},
+    {"", "local_ts = 10.1.0.0/24, 10.1.2.1-10.1.2.9[tcp/80], dynamic[udp]",
+     " 10.1.0.0-10.1.0.255 0 0-65535  10.1.2.1-10.1.2.9 6 80-80 dynamic %any-%any 17 0-65535 ==="},
+    {"", "updown =\n copy_df = yes\n hw_offload = auto\n mark_in = 0/0\n inactivity = 0", "net"},
+};
+
+static void test_good(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct config cf;
+        struct diag d = {0};
+        struct buf out = {0};
+        if (load(good[i].conn, good[i].child, &cf, &d))
+            fail_msg("%s%s: %s", good[i].conn, good[i].child, d.first ? d.first->text : "?");
+        conn_dump(cf.conn[0], &out);
+        if (!strstr(buf_str(&out), good[i].dump))
+            fail_msg("%s%s: %s", good[i].conn, good[i].child, buf_str(&out));
+        buf_free(&out);
+        config_free(&cf);
+        diag_free(&d);
+    }
+}
+
+/* One mistake each; the word it points at, and a piece of what is said. */
+static const struct {
+    const char *conn, *child, *word, *text;
+    enum diag_level level;
+} bad[] = {
+    {"version = 1", "", "1", "IKEv1 is not supported yet", DIAG_ERROR},
+    {"version = 3", "", "3", "0, 2", DIAG_ERROR},
+    {"local_addrs = 192.0.2.1, 192.0.2.300", "", "192.0.2.300", "expected an address", DIAG_ERROR},
+    {"local_addrs = 2001:db8::1", "", NULL, "no address family in common", DIAG_ERROR},
+    {"local_port = 65536", "", "65536", "from 1 to 65535", DIAG_ERROR},
+    {"local_port = 501", "", "501", "listens on 500 and 4500", DIAG_ERROR},
+    {"rekey_time = 4 hours", "", "4 hours", "expected a time", DIAG_ERROR},
+    {"rekey_time = 99999999999999999999", "", NULL, "expected a time", DIAG_ERROR},
+    {"rekey_time = 1h\n rand_time = 1h", "", "1h", "must be smaller", DIAG_ERROR},
+    {"encap = maybe", "", "maybe", "yes or no", DIAG_ERROR},
+    {"unique = always", "", "always", "no, never, keep, replace", DIAG_ERROR},
+    {"proposals = aes127-sha256-x25519", "", "aes127", "did you mean `aes128'", DIAG_ERROR},
+    {"proposals = aes128-x25519", "", NULL, "hash", DIAG_ERROR},
+    {"proposals = aes128-sha256-modp1024", "", "modp1024", "RFC 8247 2.4", DIAG_WARNING},
+    {"proposals = aes128-md5-x25519", "", "md5", "MUST NOT", DIAG_WARNING},
+    {"proposal = default", "", "proposal", "did you mean `proposals'", DIAG_ERROR},
+    {"local_ts = dynamic", "", "local_ts", "connections.<conn>.children.<child>", DIAG_ERROR},
+    {"frobnicate = 1", "", "frobnicate", "unknown key", DIAG_ERROR},
+    {"encap { }", "", NULL, "not a section", DIAG_ERROR},
+    {"aggressive = yes", "", "yes", "only aggressive = no", DIAG_ERROR},
+    {"vips = 0.0.0.0", "", NULL, "vips is not supported yet", DIAG_ERROR},
+    {"local2 { auth = psk }", "", "local", "more than one authentication round", DIAG_ERROR},
+    {"chilrden { }", "", "chilrden", "did you mean `children'", DIAG_ERROR},
+    {"local { cert { } }", "", "cert", "certificates", DIAG_ERROR},
+    {"local { certs = a.pem }", "", NULL, "certs is not supported yet", DIAG_ERROR},
+    {"local { id = keyid: }", "", NULL, NULL, DIAG_ERROR},
+    {"", "local_ts = 10.1.0.0/33", "10.1.0.0/33", "expected an address", DIAG_ERROR},
+    {"", "local_ts = 10.1.0.0/16[foo]", NULL, "protocol", DIAG_ERROR},
+    {"", "local_ts = 2001:db8::/32", "10.2.0.0/16", "no address family", DIAG_ERROR},
+    {"", "esp_proposals = aes128", "aes128", "without integrity", DIAG_ERROR},
+    {"", "esp_proposals = 3des-sha1", "3des", "RFC 8221 5", DIAG_WARNING},
+    {"", "esp_proposals = null-sha256", "null", "nothing is encrypted", DIAG_WARNING},
+    {"", "ah_proposals = sha256", NULL, "not supported yet", DIAG_ERROR},
+    {"", "rekey_time = 2h\n life_time = 1h", "2h", "lies behind life_time", DIAG_ERROR},
+    {"", "rekey_time = 1h\n rand_time = 2h", "2h", "smaller than rekey_time", DIAG_ERROR},
+    {"", "rekey_bytes = 5x", "5x", "number of bytes", DIAG_ERROR},
+    {"", "mode = transport", "transport", "not supported yet", DIAG_ERROR},
+    {"", "mode = beet", "beet", "not supported yet", DIAG_ERROR},
+    {"", "mode = tunel", "tunel", "expected tunnel", DIAG_ERROR},
+    {"", "start_action = now", "now", "none, trap, start", DIAG_ERROR},
+    {"", "mark_in = 42", "42", "not supported yet", DIAG_ERROR},
+    {"", "updown = /bin/true", "/bin/true", "not supported yet", DIAG_ERROR},
+    {"", "start_action = trap mode = tunnel", NULL, "a line of its own", DIAG_ERROR},
+    {"", "x { }", "x", "no sections", DIAG_ERROR},
+};
+
+static void test_bad(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct config cf;
+        struct diag d = {0};
+        err_t e = load(bad[i].conn, bad[i].child, &cf, &d);
+        bool error = bad[i].level == DIAG_ERROR;
+        if (e != (error ? R_CONFIG_VALUE : 0))
+            fail_msg("%s%s: result %d", bad[i].conn, bad[i].child, e);
+        expect_report(bad[i].conn[0] ? bad[i].conn : bad[i].child, &d, bad[i].level, 0, bad[i].word,
+                      bad[i].text);
+        assert_int_not_equal(d.first->line, 0);
+        config_free(&cf);
+        diag_free(&d);
+    }
+}
+
+/* What depends on a whole section: text, line, word. */
+static const struct {
+    const char *text;
+    unsigned line;
+    const char *word, *report;
+} whole[] = {
+    {"connections { gw {\n remote { auth = psk } } }", 1, NULL, "local { auth = psk } is missing"},
+    {"connections { gw {\n local { auth = psk }\n remote { }\n} }", 3, NULL, "auth is missing"},
+    {"connections {\n gw { local { auth = pubkey } } }", 2, "pubkey", "only auth = psk"},
+    {"connections {\n gw = 1\n}", 2, "gw", "NAME { ... }"},
+    {"connections { gw { local { auth = psk }\n remote { auth = psk }\n"
+     "children { a {\n start_action = start\n} } } }",
+     4, "start", "remote_addrs needs"},
+    {"\nconections { }", 2, "conections", "did you mean `connections'"},
+    {"connections = 1", 1, "connections", "expected a section"},
+};
+
+static void test_whole(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        struct vnode *t;
+        struct config cf;
+        struct diag d = {0};
+        assert_int_equal(config_read_text("f", text_bytes(whole[i].text), &t, &d), 0);
+        assert_int_equal(config_from_tree(t, &cf, &d), R_CONFIG_VALUE);
+        assert_null(cf.conn);
+        expect_report(whole[i].text, &d, DIAG_ERROR, whole[i].line, whole[i].word, whole[i].report);
+        vnode_free(t);
+        diag_free(&d);
+    }
+}
+
+/* As swanctl sends it: lists as lists, the rest as values. */
+static struct vnode *vici_form(void)
+{
+    struct vnode *root = vnode_new(), *c = vnode_section(root, "gw"), *l;
+    l = vnode_list(c, "local_addrs");
+    vnode_item(l, "192.0.2.1");
+    l = vnode_list(c, "remote_addrs");
+    vnode_item(l, "192.0.2.2");
+    vnode_item(l, "peer.example.org");
+    l = vnode_list(c, "proposals");
+    vnode_item(l, "aes256-sha256-modp2048");
+    vnode_item(l, "default");
+    vnode_value(c, "dpd_delay", "1m");
+    vnode_value(vnode_section(c, "local-1"), "auth", "psk");
+    struct vnode *r = vnode_section(c, "remote-1");
+    vnode_value(r, "auth", "psk");
+    vnode_value(r, "id", "a, b@example.org");
+    struct vnode *ch = vnode_section(vnode_section(c, "children"), "net");
+    l = vnode_list(ch, "local_ts");
+    vnode_item(l, "10.1.0.0/16");
+    vnode_item(l, "10.3.0.0/16[tcp/80]");
+    l = vnode_list(ch, "remote_ts");
+    vnode_item(l, "10.2.0.0/16");
+    vnode_list(ch, "esp_proposals");
+    vnode_value(ch, "start_action", "trap");
+    return root;
+}
+
+static const char file_form[] =
+    "gw {\n local_addrs = 192.0.2.1\n remote_addrs = 192.0.2.2 , peer.example.org,\n"
+    " proposals = \"aes256-sha256-modp2048,default\"\n dpd_delay = 1m\n"
+    " local-1 { auth = psk }\n remote-1 { auth = psk\n id = \"a, b@example.org\" }\n"
+    " children { net { local_ts = 10.1.0.0/16,10.3.0.0/16[tcp/80]\n remote_ts = 10.2.0.0/16\n"
+    " esp_proposals = \n start_action = trap } } }\n";
+
+static void dump_one(const struct vnode *root, struct buf *out)
+{
+    struct conn *c;
+    struct diag d = {0};
+    if (config_conn_from_tree(root->child, &c, &d))
+        fail_msg("%s", d.first ? d.first->text : "?");
+    conn_dump(c, out);
+    conn_unref(c);
+    diag_free(&d);
+}
+
+static void test_file_and_vici(void **state)
+{
+    struct buf a = {0}, b = {0};
+    struct diag d = {0};
+    struct vnode *file, *vici = vici_form();
+    (void)state;
+    assert_int_equal(config_read_text("f", text_bytes(file_form), &file, &d), 0);
+    dump_one(file, &a);
+    dump_one(vici, &b);
+    assert_string_equal(buf_str(&a), buf_str(&b));
+    vnode_free(file);
+    vnode_free(vici);
+    buf_free(&a);
+    buf_free(&b);
+}
+
+static void test_vici_bad(void **state)
+{
+    struct vnode *root = vici_form();
+    struct conn *c;
+    struct diag d = {0};
+    (void)state;
+    vnode_data(root->child, "encap", bytes_of("y\0s", 3));
+    vnode_item(vnode_list(root->child, "mobike"), "yes");
+    vnode_section(vnode_find(root->child, "children"), "net");
+    assert_int_equal(config_conn_from_tree(root->child, &c, &d), R_CONFIG_VALUE);
+    assert_int_equal(d.errors, 3);
+    expect_report("vici", &d, DIAG_ERROR, 0, NULL, "zero byte");
+    struct buf out = {0};
+    diag_print(&d, &out);
+    assert_non_null(strstr(buf_str(&out), "gw.mobike: expected one value, not a list\n"));
+    assert_non_null(strstr(buf_str(&out), "gw.children.net: `net': a child of this name exists"));
+    buf_free(&out);
+    diag_free(&d);
+    vnode_free(root);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_good),
+        cmocka_unit_test(test_bad),           cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_file_and_vici), cmocka_unit_test(test_vici_bad),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,241 @@
+/* Whole files: the examples of docs/, every truncation of one, culvertd's section, culvert check.
+ * The folder with the examples is the only argument. */
+#include "config/config_test.h"
+#include "config/schema.h"
+
+static const char *examples;
+
+static const struct {
+    const char *name;
+    size_t conns, children, secrets, max_lines;
+} files[] = {
+    {"two-gateways-a.conf", 1, 1, 1, 15},
+    {"two-gateways-b.conf", 1, 1, 1, 15},
+    {"many-branches.conf", 3, 4, 2, 1000},
+};
+
+static void example_path(char out[512], size_t i)
+{
+    snprintf(out, 512, "%s/%s", examples, files[i].name);
+}
+
+static void test_examples(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[512];
+        struct config cf;
+        struct diag d = {0};
+        size_t children = 0;
+        example_path(path, i);
+        if (config_load(path, &cf, &d) || d.first)
+            fail_msg("%s: %s", path, d.first ? d.first->text : "?");
+        for (size_t k = 0; k < cf.conn_count; k++)
+            children += cf.conn[k]->child_count;
+        assert_int_equal(cf.conn_count, files[i].conns);
+        assert_int_equal(children, files[i].children);
+        assert_int_equal(cf.shared_count, files[i].secrets);
+        config_free(&cf);
+    }
+}
+
+/* The two gateways fit: mirrored addresses, selectors, one key. */
+static void test_pair(void **state)
+{
+    char path[2][512];
+    struct config cf[2];
+    struct diag d = {0};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        example_path(path[i], i);
+        assert_int_equal(config_load(path[i], &cf[i], &d), 0);
+    }
+    const struct conn *a = cf[0].conn[0], *b = cf[1].conn[0];
+    assert_true(addr_eq(&a->local[0].lo, &b->remote[0].lo));
+    assert_true(addr_eq(&a->remote[0].lo, &b->local[0].lo));
+    assert_true(ts_eq(&a->child[0].local_ts.ts[0].ts, &b->child[0].remote_ts.ts[0].ts));
+    assert_true(ts_eq(&a->child[0].remote_ts.ts[0].ts, &b->child[0].local_ts.ts[0].ts));
+    assert_true(
+        bytes_eq(secret_bytes(&cf[0].shared[0]->secret), secret_bytes(&cf[1].shared[0]->secret)));
+    config_free(&cf[0]);
+    config_free(&cf[1]);
+}
+
+static void slurp(const char *path, struct buf *out)
+{
+    char chunk[4096];
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
+        buf_add(out, chunk, n);
+    fclose(f);
+}
+
+static err_t read_and_load(struct bytes text, struct config *cf, struct diag *d)
+{
+    struct vnode *t;
+    *cf = (struct config){0};
+    err_t e = config_read_text("f", text, &t, d);
+    if (e)
+        return e;
+    e = config_from_tree(t, cf, d);
+    vnode_free(t);
+    return e;
+}
+
+static unsigned lines_of(struct bytes text)
+{
+    unsigned n = 1;
+    for (size_t i = 0; i < text.n; i++)
+        n += text.p[i] == '\n';
+    return n;
+}
+
+/* A file cut anywhere is a whole configuration or a clean error in one of its lines. */
+static void test_truncations(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[512];
+        struct buf text = {0};
+        example_path(path, i);
+        slurp(path, &text);
+        assert_true(lines_of(bytes_of(text.s, text.n)) <= files[i].max_lines);
+        for (size_t n = 0; n <= text.n; n++) {
+            struct config cf;
+            struct diag d = {0};
+            char *exact = malloc(n ? n : 1); /* so that a sanitizer sees a read beyond */
+            memcpy(exact, text.s, n);
+            err_t e = read_and_load(bytes_of(exact, n), &cf, &d);
+            assert_int_equal(e != 0, d.errors != 0);
+            assert_true(e == 0 || (e > 0 && !cf.conn && !cf.shared));
+            for (const struct diag_item *r = d.first; r; r = r->next)
+                assert_in_range(r->line, 1, lines_of(bytes_of(exact, n)));
+            config_free(&cf);
+            diag_free(&d);
+            free(exact);
+        }
+        buf_free(&text);
+    }
+}
+
+/* The defaults in the schema's rows, which the man page shows, are those of the code. */
+static void test_daemon_defaults(void **state)
+{
+    struct config_daemon from_rows = {0}, from_code;
+    struct diag d = {0};
+    struct cx cx = {&d};
+    struct vnode *sec = vnode_new();
+    (void)state;
+    for (size_t i = 0; i < schema_count; i++)
+        if (schema[i].scope == SC_DAEMON)
+            vnode_value(sec, schema[i].key, schema[i].def);
+    daemon_from_tree(&cx, sec, &from_rows);
+    assert_null(d.first);
+    config_daemon_default(&from_code);
+    for (size_t i = 0; i < schema_count; i++) {
+        const struct row *r = &schema[i];
+        const char *a = (const char *)&from_rows, *b = (const char *)&from_code;
+        if (r->scope == SC_DAEMON && memcmp(a + r->off, b + r->off, r->size) != 0)
+            fail_msg("%s differs", r->key);
+    }
+    vnode_free(sec);
+}
+
+static void test_daemon(void **state)
+{
+    static const char text[] = "culvertd {\n port = 1500\n port_nat_t = 14500\n log_level = 2\n"
+                               " retransmit_timeout = 0.25\n retransmit_base = 1\n"
+                               " vici = unix:///tmp/x\n tun = cv1\n}\n";
+    struct config cf;
+    struct diag d = {0};
+    (void)state;
+    assert_int_equal(read_and_load(text_bytes(text), &cf, &d), 0);
+    assert_int_equal(cf.daemon.port, 1500);
+    assert_int_equal(cf.daemon.port_natt, 14500);
+    assert_int_equal(cf.daemon.log_level, 2);
+    assert_int_equal(cf.daemon.retransmit_timeout_ms, 250);
+    assert_int_equal(cf.daemon.retransmit_base_pct, 100);
+    assert_string_equal(cf.daemon.vici, "unix:///tmp/x");
+    assert_string_equal(cf.daemon.tun, "cv1");
+    assert_int_equal(cf.daemon.route_table, 220);
+    config_free(&cf);
+}
+
+static const struct {
+    const char *text, *word, *report;
+} daemon_bad[] = {
+    {"port = 0", "0", "from 1"},
+    {"port = 4500", NULL, "must differ"},
+    {"route_table = 254", "254", "system's own"},
+    {"tun = a/b", "a/b", "name of an interface"},
+    {"tun = a-name-much-too-long", "a-name-much-too-long", "longer than 15"},
+    {"vici = /run/x", "/run/x", "unix://"},
+    {"retransmit_base = 0.5", "0.5", "must be 1"},
+    {"retransmit_timeout = 4s", "4s", "expected a number"},
+    {"log_level = loud", "loud", "error, audit"},
+    {"log { }", "log", "unknown section"},
+    {"tum = x", "tum", "did you mean `tun'"},
+};
+
+static void test_daemon_bad(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof daemon_bad / sizeof *daemon_bad; i++) {
+        struct config cf;
+        struct diag d = {0};
+        struct buf text = {0};
+        buf_printf(&text, "culvertd {\n%s\n}\n", daemon_bad[i].text);
+        assert_int_equal(read_and_load(bytes_of(text.s, text.n), &cf, &d), R_CONFIG_VALUE);
+        expect_report(daemon_bad[i].text, &d, DIAG_ERROR, 0, daemon_bad[i].word,
+                      daemon_bad[i].report);
+        diag_free(&d);
+        buf_free(&text);
+    }
+}
+
+static void test_check(void **state)
+{
+    char path[512];
+    struct buf text = {0};
+    struct vnode *t = vnode_new();
+    (void)state;
+    example_path(path, 0);
+    assert_int_equal(config_check_file(path, &text, t), 0);
+    assert_non_null(strstr(buf_str(&text), "fine: 1 connection, 1 secret, 0 warnings\n"));
+    assert_string_equal(vnode_get(t, "ok"), "yes");
+    vnode_free(t);
+    buf_clear(&text);
+
+    char bad[] = "/tmp/culvert-check-XXXXXX";
+    int fd = mkstemp(bad);
+    assert_true(fd >= 0);
+    FILE *f = fdopen(fd, "w");
+    fputs("connections {\n gw {\n proposals = aes127-sha256-x25519\n } }\n", f);
+    fclose(f);
+    t = vnode_new();
+    assert_int_equal(config_check_file(bad, &text, t), R_CONFIG_VALUE);
+    assert_non_null(
+        strstr(buf_str(&text), ":3: connections.gw.proposals: `aes127': unknown algorithm"));
+    const struct vnode *first = vnode_find(vnode_find(t, "reports"), "1");
+    assert_string_equal(vnode_get(first, "line"), "3");
+    assert_string_equal(vnode_get(first, "word"), "aes127");
+    assert_string_equal(vnode_get(t, "ok"), "no");
+    vnode_free(t);
+    buf_free(&text);
+    assert_int_equal(remove(bad), 0);
+
+    assert_int_equal(config_check_file(bad, NULL, NULL), R_CONFIG_SYNTAX);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_examples),    cmocka_unit_test(test_pair),
+        cmocka_unit_test(test_truncations), cmocka_unit_test(test_daemon_defaults),
+        cmocka_unit_test(test_daemon),      cmocka_unit_test(test_daemon_bad),
+        cmocka_unit_test(test_check),
+    };
+    examples = argc > 1 ? argv[1] : "docs/examples";
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
