@@ -1,6 +1,6 @@
 /*
  * The packet path: packets of the Linux kernel, OpenSSL against ipsec-mb over all suites, lengths
- * and batches, forgeries.
+ * and batches. Forgeries are in esp_forge_test.c.
  */
 #include "crypto/test_hex.h"
 #include <setjmp.h>
@@ -9,60 +9,8 @@
 
 #include <cmocka.h>
 
+#include "crypto/esp_fixture.h"
 #include "vectors/crypto/esp.h"
-
-#define COUNT(a) (sizeof(a) / sizeof(a)[0])
-#define GUARD    16
-#define FILL     0xa5
-
-static const enum cr_impl impls[] = {CR_OSSL, CR_IMB, CR_AUTO};
-static struct cr_esp_ctx *ctx[3];
-
-struct suite {
-    const struct alg *encr, *integ;
-};
-static struct suite suites[64];
-static size_t suite_count;
-
-static size_t icv_len(const struct suite *s)
-{
-    return s->integ ? s->integ->icv_len : s->encr->icv_len;
-}
-
-static size_t packet_len(const struct suite *s, size_t text)
-{
-    return 8 + s->encr->iv_len + text + icv_len(s);
-}
-
-struct key_pair {
-    struct cr_esp *of[3]; /* the same key in each implementation */
-};
-
-static struct key_pair key_pair(const struct suite *s, const uint8_t *key, const uint8_t *integ_key)
-{
-    struct key_pair k;
-    for (size_t i = 0; i < 3; i++)
-        assert_int_equal(cr_esp_new(impls[i], s->encr, s->integ,
-                                    bytes_of(key, (size_t)s->encr->key_len + s->encr->salt_len),
-                                    bytes_of(integ_key, s->integ ? s->integ->key_len : 0),
-                                    &k.of[i]),
-                         0);
-    return k;
-}
-
-static struct key_pair random_key_pair(const struct suite *s)
-{
-    uint8_t key[64], integ_key[64];
-    cr_random(key, sizeof key);
-    cr_random(integ_key, sizeof integ_key);
-    return key_pair(s, key, integ_key);
-}
-
-static void key_pair_free(struct key_pair *k)
-{
-    for (size_t i = 0; i < 3; i++)
-        cr_esp_free(k->of[i]);
-}
 
 /* --- known answers --- */
 
@@ -132,42 +80,6 @@ static void short_gcm_icvs_are_prefixes(void **state)
 }
 
 /* --- OpenSSL against ipsec-mb --- */
-
-struct packet {
-    uint8_t *buf, *p, *plain, *out; /* p is GUARD into buf */
-    uint32_t len;
-};
-
-static struct packet packet_new(const struct suite *s, uint32_t text)
-{
-    size_t n = packet_len(s, text);
-    struct packet k = {.buf = malloc(n + 2 * GUARD),
-                       .plain = malloc(text ? text : 1),
-                       .out = malloc(text ? text : 1),
-                       .len = (uint32_t)n};
-    assert_true(k.buf && k.plain && k.out);
-    memset(k.buf, FILL, n + 2 * GUARD);
-    k.p = k.buf + GUARD;
-    cr_random(k.p, 8);
-    cr_random(k.plain, text);
-    memcpy(k.p + 8 + s->encr->iv_len, k.plain, text);
-    return k;
-}
-
-static void packet_free(struct packet *k)
-{
-    free(k->buf);
-    free(k->plain);
-    free(k->out);
-}
-
-static void guards_hold(const struct packet *k)
-{
-    for (size_t i = 0; i < GUARD; i++) {
-        assert_int_equal(k->buf[i], FILL);
-        assert_int_equal(k->p[k->len + i], FILL);
-    }
-}
 
 /* 0..300 and some big ones, as far as the block size allows. */
 static size_t lengths(const struct suite *s, uint32_t *out)
@@ -304,127 +216,6 @@ static void mixed_batches(void **state)
         key_pair_free(&keys[i]);
 }
 
-/* --- forgeries --- */
-
-static void flip_every_bit(const struct suite *s, size_t impl, bool esn)
-{
-    enum { TEXT = 32, BATCH = 64 };
-    struct key_pair k = random_key_pair(s);
-    struct packet sent = packet_new(s, TEXT);
-    struct cr_op op = {.key = k.of[impl], .p = sent.p, .text_len = TEXT, .esn = esn, .seq_hi = 9};
-    cr_seal(ctx[impl], &op, 1);
-    assert_int_equal(op.status, 0);
-    for (size_t first = 0; first < 8 * (size_t)sent.len; first += BATCH) {
-        uint8_t copies[BATCH][256];
-        struct cr_op ops[BATCH];
-        for (size_t i = 0; i < BATCH; i++) {
-            memcpy(copies[i], sent.p, sent.len);
-            copies[i][(first + i) / 8] ^= (uint8_t)(1u << i % 8);
-            ops[i] = op;
-            ops[i].p = copies[i];
-        }
-        cr_open(ctx[impl], ops, BATCH);
-        for (size_t i = 0; i < BATCH; i++)
-            assert_int_equal(ops[i].status, first + i < 8 * (size_t)sent.len ? R_DP_ICV : 0);
-    }
-    packet_free(&sent);
-    key_pair_free(&k);
-}
-
-static void one_flipped_bit_is_refused(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < suite_count; i++)
-        for (size_t impl = 0; impl < 2; impl++) {
-            flip_every_bit(&suites[i], impl, false);
-            flip_every_bit(&suites[i], impl, true);
-        }
-}
-
-/* RFC 4303 2.2.1: the high half is not sent, but checked. A refused packet keeps its bytes where
- * the MAC is checked first. */
-static void wrong_high_half_is_refused(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < suite_count; i++)
-        for (size_t impl = 0; impl < 2; impl++) {
-            struct key_pair k = random_key_pair(&suites[i]);
-            struct packet sent = packet_new(&suites[i], 48);
-            struct cr_op op = {.key = k.of[impl], .p = sent.p, .text_len = 48, .esn = true};
-            op.seq_hi = 5;
-            uint8_t copy[256];
-            cr_seal(ctx[impl], &op, 1);
-            memcpy(copy, sent.p, sent.len);
-            const struct {
-                bool esn;
-                uint32_t hi;
-                err_t want;
-            } cases[] = {{true, 4, R_DP_ICV},
-                         {true, 6, R_DP_ICV},
-                         {false, 5, R_DP_ICV},
-                         {true, 5 << 24, R_DP_ICV},
-                         {true, 5, 0}};
-            for (size_t c = 0; c < COUNT(cases); c++) {
-                memcpy(sent.p, copy, sent.len);
-                op.esn = cases[c].esn;
-                op.seq_hi = cases[c].hi;
-                cr_open(ctx[impl], &op, 1);
-                assert_int_equal(op.status, cases[c].want);
-                assert_memory_equal(sent.p + sent.len - icv_len(&suites[i]),
-                                    copy + sent.len - icv_len(&suites[i]), icv_len(&suites[i]));
-            }
-            guards_hold(&sent);
-            packet_free(&sent);
-            key_pair_free(&k);
-        }
-}
-
-static void broken_blocks_are_refused(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < suite_count; i++) {
-        if (suites[i].encr->block == 1)
-            continue;
-        struct key_pair k = random_key_pair(&suites[i]);
-        for (size_t impl = 0; impl < 2; impl++)
-            for (uint32_t len = 0; len < 2u * suites[i].encr->block; len++) {
-                uint8_t p[128] = {0};
-                struct cr_op op = {.key = k.of[impl], .p = p, .text_len = len};
-                if (len && len % suites[i].encr->block == 0)
-                    continue;
-                cr_open(ctx[impl], &op, 1);
-                assert_int_equal(op.status, R_LENGTH);
-                cr_seal(ctx[impl], &op, 1);
-                assert_int_equal(op.status, E_USAGE);
-            }
-        key_pair_free(&k);
-    }
-}
-
-/* RFC 3602 3: unpredictable, so neither the seed nor the same for another SA with the same key. */
-static void cbc_ivs_are_unpredictable(void **state)
-{
-    (void)state;
-    static const char *const words[] = {"aes128", "3des"};
-    uint8_t key[36] = {0}, integ_key[32] = {0};
-    for (size_t w = 0; w < COUNT(words); w++)
-        for (size_t impl = 0; impl < 2; impl++) {
-            struct suite s = {alg_word(words[w]), alg_word("sha256")};
-            struct key_pair k[2] = {key_pair(&s, key, integ_key), key_pair(&s, key, integ_key)};
-            uint8_t p[4][128] = {0};
-            struct cr_op ops[4];
-            for (size_t i = 0; i < 4; i++)
-                ops[i] = (struct cr_op){
-                    .key = k[i / 2].of[impl], .p = p[i], .text_len = 16, .iv_seed = i % 2};
-            cr_seal(ctx[impl], ops, 4);
-            for (size_t a = 0; a < 4; a++)
-                for (size_t b = 0; b < a; b++)
-                    assert_memory_not_equal(p[a] + 8, p[b] + 8, s.encr->iv_len);
-            key_pair_free(&k[0]);
-            key_pair_free(&k[1]);
-        }
-}
-
 static void what_is_supported(void **state)
 {
     (void)state;
@@ -450,38 +241,6 @@ static void what_is_supported(void **state)
                      E_NOTSUP);
 }
 
-static void collect_suites(void)
-{
-    for (size_t e = 0; e < alg_count; e++)
-        for (size_t a = 0; a <= alg_count; a++) {
-            struct suite s = {&alg_table[e], a ? &alg_table[a - 1] : NULL};
-            if (cr_esp_supported(CR_OSSL, s.encr, s.integ))
-                suites[suite_count++] = s;
-        }
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    const char *what;
-    if (cr_init(&what))
-        return -1;
-    collect_suites();
-    for (size_t i = 0; i < 3; i++)
-        if (cr_esp_ctx_new(impls[i], &ctx[i]))
-            return -1;
-    return suite_count == 35 ? 0 : -1; /* 10 AEAD, 5 ciphers with 5 HMACs */
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < 3; i++)
-        cr_esp_ctx_free(ctx[i]);
-    cr_fini();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -489,10 +248,6 @@ int main(void)
         cmocka_unit_test(short_gcm_icvs_are_prefixes),
         cmocka_unit_test(every_suite_agrees),
         cmocka_unit_test(mixed_batches),
-        cmocka_unit_test(one_flipped_bit_is_refused),
-        cmocka_unit_test(wrong_high_half_is_refused),
-        cmocka_unit_test(broken_blocks_are_refused),
-        cmocka_unit_test(cbc_ivs_are_unpredictable),
         cmocka_unit_test(what_is_supported),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
