@@ -292,6 +292,60 @@ static void test_lengths(void **state)
     }
 }
 
+/* One byte or pair within a body, off by one either way: refused. */
+static void off_by_one(uint8_t type, struct bytes body, size_t at, size_t width)
+{
+    uint8_t *copy = malloc(body.n);
+    for (int d = -1; d <= 1; d += 2) {
+        memcpy(copy, body.p, body.n);
+        if (width == 1)
+            copy[at] = (uint8_t)(copy[at] + d);
+        else
+            put_u16(copy + at, (uint16_t)(get_u16(copy + at) + d));
+        assert_int_equal(roundtrip_body(type, bytes_of(copy, body.n)), RT_REFUSED);
+    }
+    free(copy);
+}
+
+static void sa_lengths(struct bytes b)
+{
+    for (size_t at = 0; at < b.n; at += get_u16(b.p + at + 2)) {
+        size_t end = at + get_u16(b.p + at + 2);
+        off_by_one(PL_SA, b, at + 2, 2);
+        off_by_one(PL_SA, b, at + 6, 1); /* SPI size */
+        off_by_one(PL_SA, b, at + 7, 1); /* number of transforms */
+        for (size_t t = at + 8 + b.p[at + 6]; t < end; t += get_u16(b.p + t + 2))
+            off_by_one(PL_SA, b, t + 2, 2);
+    }
+}
+
+static void ts_lengths(struct bytes b)
+{
+    off_by_one(PL_TSI, b, 0, 1); /* number of selectors */
+    for (size_t at = 4; at < b.n; at += get_u16(b.p + at + 2))
+        off_by_one(PL_TSI, b, at + 2, 2);
+}
+
+static void test_inner_lengths(void **state)
+{
+    size_t sas = 0, tss = 0;
+    (void)state;
+    for (size_t i = 0; i < message_count; i++) {
+        static struct payloads ps;
+        struct ike_hdr h;
+        parse(&messages[i], &h, &ps);
+        for (const struct payload *p = NULL; (p = payloads_next(&ps, PL_SA, p)); sas++)
+            sa_lengths(p->body);
+        for (const struct payload *p = NULL; (p = payloads_next(&ps, PL_TSI, p)); tss++)
+            ts_lengths(p->body);
+        for (const struct payload *p = NULL; (p = payloads_next(&ps, PL_DELETE, p));) {
+            off_by_one(PL_DELETE, p->body, 1, 1);
+            off_by_one(PL_DELETE, p->body, 2, 2);
+        }
+    }
+    assert_true(sas > 20 && tss > 10);
+}
+
 static void test_bits(void **state)
 {
     (void)state;
@@ -311,7 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),      cmocka_unit_test(test_roundtrips),
         cmocka_unit_test(test_truncations), cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_bits),        cmocka_unit_test(test_inner_lengths),
     };
     return cmocka_run_group_tests_name("wire/vectors", tests, load, unload);
 }
