@@ -12,7 +12,7 @@
 /* Fetches algorithms, runs the self-test (different data in each lane). E_NOTSUP names in *what. */
 err_t cr_init(const char **what) must_use;
 void cr_fini(void);
-/* What is not as it should be (a suite in which ipsec-mb failed the self-test), for the log; NULL: nothing. */
+/* For the log: in which suites ipsec-mb failed the self-test; NULL: in none. */
 const char *cr_note(void);
 void cr_random(void *p, size_t n); /* never fails: aborts if the system has no entropy source */
 
@@ -88,6 +88,9 @@ struct cr_op {
     err_t status; /* out: 0, R_DP_ICV, or negative */
 };
 
-/* Runs all of them; order of completion is unspecified, all are complete on return. */
+/*
+ * Runs all of them; order of completion is unspecified, all are complete on return. The bytes of
+ * one operation must not overlap those of another. 32 or more together fill ipsec-mb's lanes.
+ */
 void cr_seal(struct cr_esp_ctx *c, struct cr_op *ops, size_t n);
 void cr_open(struct cr_esp_ctx *c, struct cr_op *ops, size_t n);
