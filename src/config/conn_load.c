@@ -187,6 +187,15 @@ static void round_from_tree(struct cx *cx, const struct vnode *sec, struct conn 
 
 /* --- the connection --- */
 
+/* Policies without a tunnel (pass, drop) stand in a connection that never authenticates. */
+static bool needs_auth(const struct conn *c)
+{
+    for (size_t i = 0; i < c->child_count; i++)
+        if (c->child[i].policy == CHILD_PROTECT)
+            return true;
+    return c->child_count == 0;
+}
+
 static void conn_sections_from_tree(struct cx *cx, const struct vnode *sec, struct conn *conn)
 {
     unsigned rounds[2] = {0};
@@ -201,7 +210,7 @@ static void conn_sections_from_tree(struct cx *cx, const struct vnode *sec, stru
             cx_unknown_section(cx, n, conn_sections, 3);
     }
     for (unsigned remote = 0; remote < 2; remote++)
-        if (!rounds[remote])
+        if (!rounds[remote] && needs_auth(conn))
             cx_report(cx, DIAG_ERROR, sec, NULL, "a section %s { auth = psk } is missing",
                       remote ? "remote" : "local");
 }

@@ -216,6 +216,24 @@ static void test_whole(void **state)
     }
 }
 
+/* Policies without a tunnel need nobody's authentication. */
+static void test_pass_only(void **state)
+{
+    static const char text[] = "connections { lan { children { lan { mode = pass\n"
+                               "local_ts = 10.0.0.0/8\n remote_ts = 10.0.0.0/8\n"
+                               "start_action = trap\n} } } }";
+    struct vnode *t;
+    struct config cf;
+    struct diag d = {0};
+    (void)state;
+    assert_int_equal(config_read_text("f", text_bytes(text), &t, &d), 0);
+    assert_int_equal(config_from_tree(t, &cf, &d), 0);
+    assert_null(d.first);
+    assert_int_equal(cf.conn[0]->child[0].policy, CHILD_PASS);
+    config_free(&cf);
+    vnode_free(t);
+}
+
 /* As swanctl sends it: lists as lists, the rest as values. */
 static struct vnode *vici_form(void)
 {
@@ -302,9 +320,10 @@ static void test_vici_bad(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_good),
-        cmocka_unit_test(test_bad),           cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_file_and_vici), cmocka_unit_test(test_vici_bad),
+        cmocka_unit_test(test_defaults),  cmocka_unit_test(test_good),
+        cmocka_unit_test(test_bad),       cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_pass_only), cmocka_unit_test(test_file_and_vici),
+        cmocka_unit_test(test_vici_bad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
