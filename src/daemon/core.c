@@ -248,11 +248,11 @@ static err_t open_path(struct core *c, struct io_error *err)
 
 static err_t open_policies(struct core *c, struct io_error *err)
 {
-    const struct policies_settings s = {.tun = c->set.tun,
-                                        .ifindex = datapath_ifindex(c->path),
-                                        .mark = c->set.fwmark,
-                                        .table = c->set.route_table,
-                                        .priority = c->set.route_table_prio};
+    const struct policies_settings s = {
+        .guard = {c->set.tun, c->set.fwmark, c->set.port, c->set.port_natt},
+        .ifindex = datapath_ifindex(c->path),
+        .table = c->set.route_table,
+        .priority = c->set.route_table_prio};
     c->pol = policies_open(&s, datapath_dp(c->path), c->nl, err);
     return c->pol ? E_OK : E_SYS;
 }

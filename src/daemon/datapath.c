@@ -175,7 +175,8 @@ static bool ike_burst(struct datapath *d, struct port_poll *pp)
     int n = receive(d, pp);
     for (int i = 0; i < n; i++) {
         struct io_msg m = d->msg[i]; /* the array serves sending meanwhile; the buffer is ours */
-        d->port.ike(d->port.ctx, &m.local, &m.remote, false, bytes_of(m.data, m.len));
+        if (m.len)                   /* 0: empty or broken */
+            d->port.ike(d->port.ctx, &m.local, &m.remote, false, bytes_of(m.data, m.len));
     }
     return n == DP_BATCH;
 }

@@ -103,7 +103,7 @@ static bool resolve(struct policies *p, const struct conn *c, const struct conn_
     struct addr r = single_addr(c->remote, c->remote_count);
     struct addr l = single_addr(c->local, c->local_count);
     if (!l.family && r.family)
-        (void)netlink_source_addr(p->nl, &r, p->set.mark, &l);
+        (void)netlink_source_addr(p->nl, &r, p->set.guard.mark, &l);
     if ((!r.family && !resolvable(&ch->remote_ts)) || (!l.family && !resolvable(&ch->local_ts)))
         return false;
     ts_resolve(&ch->local_ts, &l, local);
@@ -353,6 +353,40 @@ static struct policy *view_make(const struct policies *p, size_t n)
     return v;
 }
 
+static bool list_within(const struct ts_list *outer, const struct ts_list *inner)
+{
+    return outer->count && inner->count && ts_within(outer, inner);
+}
+
+/* The guard needs to hear of a bypass only where a protect policy covers all of it. */
+static bool guarded(const struct policy *v, size_t n, const struct policy *x)
+{
+    if (x->action == POL_PROTECT)
+        return true;
+    if (x->action == POL_DROP)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (v[i].action == POL_PROTECT && list_within(&v[i].local, &x->local) &&
+            list_within(&v[i].remote, &x->remote))
+            return true;
+    return false;
+}
+
+static struct nft_pair pair_of(const struct ts *l, const struct ts *r, bool pass)
+{
+    return (struct nft_pair){.local_lo = l->lo,
+                             .local_hi = l->hi,
+                             .remote_lo = r->lo,
+                             .remote_hi = r->hi,
+                             .proto = l->proto ? l->proto : r->proto,
+                             .local_port_lo = l->port_lo,
+                             .local_port_hi = l->port_hi,
+                             .remote_port_lo = r->port_lo,
+                             .remote_port_hi = r->port_hi,
+                             .pass = pass};
+}
+
+/* Counts them when `out` is NULL. */
 static size_t pairs_of(const struct policy *v, struct nft_pair *out)
 {
     size_t n = 0;
@@ -362,15 +396,7 @@ static size_t pairs_of(const struct policy *v, struct nft_pair *out)
             if (l->lo.family != r->lo.family || (l->proto && r->proto && l->proto != r->proto))
                 continue;
             if (out)
-                out[n] = (struct nft_pair){.local_lo = l->lo,
-                                           .local_hi = l->hi,
-                                           .remote_lo = r->lo,
-                                           .remote_hi = r->hi,
-                                           .proto = l->proto ? l->proto : r->proto,
-                                           .local_port_lo = l->port_lo,
-                                           .local_port_hi = l->port_hi,
-                                           .remote_port_lo = r->port_lo,
-                                           .remote_port_hi = r->port_hi};
+                out[n] = pair_of(l, r, v->action == POL_BYPASS);
             n++;
         }
     }
@@ -381,12 +407,13 @@ static err_t guard_apply(struct policies *p, const struct policy *v, size_t n, s
 {
     size_t pairs = 0, at = 0;
     for (size_t i = 0; i < n; i++)
-        pairs += v[i].action == POL_PROTECT ? pairs_of(&v[i], NULL) : 0;
+        pairs += pairs_of(&v[i], NULL);
     struct nft_pair *rows = calloc(pairs ? pairs : 1, sizeof *rows);
     if (!rows)
         return E_NOMEM;
     for (size_t i = 0; i < n; i++)
-        at += v[i].action == POL_PROTECT ? pairs_of(&v[i], rows + at) : 0;
+        if (guarded(v, n, &v[i]))
+            at += pairs_of(&v[i], rows + at);
     err_t e = nft_guard_set(p->guard, rows, at, err);
     free(rows);
     return e;
@@ -428,8 +455,9 @@ struct policies *policies_open(const struct policies_settings *s, struct dp *dp,
     list_init(&p->rows);
     list_init(&p->refs);
     p->routes = routes_new(nl, s->table, s->ifindex);
-    p->guard = nft_guard_open(s->tun, s->mark, err);
-    if (p->routes && p->guard && !netlink_rules_add(nl, s->table, s->mark, s->priority, err))
+    p->guard = nft_guard_open(&s->guard, err);
+    p->dirty = true; /* rows that a crash left are replaced */
+    if (p->routes && p->guard && !netlink_rules_add(nl, s->table, s->guard.mark, s->priority, err))
         return p;
     policies_close(p);
     return NULL;
@@ -446,7 +474,7 @@ void policies_close(struct policies *p)
     list_each_safe (n, nx, &p->rows)
         row_free(p, row_of(n));
     routes_free(p->routes);
-    netlink_rules_del(p->nl, p->set.table, p->set.mark, p->set.priority);
+    netlink_rules_del(p->nl, p->set.table, p->set.guard.mark, p->set.priority);
     if (p->guard)
         nft_guard_close(p->guard, true);
     free(p);

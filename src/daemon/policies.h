@@ -17,9 +17,9 @@
 struct policies;
 
 struct policies_settings {
-    const char *tun;
+    struct nft_guard_settings guard;
     int ifindex;
-    uint32_t mark, table, priority;
+    uint32_t table, priority; /* of routes and rules */
 };
 
 struct policies *policies_open(const struct policies_settings *s, struct dp *dp, struct netlink *nl,

@@ -37,6 +37,7 @@ struct peer {
     struct server *server;
     struct vici_client *client;
     bool closing;
+    bool slow; /* left too much unread: closed with the next write that ends */
     char in[16384];
 };
 
@@ -69,14 +70,15 @@ static void on_written(uv_write_t *w, int status)
     struct write_req *q = w->data;
     struct peer *p = q->p;
     free(q);
-    if (status < 0 && status != UV_ECANCELED)
+    if (p->slow || (status < 0 && status != UV_ECANCELED))
         peer_close(p);
 }
 
 static void peer_write(void *io, struct bytes data)
 {
     struct peer *p = io;
-    if (p->closing || uv_stream_get_write_queue_size(&p->s.stream) > QUEUE_MAX)
+    p->slow = p->slow || uv_stream_get_write_queue_size(&p->s.stream) > QUEUE_MAX;
+    if (p->closing || p->slow)
         return;
     struct write_req *q = malloc(sizeof *q + data.n);
     if (!q)

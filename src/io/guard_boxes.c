@@ -236,12 +236,12 @@ static err_t spread(struct guard_boxes *b)
     return e;
 }
 
-err_t guard_boxes_make(struct guard_boxes *b, const struct nft_pair *rows, size_t n)
+err_t guard_boxes_make(struct guard_boxes *b, const struct nft_pair *rows, size_t n, bool pass)
 {
     err_t e = 0;
     *b = (struct guard_boxes){0};
     for (size_t i = 0; i < n && !e; i++)
-        e = push_row(b, &rows[i]);
+        e = rows[i].pass == pass ? push_row(b, &rows[i]) : E_OK;
     if (!e && b->n) {
         qsort(b->box, b->n, sizeof *b->box, by_place);
         e = spread(b);

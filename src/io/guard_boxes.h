@@ -31,12 +31,14 @@ struct guard_boxes {
 };
 
 /*
- * E_NOMEM, or E_USAGE for a row whose addresses are of different families or out of order.
+ * Of the rows those whose `pass` is as asked. E_NOMEM, or E_USAGE for a row whose addresses are of
+ * different families or out of order.
  *
  * Addresses that are on both sides of a row are no way across: with 10.1.0.0/16 here and 0.0.0.0/0
  * there, one local host may talk with another in clear, and with 10.0.0.0/8 here and 10.1.0.0/16
  * there, what two remote hosts say to each other is not ours. So the pairs within the common
  * part are left out; a row of 0.0.0.0/0 on both sides guards nothing.
  */
-err_t guard_boxes_make(struct guard_boxes *b, const struct nft_pair *rows, size_t n) must_use;
+err_t guard_boxes_make(struct guard_boxes *b, const struct nft_pair *rows, size_t n,
+                       bool pass) must_use;
 void guard_boxes_free(struct guard_boxes *b);

@@ -18,7 +18,7 @@
 struct nft_guard {
     struct nft_ctx *ctx;
     char tun[IF_NAMESIZE];
-    uint32_t mark;
+    struct nft_guard_settings set; /* its tun is the one above */
 };
 
 /*
@@ -89,22 +89,23 @@ static err_t guard_start(struct nft_guard *g, struct io_error *err)
                "create the guard table", err);
 }
 
-struct nft_guard *nft_guard_open(const char *tun, uint32_t mark, struct io_error *err)
+struct nft_guard *nft_guard_open(const struct nft_guard_settings *s, struct io_error *err)
 {
-    if (mark == 0) { /* "meta mark 0" would let everything pass */
+    if (s->mark == 0) { /* "meta mark 0" would let everything pass */
         io_fail(err, EINVAL, NULL, "cannot guard without a mark");
         return NULL;
     }
-    if (!name_fits(tun)) {
+    if (!name_fits(s->tun)) {
         io_fail(err, EINVAL, "letters, digits, '.', '_' and '-' only", "cannot guard interface %s",
-                tun);
+                s->tun);
         return NULL;
     }
     struct nft_guard *g = probe(err) == 0 ? calloc(1, sizeof *g) : NULL;
     if (!g)
         return NULL;
-    snprintf(g->tun, sizeof g->tun, "%s", tun);
-    g->mark = mark;
+    snprintf(g->tun, sizeof g->tun, "%s", s->tun);
+    g->set = *s;
+    g->set.tun = g->tun;
     if (guard_start(g, err) != 0) {
         nft_guard_close(g, false);
         return NULL;
@@ -115,21 +116,25 @@ struct nft_guard *nft_guard_open(const char *tun, uint32_t mark, struct io_error
 err_t nft_guard_set(struct nft_guard *g, const struct nft_pair *rows, size_t n,
                     struct io_error *err)
 {
-    struct nft_rules r = {.tun = g->tun, .mark = g->mark};
-    struct guard_boxes boxes;
+    struct nft_rules r = {g->tun, g->set.mark, g->set.port, g->set.port_natt, 0, 0};
+    struct guard_boxes pass = {0}, drop = {0};
     struct buf text = {0};
 
-    err_t e = guard_boxes_make(&boxes, rows, n);
+    err_t e = guard_boxes_make(&pass, rows, n, true);
+    if (!e)
+        e = guard_boxes_make(&drop, rows, n, false);
     if (e) {
         io_fail(err, e == E_NOMEM ? ENOMEM : EINVAL, NULL, "cannot lay out %zu guard rows", n);
-        return e;
+        goto out;
     }
     /* The new table's counters go on from the old ones: fewer than a handful of drops get lost. */
     (void)nft_guard_counters(g, &r.in_dropped, &r.out_dropped);
-    nft_rules_print(&r, &boxes, &text);
+    nft_rules_print(&r, &pass, &drop, &text);
     e = text.err ? text.err : run(g, buf_str(&text), "load the guard table", err);
+out:
     buf_free(&text);
-    guard_boxes_free(&boxes);
+    guard_boxes_free(&pass);
+    guard_boxes_free(&drop);
     return e;
 }
 

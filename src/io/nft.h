@@ -14,13 +14,19 @@ struct nft_pair {
     struct addr local_lo, local_hi, remote_lo, remote_hi;
     uint8_t proto;                                                         /* 0: any */
     uint16_t local_port_lo, local_port_hi, remote_port_lo, remote_port_hi; /* 0..65535: any */
+    bool pass; /* a bypass policy: may go in clear although another row covers it */
+};
+
+struct nft_guard_settings {
+    const char *tun;          /* the interface that may carry them */
+    uint32_t mark;            /* our own packets pass */
+    uint16_t port, port_natt; /* where IKE and ESP in UDP are spoken: 500, 4500 */
 };
 
 /*
- * tun: the interface that may carry them. mark: our own packets pass; not 0. Rows that a crash left
- * behind guard on until nft_guard_set.
+ * The mark must not be 0. Rows that a crash left behind guard on until nft_guard_set.
  */
-struct nft_guard *nft_guard_open(const char *tun, uint32_t mark, struct io_error *err) must_use;
+struct nft_guard *nft_guard_open(const struct nft_guard_settings *s, struct io_error *err) must_use;
 /*
  * Replaces all rows in one transaction; IKE, ESP, AH of the peers always pass. On failure what was
  * there stays. Rows may overlap. Between addresses that are on both sides of a row nothing is

@@ -98,7 +98,8 @@ static struct nft_guard *guard_with(const struct nft_pair *rows, size_t n)
 {
     struct io_error err = {""};
     lab_enter(ns_a);
-    struct nft_guard *g = nft_guard_open("culvert0", MARK, &err);
+    struct nft_guard *g =
+        nft_guard_open(&(struct nft_guard_settings){"culvert0", MARK, 500, 4500}, &err);
     if (!g || nft_guard_set(g, rows, n, &err) != 0)
         fail_msg("%s", err.text);
     return g;
@@ -141,6 +142,31 @@ static void assert_dropped(struct nft_guard *g, uint64_t in, uint64_t out)
     assert_true(nft_guard_counters(g, &in_now, &out_now));
     assert_int_equal(in_now, in);
     assert_int_equal(out_now, out);
+}
+
+/* A bypass policy inside a protected network goes through, its neighbours do not. */
+static void test_bypass(void **state)
+{
+    (void)state;
+    struct nft_pair rows[4];
+    EACH_FAMILY(h)
+    {
+        rows[2 * (h - hosts)] = row(h->lan_net, h->remote_net);
+        rows[2 * (h - hosts) + 1] = row(h->c, h->remote_net);
+        rows[2 * (h - hosts) + 1].pass = true;
+    }
+    struct nft_guard *g = guard_with(rows, 4);
+    EACH_FAMILY(h)
+    {
+        const struct path passes = {ns_c, ns_b, h->c, h->b_lan, 0, PORT, 20, true};
+        const struct path inward = {ns_b, ns_c, h->b_lan, h->c, 0, PORT, 20, true};
+        const struct path dropped = {ns_a, ns_b, h->a_lan, h->b_lan, 0, PORT, 20, false};
+        try_path(h, &passes, h->c, h->b_free);
+        try_path(h, &inward, h->b_free, h->c);
+        try_path(h, &dropped, h->a_lan, h->b_free);
+    }
+    assert_dropped(g, 0, 2);
+    nft_guard_close(g, true);
 }
 
 /* LAN to LAN, forwarded and for the gateway itself. */
@@ -338,13 +364,14 @@ static void test_unclean_exit(void **state)
     try_path(h, &p, h->c, h->b_free);
 
     /* The next start finds it working, and removes it when told to. */
-    struct nft_guard *g = nft_guard_open("culvert0", MARK, &err);
+    struct nft_guard *g =
+        nft_guard_open(&(struct nft_guard_settings){"culvert0", MARK, 500, 4500}, &err);
     assert_non_null(g);
     try_path(h, &p, h->c, h->b_free);
     assert_dropped(g, 0, 2);
     nft_guard_close(g, false);
     assert_int_equal(tables(), 1);
-    g = nft_guard_open("culvert0", MARK, &err);
+    g = nft_guard_open(&(struct nft_guard_settings){"culvert0", MARK, 500, 4500}, &err);
     assert_non_null(g);
     nft_guard_close(g, true);
     assert_int_equal(tables(), 0);
@@ -396,9 +423,10 @@ static void test_refusals(void **state)
     struct io_error err = {""};
     struct nft_pair bad = row("10.1.0.0/16", "fd02::/64"), good = row("10.1.0.0/16", "10.2.0.0/16");
     (void)state;
-    assert_null(nft_guard_open("tun\" accept", MARK, &err));
+    assert_null(
+        nft_guard_open(&(struct nft_guard_settings){"tun\" accept", MARK, 500, 4500}, &err));
     assert_non_null(strstr(err.text, "cannot guard interface"));
-    assert_null(nft_guard_open("culvert0", 0, &err));
+    assert_null(nft_guard_open(&(struct nft_guard_settings){"culvert0", 0, 500, 4500}, &err));
     /* Rows that do not fit leave what was there. */
     struct nft_guard *g = guard_with(&good, 1);
     assert_int_equal(nft_guard_set(g, &bad, 1, &err), E_USAGE);
@@ -409,11 +437,17 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_networks),         cmocka_unit_test(test_host_to_host),
-        cmocka_unit_test(test_everything),       cmocka_unit_test(test_ports),
-        cmocka_unit_test(test_tun_may),          cmocka_unit_test(test_strict_rp_filter),
-        cmocka_unit_test(test_unclean_exit),     cmocka_unit_test(test_many_rows),
-        cmocka_unit_test(test_overlapping_rows), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_bypass),
+        cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_host_to_host),
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_tun_may),
+        cmocka_unit_test(test_strict_rp_filter),
+        cmocka_unit_test(test_unclean_exit),
+        cmocka_unit_test(test_many_rows),
+        cmocka_unit_test(test_overlapping_rows),
+        cmocka_unit_test(test_refusals),
     };
     if (!lab_allowed())
         return LAB_SKIP;

@@ -19,8 +19,9 @@
  * - what never leaves the link: neighbour discovery and router messages (hop limit 255), MLD,
  *   link-local multicast and broadcast, fe80::/10, DHCP.
  *
- * The drop rules look the packet up as (remote, local): inbound (source, destination), outbound
- * (destination, source), so both use the same sets.
+ * What a bypass policy covers passes before anything is dropped: the ports of a policy matter to
+ * it. Both kinds of rules look the packet up as (remote, local): inbound (source, destination),
+ * outbound (destination, source), so both use the same sets.
  */
 #include "io/nft_rules.h"
 
@@ -33,9 +34,15 @@ static const char *const kind_types[GUARD_KINDS] = {
     " . inet_proto",
 };
 
-static void print_set_name(struct buf *out, const struct guard_box *b)
+/* A verdict, the prefix of its sets and the boxes it is for. */
+struct verdict {
+    const char *prefix, *words;
+    const struct guard_boxes *boxes;
+};
+
+static void print_set_name(struct buf *out, const char *prefix, const struct guard_box *b)
 {
-    buf_printf(out, "%s%u_%u", kind_names[b->kind], b->lo[0].family, b->layer);
+    buf_printf(out, "%s%s%u_%u", prefix, kind_names[b->kind], b->lo[0].family, b->layer);
 }
 
 static void print_box(struct buf *out, const struct guard_box *b)
@@ -59,14 +66,14 @@ static bool same_set(const struct guard_box *a, const struct guard_box *b)
     return a->kind == b->kind && a->lo[0].family == b->lo[0].family && a->layer == b->layer;
 }
 
-static void print_sets(struct buf *out, const struct guard_boxes *boxes)
+static void print_sets(struct buf *out, const char *prefix, const struct guard_boxes *boxes)
 {
     for (size_t i = 0; i < boxes->n; i++) {
         const struct guard_box *b = &boxes->box[i];
         if (i == 0 || !same_set(b, b - 1)) {
             const char *type = b->lo[0].family == 4 ? "ipv4_addr" : "ipv6_addr";
             buf_puts(out, "set ");
-            print_set_name(out, b);
+            print_set_name(out, prefix, b);
             buf_printf(out, " { type %s . %s%s; flags interval; elements = {\n", type, type,
                        kind_types[b->kind]);
         }
@@ -78,13 +85,16 @@ static void print_sets(struct buf *out, const struct guard_boxes *boxes)
 struct direction {
     const char *remote, *local;           /* "saddr" or "daddr" */
     const char *remote_port, *local_port; /* "sport" or "dport" */
-    const char *counter;
+    const char *drop;
 };
 
-static const struct direction in = {"saddr", "daddr", "sport", "dport", "in_dropped"};
-static const struct direction out_ward = {"daddr", "saddr", "dport", "sport", "out_dropped"};
+static const struct direction in = {"saddr", "daddr", "sport", "dport",
+                                    "counter name in_dropped drop"};
+static const struct direction out_ward = {"daddr", "saddr", "dport", "sport",
+                                          "counter name out_dropped drop"};
 
-static void print_drop(struct buf *out, const struct direction *d, const struct guard_box *b)
+static void print_rule(struct buf *out, const struct direction *d, const struct verdict *v,
+                       const struct guard_box *b)
 {
     const char *ip = b->lo[0].family == 4 ? "ip" : "ip6";
     if (b->kind == GUARD_FRAGS)
@@ -95,17 +105,24 @@ static void print_drop(struct buf *out, const struct direction *d, const struct 
     if (b->kind == GUARD_PORTS)
         buf_printf(out, " . th %s . th %s", d->remote_port, d->local_port);
     buf_puts(out, " @");
-    print_set_name(out, b);
-    buf_printf(out, " counter name %s drop\n", d->counter);
+    print_set_name(out, v->prefix, b);
+    buf_printf(out, " %s\n", v->words);
 }
 
-static void print_drops(struct buf *out, const struct direction *d, const struct guard_boxes *boxes)
+static void print_rules(struct buf *out, const struct direction *d, const struct verdict *v)
 {
-    for (size_t i = 0; i < boxes->n; i++) {
-        const struct guard_box *b = &boxes->box[i];
+    for (size_t i = 0; i < v->boxes->n; i++) {
+        const struct guard_box *b = &v->boxes->box[i];
         if (i == 0 || !same_set(b, b - 1))
-            print_drop(out, d, b);
+            print_rule(out, d, v, b);
     }
+}
+
+static void print_policies(struct buf *out, const struct direction *d,
+                           const struct guard_boxes *pass, const struct guard_boxes *drop)
+{
+    print_rules(out, d, &(struct verdict){"pass_", "accept", pass});
+    print_rules(out, d, &(struct verdict){"", d->drop, drop});
 }
 
 static const char link_local[] =
@@ -120,45 +137,46 @@ static const char link_local[] =
     "udp sport . udp dport { 67 . 68, 68 . 67, 546 . 547, 547 . 546 } accept\n"
     "}\n";
 
-static void print_in(const struct nft_rules *r, const struct guard_boxes *boxes, struct buf *out)
+static void print_in(const struct nft_rules *r, struct buf *out)
 {
     buf_printf(out,
                "chain inbound { type filter hook prerouting priority -300; policy accept;\n"
                "iifname { \"lo\", \"%s\" } accept\n"
-               "udp dport { 500, 4500 } fib daddr type local meta mark set 0x%x accept\n"
+               "udp dport { %u, %u } fib daddr type local meta mark set 0x%x accept\n"
                "meta l4proto { esp, ah } fib daddr type local meta mark set 0x%x accept\n"
                "meta l4proto udp ip frag-off & 0x1fff != 0 fib daddr type local accept\n"
                "meta l4proto udp frag frag-off != 0 fib daddr type local accept\n"
                "jump link\n",
-               r->tun, r->mark, r->mark);
-    print_drops(out, &in, boxes);
-    buf_puts(out, "}\n");
+               r->tun, r->port, r->port_natt, r->mark, r->mark);
 }
 
-static void print_out(const struct nft_rules *r, const struct guard_boxes *boxes, struct buf *out)
+static void print_out(const struct nft_rules *r, struct buf *out)
 {
     buf_printf(out,
                "chain outbound { type filter hook postrouting priority -150; policy accept;\n"
                "oifname { \"lo\", \"%s\" } accept\n"
                "meta mark 0x%x accept\n"
-               "udp sport { 500, 4500 } fib saddr type local accept\n"
+               "udp sport { %u, %u } fib saddr type local accept\n"
                "meta l4proto { esp, ah } fib saddr type local accept\n"
                "jump link\n",
-               r->tun, r->mark);
-    print_drops(out, &out_ward, boxes);
-    buf_puts(out, "}\n");
+               r->tun, r->mark, r->port, r->port_natt);
 }
 
-void nft_rules_print(const struct nft_rules *r, const struct guard_boxes *boxes, struct buf *out)
+void nft_rules_print(const struct nft_rules *r, const struct guard_boxes *pass,
+                     const struct guard_boxes *drop, struct buf *out)
 {
     buf_puts(out, "add table " NFT_TABLE "\ndelete table " NFT_TABLE "\ntable " NFT_TABLE " {\n");
     buf_printf(out, "counter in_dropped { packets %llu bytes 0 }\n",
                (unsigned long long)r->in_dropped);
     buf_printf(out, "counter out_dropped { packets %llu bytes 0 }\n",
                (unsigned long long)r->out_dropped);
-    print_sets(out, boxes);
+    print_sets(out, "pass_", pass);
+    print_sets(out, "", drop);
     buf_puts(out, link_local);
-    print_in(r, boxes, out);
-    print_out(r, boxes, out);
+    print_in(r, out);
+    print_policies(out, &in, pass, drop);
     buf_puts(out, "}\n");
+    print_out(r, out);
+    print_policies(out, &out_ward, pass, drop);
+    buf_puts(out, "}\n}\n");
 }

@@ -9,8 +9,11 @@
 struct nft_rules {
     const char *tun;
     uint32_t mark;
+    uint16_t port, port_natt;
     uint64_t in_dropped, out_dropped; /* what the counters start with */
 };
 
 /* One transaction that replaces the table, whatever it held. */
-void nft_rules_print(const struct nft_rules *r, const struct guard_boxes *boxes, struct buf *out);
+/* What `pass` covers goes through, then what `drop` covers is dropped. */
+void nft_rules_print(const struct nft_rules *r, const struct guard_boxes *pass,
+                     const struct guard_boxes *drop, struct buf *out);

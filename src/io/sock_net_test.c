@@ -322,7 +322,8 @@ static bool refused_netlink(void)
 static bool refused_guard(void)
 {
     struct io_error err = {""};
-    return !nft_guard_open("culvert0", MARK, &err) && says(&err, "CAP_NET_ADMIN");
+    return !nft_guard_open(&(struct nft_guard_settings){"culvert0", MARK, 500, 4500}, &err) &&
+           says(&err, "CAP_NET_ADMIN");
 }
 
 static void test_without_capabilities(void **state)
