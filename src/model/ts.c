@@ -1,7 +1,6 @@
 /* Traffic selectors: parsing, printing, and the arithmetic of narrowing (RFC 7296 2.9, 3.13). */
 #include "model/ts.h"
-#include <netdb.h>
-#include <stdlib.h>
+#include <strings.h>
 
 #define PORT_ANY_HI 65535
 
@@ -19,53 +18,95 @@ static bool parse_number(const char *s, size_t n, unsigned long max, unsigned lo
     return v <= max;
 }
 
-/* Names of protocols and services come from the system's tables, as in swanctl.conf. */
-static bool parse_proto(const char *s, size_t n, uint8_t *proto)
+/* IANA's names of what people write into selectors; the system's own tables may be missing. */
+struct name {
+    const char *name;
+    uint16_t number;
+};
+
+static const struct name protocols[] = {
+    {"any", 0},     {"icmp", 1},       {"igmp", 2},   {"ipip", 4},      {"tcp", 6},
+    {"udp", 17},    {"ipv6", 41},      {"gre", 47},   {"esp", 50},      {"ah", 51},
+    {"icmpv6", 58}, {"ipv6-icmp", 58}, {"eigrp", 88}, {"ospf", 89},     {"pim", 103},
+    {"vrrp", 112},  {"l2tp", 115},     {"sctp", 132}, {"udplite", 136},
+};
+
+static const struct name services[] = {
+    {"ftp-data", 20},
+    {"ftp", 21},
+    {"ssh", 22},
+    {"telnet", 23},
+    {"smtp", 25},
+    {"tacacs", 49},
+    {"domain", 53},
+    {"bootps", 67},
+    {"bootpc", 68},
+    {"tftp", 69},
+    {"http", 80},
+    {"kerberos", 88},
+    {"pop3", 110},
+    {"ntp", 123},
+    {"imap2", 143},
+    {"snmp", 161},
+    {"snmp-trap", 162},
+    {"bgp", 179},
+    {"ldap", 389},
+    {"https", 443},
+    {"microsoft-ds", 445},
+    {"isakmp", 500},
+    {"syslog", 514},
+    {"submission", 587},
+    {"ldaps", 636},
+    {"domain-s", 853},
+    {"imaps", 993},
+    {"pop3s", 995},
+    {"openvpn", 1194},
+    {"ms-sql-s", 1433},
+    {"l2f", 1701},
+    {"l2tp", 1701},
+    {"radius", 1812},
+    {"radius-acct", 1813},
+    {"nfs", 2049},
+    {"mysql", 3306},
+    {"ms-wbt-server", 3389},
+    {"ipsec-nat-t", 4500},
+    {"sip", 5060},
+    {"sip-tls", 5061},
+    {"postgresql", 5432},
+    {"redis", 6379},
+    {"http-alt", 8080},
+};
+
+static bool by_name(const struct name *t, size_t count, const char *s, size_t n, uint16_t *out)
 {
-    char name[32];
-    unsigned long v;
-    if (parse_number(s, n, 255, &v)) {
-        *proto = (uint8_t)v;
-        return true;
-    }
-    if (n == 0 || n >= sizeof name)
-        return false;
-    memcpy(name, s, n);
-    name[n] = 0;
-    static const struct {
-        const char *name;
-        uint8_t number;
-    } common[] = {{"any", 0},        {"icmp", 1},  {"tcp", 6},   {"udp", 17},
-                  {"gre", 47},       {"esp", 50},  {"ah", 51},   {"icmpv6", 58},
-                  {"ipv6-icmp", 58}, {"ospf", 89}, {"sctp", 132}};
-    for (size_t i = 0; i < sizeof common / sizeof *common; i++) {
-        if (!strcmp(common[i].name, name)) {
-            *proto = common[i].number;
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(t[i].name) == n && !strncasecmp(t[i].name, s, n)) {
+            *out = t[i].number;
             return true;
         }
     }
-    struct protoent *p = getprotobyname(name);
-    if (p)
-        *proto = (uint8_t)p->p_proto;
-    return p != NULL;
+    return false;
+}
+
+static bool parse_proto(const char *s, size_t n, uint8_t *proto)
+{
+    unsigned long v;
+    uint16_t named;
+    if (parse_number(s, n, 255, &v))
+        named = (uint16_t)v;
+    else if (!by_name(protocols, sizeof protocols / sizeof *protocols, s, n, &named))
+        return false;
+    *proto = (uint8_t)named;
+    return true;
 }
 
 static bool parse_port(const char *s, size_t n, uint16_t *port)
 {
-    char name[32];
     unsigned long v;
-    if (parse_number(s, n, 65535, &v)) {
-        *port = (uint16_t)v;
-        return true;
-    }
-    if (n == 0 || n >= sizeof name)
-        return false;
-    memcpy(name, s, n);
-    name[n] = 0;
-    struct servent *e = getservbyname(name, NULL);
-    if (e)
-        *port = (uint16_t)((e->s_port >> 8 & 0xff) | (e->s_port & 0xff) << 8);
-    return e != NULL;
+    if (!parse_number(s, n, 65535, &v))
+        return by_name(services, sizeof services / sizeof *services, s, n, port);
+    *port = (uint16_t)v;
+    return true;
 }
 
 static bool parse_ports(const char *s, size_t n, struct ts *t)
