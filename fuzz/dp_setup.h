@@ -1,0 +1,48 @@
+/* For the dp_* targets: a data plane whose one SA pair uses NULL with HMAC-SHA-256 under a key of
+ * zeros, the same both ways, so that it accepts what it sealed itself. */
+#pragma once
+
+#include "dataplane/dp.h"
+#include <stdlib.h>
+
+#define FUZZ_CHECK(x)                                                                              \
+    do {                                                                                           \
+        if (!(x))                                                                                  \
+            abort();                                                                               \
+    } while (0)
+
+static inline struct ts fuzz_any(uint8_t family)
+{
+    struct ts t = {.port_hi = 0xffff, .lo = {.family = family}, .hi = {.family = family}};
+    memset(t.hi.ip, 0xff, family == 4 ? 4 : 16);
+    return t;
+}
+
+static inline struct dp *fuzz_dp(bool udp)
+{
+    static uint8_t zero[32];
+    const char *what;
+    FUZZ_CHECK(cr_init(&what) == E_OK);
+    struct dp_settings s;
+    dp_settings_default(&s);
+    struct dp *d = dp_new(&s);
+    FUZZ_CHECK(d);
+    struct child_sa sa = {.id = 1,
+                          .policy = 1,
+                          .proto = PROTO_ESP,
+                          .dirs = DIR_BOTH,
+                          .spi_in = 0x1000,
+                          .spi_out = 0x1000,
+                          .encr = alg_find(T_ENCR, ENCR_NULL, 0),
+                          .integ = alg_find(T_INTEG, AUTH_HMAC_SHA2_256_128, 0),
+                          .replay_window = 64,
+                          .udp_encap = udp,
+                          .in.integ = {zero, 32},
+                          .out.integ = {zero, 32}};
+    sa.local_ts = sa.remote_ts = (struct ts_list){2, {fuzz_any(4), fuzz_any(6)}};
+    sa.local_ts.ts[0].hi.ip[0] = 127; /* so that some packets meet no selector */
+    struct policy p = {.id = 1, .local = sa.local_ts, .remote = sa.remote_ts};
+    FUZZ_CHECK(dp_policies_set(d, &p, 1) == E_OK);
+    FUZZ_CHECK(dp_child_add(d, &sa, 0) == E_OK);
+    return d;
+}
