@@ -258,7 +258,7 @@ static void print_type(const struct proposal *p, uint8_t type, struct buf *out)
     bool first = out->n == 0;
     for (size_t i = 0; i < p->count; i++) {
         const struct transform *t = &p->t[i];
-        if (t->type != type)
+        if (t->type != type || is_none(t))
             continue;
         const struct alg *a = alg_find((enum transform_type)t->type, t->id, t->key_bits);
         if (!first)
