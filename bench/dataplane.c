@@ -187,6 +187,7 @@ static double lookup_once(struct dp *d, uint32_t n, uint64_t *rnd)
         for (size_t i = 0; i < DP_BATCH; i++) {
             uint8_t *ip = b[i] + DP_HEADROOM;
             memcpy(ip, (uint8_t[20]){0x45, 0, 0, 64, 0, 1, 0, 0, 64, 17, 0, 0, 10, 1, 2, 3}, 20);
+            put_u32(ip + 12, 0x0a000000u | (uint32_t)(rig_rand(rnd) & 0xffffff)); /* flows differ */
             put_u32(ip + 16, rig_remote((uint32_t)(rig_rand(rnd) % n)) + 9);
             p[i] = (struct dp_pkt){.data = ip, .len = 64};
             pp[i] = &p[i];

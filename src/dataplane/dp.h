@@ -19,9 +19,12 @@ struct in_work {
 struct out_work {
     struct dp_pkt *p;
     struct sa_out *sa;
+    const struct spd_rule *rule; /* what the flow cache said, if `hit` */
     uint64_t hash;
+    size_t home; /* where the SPD's first probe begins, if not */
+    uint32_t sa_gen;
     uint32_t inner_len;
-    bool df;
+    bool hit, df;
     struct ip_info ip;
 };
 
@@ -42,6 +45,7 @@ struct dp {
     struct cr_op ops[DP_BATCH];
     struct in_work in[DP_BATCH];
     struct out_work out[DP_BATCH];
+    uint8_t miss[DP_BATCH]; /* indices into out: flows that the cache does not know */
 };
 
 static inline void pkt_drop(struct dp *d, struct dp_pkt *p, err_t reason)

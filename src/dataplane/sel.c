@@ -62,3 +62,9 @@ bool sel_set_match_any(const struct sel_set *s, const struct flow *f)
     return side_match(s->s, s->nl, f->l, flow_lport(f), f->meta) &&
            side_match(s->s + s->nl, s->nr, f->r, flow_rport(f), f->meta);
 }
+
+bool sel_set_match_any_received(const struct sel_set *s, const struct flow *f)
+{
+    return side_match(s->s, s->nl, f->r, flow_rport(f), f->meta) &&
+           side_match(s->s + s->nl, s->nr, f->l, flow_lport(f), f->meta);
+}

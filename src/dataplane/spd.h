@@ -62,5 +62,8 @@ typedef struct bind *spd_bind_fn(void *ctx, uint32_t policy_id);
 err_t spd_new(const struct policy *p, size_t n, const uint64_t seed[2], spd_bind_fn *bind,
               void *ctx, struct spd **out) must_use;
 void spd_free(struct spd *s);
+/* Fetching ahead for a batch: the slot of the first probe, then the rule found there. */
+size_t spd_fetch_slot(const struct spd *s, const struct flow *f);
+void spd_fetch_rule(const struct spd *s, size_t slot);
 const struct spd_rule *spd_find(const struct spd *s, const struct flow *f); /* NULL: no policy */
 void spd_policy_get(const struct spd *s, uint32_t index, struct policy *out);
