@@ -108,7 +108,7 @@ def test_up_and_down(lab, culvert):
 def test_no_daemon(lab, culvert):
     d = lab.daemon(culvert, lab.a)
     r = d.cli("show", "sas")
-    assert r.rc == 1 and str(d.socket) in r.out and len(r.out.strip().splitlines()) == 1, r
+    assert r.rc == 3 and str(d.socket) in r.out and len(r.out.strip().splitlines()) == 1, r
 
 
 # --- configuration ---

@@ -1,5 +1,4 @@
-"""Keys out of charon's log (levels ike = 4, chd = 4), in the shape in which `culvert keys --json`
-gives ESP keys: so that scapy and tshark can look at what went over the wire."""
+"""Keys out of charon's log (levels ike = 4, chd = 4), so that scapy and tshark can look at what went over the wire."""
 import re
 
 HEAD = re.compile(r"\[(IKE|CHD)\] (?:<[^>]*> )?(.+?) => (\d+) bytes @")
