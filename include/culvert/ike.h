@@ -59,6 +59,7 @@ enum ike_in_kind {
     IN_ACQUIRE,     /* a packet met a protect policy without SA */
     IN_EXPIRE,      /* the data plane says: soft or hard limit of a CHILD SA */
     IN_PATH_CHANGE, /* authenticated ESP of this CHILD SA came from another address or port */
+    IN_FIRST_IN,    /* first authentic packet came on a new CHILD SA that replaces another */
     IN_INITIATE,    /* commands of the operator */
     IN_TERMINATE,
     IN_REKEY,
@@ -84,7 +85,7 @@ struct ike_in {
 
     const char *conn; /* ACQUIRE, INITIATE, TERMINATE, REKEY, CONN_UNLOAD, by name; may be NULL */
     const char *child;
-    uint32_t ike_id, child_id; /* TERMINATE, REKEY, EXPIRE, PATH_CHANGE by number; 0: not given */
+    uint32_t ike_id, child_id; /* TERMINATE, REKEY, EXPIRE, PATH_CHANGE, FIRST_IN by number; 0: not given */
     bool force;                /* TERMINATE without waiting for the peer */
     bool reauth;               /* REKEY */
     bool hard;                 /* EXPIRE */
