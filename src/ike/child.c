@@ -1,0 +1,262 @@
+/*
+ * CHILD SAs: what both versions do once keys are there. Everything the data plane must know goes
+ * out as struct child_sa; here remains what rekeying, deletion and the operator's screens need.
+ */
+#include "ike/child.h"
+#include "ike/engine.h"
+#include <stdlib.h>
+
+struct child *child_by_id(const struct ike *e, uint32_t id)
+{
+    uint64_t h = hash_of(&e->children, &id, sizeof id);
+    for (struct hash_node *n = hash_first(&e->children, h); n; n = hash_next(n)) {
+        struct child *c = container_of(n, struct child, id_node);
+        if (c->id == id)
+            return c;
+    }
+    return NULL;
+}
+
+struct child *child_by_spi_out(const struct ike_sa *sa, uint32_t spi)
+{
+    list_each (it, (struct list *)&sa->children) {
+        struct child *c = container_of(it, struct child, link);
+        if (c->spi_out == spi)
+            return c;
+    }
+    return NULL;
+}
+
+struct child *child_by_config(const struct ike_sa *sa, const char *name)
+{
+    list_each (it, (struct list *)&sa->children) {
+        struct child *c = container_of(it, struct child, link);
+        if (c->state == CHILD_INSTALLED && strcmp(c->cc->name, name) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+bool child_stats_get(const struct ike *e, const struct child *c, struct child_stats *out)
+{
+    *out = (struct child_stats){0};
+    return e->env.child_stats && e->env.child_stats(e->env.ctx, c->id, out);
+}
+
+static bool encap(const struct ike_sa *sa)
+{
+    return sa->natt && (sa->nat_local || sa->nat_remote || sa->nat_fake);
+}
+
+static uint64_t less_random(struct ike *e, uint64_t limit, uint64_t range)
+{
+    uint64_t less = range ? ike_random_u64(e) % range : 0;
+    return limit > less ? limit - less : limit;
+}
+
+static void set_times(struct ike *e, struct child *c)
+{
+    const struct conn_child *cc = c->cc;
+    c->installed_ms = e->now;
+    c->rekey_ms = cc->life.rekey_s
+                      ? e->now + less_random(e, cc->life.rekey_s * 1000, cc->rand_s * 1000)
+                      : UINT64_MAX;
+    c->life_ms = cc->life.life_s ? e->now + cc->life.life_s * 1000 : UINT64_MAX;
+}
+
+static struct lifetime limits(struct ike *e, const struct conn_child *cc)
+{
+    struct lifetime l = cc->life;
+    l.rekey_bytes = less_random(e, l.rekey_bytes, cc->rand_bytes);
+    l.rekey_packets = less_random(e, l.rekey_packets, cc->rand_packets);
+    return l;
+}
+
+static struct secret key_copy(struct ike *e, const struct secret *s)
+{
+    struct bytes b = arena_copy(&e->out->arena, secret_bytes(s));
+    if (!b.p)
+        ike_fail(e, E_NOMEM);
+    return (struct secret){(uint8_t *)b.p, b.n};
+}
+
+static void install(struct ike *e, const struct child *c, const struct child_plan *p)
+{
+    struct child_sa *s = ike_alloc(e, sizeof *s);
+    if (!s)
+        return;
+    *s = (struct child_sa){
+        .id = c->id,
+        .replaces = c->replaces,
+        .policy = c->cc->policy_id[0],
+        .conn = ike_str(e, c->conn->name),
+        .child = ike_str(e, c->cc->name),
+        .proto = PROTO_ESP,
+        .mode = c->mode,
+        .dirs = c->dirs,
+        .spi_in = c->spi_in,
+        .spi_out = c->spi_out,
+        .encr = c->encr,
+        .integ = c->integ,
+        .esn = c->esn,
+        .replay_window = c->cc->replay_window,
+        .udp_encap = c->encap,
+        .local = c->sa->local,
+        .remote = c->sa->remote,
+        .in = {key_copy(e, &p->in.encr), key_copy(e, &p->in.integ)},
+        .out = {key_copy(e, &p->out.encr), key_copy(e, &p->out.integ)},
+        .local_ts = *p->local_ts,
+        .remote_ts = *p->remote_ts,
+        .life = limits(e, c->cc),
+    };
+    ike_act_add(e, ACT_CHILD_ADD)->sa = s;
+}
+
+static struct child *child_alloc(const struct child_plan *p)
+{
+    struct child *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    if (ts_copy_set(&c->local_ts, p->local_ts) || ts_copy_set(&c->remote_ts, p->remote_ts)) {
+        ts_copy_free(&c->local_ts);
+        free(c);
+        return NULL;
+    }
+    c->cc = p->cc;
+    c->replaces = p->replaces;
+    c->spi_in = p->spi_in;
+    c->spi_out = p->spi_out;
+    c->encr = p->encr;
+    c->integ = p->integ;
+    c->ke = p->ke;
+    c->esn = p->esn;
+    c->dirs = p->dirs;
+    c->mode = p->mode;
+    return c;
+}
+
+struct child *child_add(struct ike *e, struct ike_sa *sa, const struct child_plan *p)
+{
+    struct child *c = child_alloc(p);
+    if (c)
+        c->id = ++e->next_child;
+    if (!c || hash_add(&e->children, &c->id_node, hash_of(&e->children, &c->id, sizeof c->id))) {
+        if (c) {
+            ts_copy_free(&c->local_ts);
+            ts_copy_free(&c->remote_ts);
+        }
+        free(c);
+        ike_fail(e, E_NOMEM);
+        return NULL;
+    }
+    c->conn = conn_ref(p->conn);
+    c->sa = sa;
+    c->encap = encap(sa);
+    list_add_tail(&sa->children, &c->link);
+    e->stats.children++;
+    set_times(e, c);
+    install(e, c, p);
+    sa_dirty(e, sa);
+    return c;
+}
+
+static struct child_sa *named(struct ike *e, const struct child *c)
+{
+    struct child_sa *s = ike_alloc(e, sizeof *s);
+    if (s) {
+        s->id = c->id;
+        s->spi_in = c->spi_in;
+        s->spi_out = c->spi_out;
+    }
+    return s;
+}
+
+void child_dirs_add(struct ike *e, struct child *c, enum child_dir dir)
+{
+    if ((c->dirs & dir) == dir || !c->dirs)
+        return;
+    c->dirs |= (uint8_t)dir;
+    struct child_sa *s = named(e, c);
+    if (!s)
+        return;
+    s->dirs = (uint8_t)dir;
+    ike_act_add(e, ACT_CHILD_DIR)->sa = s;
+}
+
+void child_uninstall(struct ike *e, struct child *c)
+{
+    if (!c->dirs)
+        return;
+    c->dirs = 0;
+    ike_act_add(e, ACT_CHILD_DEL)->sa = named(e, c);
+}
+
+static bool starts_again(const struct ike *e, const struct child *c, err_t reason)
+{
+    if (e->stopping || c->state != CHILD_INSTALLED || c->redundant)
+        return false;
+    if (reason == R_PEER_DEAD || reason == R_PEER_TIMEOUT)
+        return c->cc->dpd_action == DPD_RESTART;
+    if (reason == R_PEER_DELETED)
+        return c->cc->close_action & START_START;
+    return reason == R_EXPIRED && c->sa->restart;
+}
+
+/* The configuration of that name today; it may have been replaced or removed meanwhile. */
+static void start_again(struct ike *e, struct conn *conn, const char *name)
+{
+    struct conn_entry *ce = conn_entry_find(e, conn->name);
+    const struct conn_child *cc = ce && ce->conn ? conn_child_find(ce->conn, name) : NULL;
+    if (!cc)
+        return;
+    err_t err = ike_initiate(e, ce->conn, cc, NULL, NULL);
+    if (err < 0)
+        ike_fail(e, err);
+}
+
+void child_remove(struct ike *e, struct child *c, err_t reason)
+{
+    bool again = starts_again(e, c, reason);
+    child_uninstall(e, c);
+    if (!c->redundant && c->state != CHILD_REKEYED)
+        ike_event(e, EV_CHILD_DOWN, c->sa, c)->reason = reason;
+    waiters_done(e, &c->gone, E_OK);
+    list_del(&c->link);
+    hash_del(&e->children, &c->id_node);
+    e->stats.children--;
+    if (again)
+        start_again(e, c->conn, c->cc->name);
+    sa_dirty(e, c->sa);
+    conn_unref(c->conn);
+    ts_copy_free(&c->local_ts);
+    ts_copy_free(&c->remote_ts);
+    free(c);
+}
+
+/* RFC 7296 2.8: the new IKE SA inherits all children. */
+void child_move_all(struct ike *e, struct ike_sa *from, struct ike_sa *to)
+{
+    while (!list_empty(&from->children)) {
+        struct child *c = container_of(from->children.next, struct child, link);
+        list_del(&c->link);
+        list_add_tail(&to->children, &c->link);
+        c->sa = to;
+    }
+    sa_dirty(e, from);
+    sa_dirty(e, to);
+}
+
+void child_paths_set(struct ike *e, struct ike_sa *sa)
+{
+    list_each (it, &sa->children) {
+        struct child *c = container_of(it, struct child, link);
+        struct child_sa *s = c->dirs ? named(e, c) : NULL;
+        c->encap = encap(sa);
+        if (!s)
+            continue;
+        s->local = sa->local;
+        s->remote = sa->remote;
+        s->udp_encap = c->encap;
+        ike_act_add(e, ACT_CHILD_MOVE)->sa = s;
+    }
+}

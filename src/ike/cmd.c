@@ -1,0 +1,568 @@
+/*
+ * Commands of the operator and of the data plane: initiate, acquire, terminate, rekey, load and
+ * shut down. A command ends with ACT_CMD_DONE when what it asked for has happened or failed.
+ *
+ * Initiating a CHILD SA that is installed already succeeds at once; initiating by the connection's
+ * name alone brings up its first child, since RFC 7296 negotiates no IKE SA without one.
+ */
+#include "ike/engine.h"
+#include <stdlib.h>
+
+static struct cmd *cmd_new(struct ike *e, uint32_t number)
+{
+    struct cmd *c = calloc(1, sizeof *c);
+    if (!c) {
+        ike_fail(e, E_NOMEM);
+        return NULL;
+    }
+    *c = (struct cmd){.number = number, .refs = 1};
+    return c;
+}
+
+static void cmd_result(struct ike *e, const struct cmd *c)
+{
+    if (!c->number)
+        return;
+    struct ike_act *a = ike_act_add(e, ACT_CMD_DONE);
+    a->cmd = c->number;
+    a->reason = c->worst;
+    if (c->worst && e->evidence)
+        a->event = *e->evidence;
+    if (!a->event.reason)
+        a->event.reason = c->worst;
+}
+
+void cmd_unref(struct ike *e, struct cmd *c)
+{
+    if (!c || --c->refs)
+        return;
+    cmd_result(e, c);
+    free(c);
+}
+
+void waiter_add(struct ike *e, struct waiter **list, struct cmd *cmd)
+{
+    struct waiter *w = cmd ? calloc(1, sizeof *w) : NULL;
+    if (!w) {
+        if (cmd)
+            ike_fail(e, E_NOMEM);
+        return;
+    }
+    cmd->refs++;
+    *w = (struct waiter){*list, cmd};
+    *list = w;
+}
+
+void waiters_done(struct ike *e, struct waiter **list, err_t reason)
+{
+    while (*list) {
+        struct waiter *w = *list;
+        *list = w->next;
+        if (reason && !w->cmd->worst)
+            w->cmd->worst = reason;
+        cmd_unref(e, w->cmd);
+        free(w);
+    }
+}
+
+void waiters_move(struct waiter **to, struct waiter **from)
+{
+    while (*to)
+        to = &(*to)->next;
+    *to = *from;
+    *from = NULL;
+}
+
+/* --- initiate --- */
+
+static const struct ike_version *version_for(const struct ike *e, const struct conn *c)
+{
+    uint8_t want = c->version ? c->version : 2;
+    for (size_t i = 0; i < e->ver_count; i++)
+        if (e->ver[i]->major == want)
+            return e->ver[i];
+    return NULL;
+}
+
+static void refuse_start(struct ike *e, const struct conn *c, const struct conn_child *cc,
+                         const struct refusal *r)
+{
+    ike_refused(e, NULL, r);
+    e->evidence->conn = ike_str(e, c->name);
+    e->evidence->child = ike_str(e, cc->name);
+}
+
+static err_t no_version(struct ike *e, const struct conn *c, const struct conn_child *cc)
+{
+    struct refusal r = {
+        .reason = R_MAJOR_VERSION,
+        .what = "version",
+        .ours = ike_strf(e, "%u", c->version),
+        .text = "IKEv1 is not supported yet",
+        .hint = ike_strf(e, "set connections.%s.version = 2", c->name),
+    };
+    refuse_start(e, c, cc, &r);
+    return r.reason;
+}
+
+static err_t no_address(struct ike *e, const struct conn *c, const struct conn_child *cc,
+                        bool remote)
+{
+    const char *host = remote && c->remote_count ? c->remote[0].host : NULL;
+    struct refusal r = {
+        .reason = remote ? R_NOT_FOUND : R_UNREACHABLE,
+        .what = remote ? "remote_addrs" : "local_addrs",
+        .ours = host ? ike_str(e, host) : "%any",
+        .text = host     ? "the host name does not resolve (yet)"
+                : remote ? "no single address to initiate to"
+                         : "no local address leads to the peer",
+        .hint = ike_strf(e, "set connections.%s.%s to an address", c->name,
+                         remote ? "remote_addrs" : "local_addrs"),
+    };
+    refuse_start(e, c, cc, &r);
+    return r.reason;
+}
+
+static void set_ports(const struct ike *e, struct ike_sa *sa, const struct conn *c)
+{
+    sa->natt = c->local_port == 4500;
+    sa->local.port = sa->natt ? e->set.port_natt : e->set.port;
+    sa->remote.port = c->remote_port ? c->remote_port : 500;
+}
+
+static struct ike_sa *sa_begin(struct ike *e, const struct ike_version *ver, struct conn *c,
+                               const struct addr *local, const struct addr *remote)
+{
+    uint64_t spi = sa_spi_new(e);
+    struct ike_sa *sa = spi ? sa_new(e, ver, true, spi, 0) : NULL;
+    if (!sa)
+        return NULL;
+    sa->local.addr = *local;
+    sa->remote.addr = *remote;
+    set_ports(e, sa, c);
+    sa_conn_set(e, sa, c);
+    sa->attempt = 1;
+    return sa;
+}
+
+static err_t start_sa(struct ike *e, struct conn *c, const struct conn_child *cc,
+                      struct ike_sa **out)
+{
+    struct addr local, remote;
+    const struct ike_version *ver = version_for(e, c);
+    if (!ver)
+        return no_version(e, c, cc);
+    if (!conn_remote_addr(e, c, &remote))
+        return no_address(e, c, cc, true);
+    if (!conn_local_addr(e, c, &remote, &local))
+        return no_address(e, c, cc, false);
+    *out = sa_begin(e, ver, c, &local, &remote);
+    return *out ? E_OK : E_NOMEM;
+}
+
+/* An established SA of that connection, else one that we are bringing up. */
+static struct ike_sa *sa_for(const struct conn_entry *ce)
+{
+    struct ike_sa *best = NULL;
+    if (!ce)
+        return NULL;
+    list_each (it, (struct list *)&ce->sas) {
+        struct ike_sa *sa = container_of(it, struct ike_sa, of_conn);
+        if (task_is(sa->active, TASK_IKE_DEL) || task_find(sa, TASK_IKE_DEL, 0))
+            continue;
+        if (sa->state == SA_ESTABLISHED)
+            return sa;
+        if (sa->state == SA_CONNECTING && sa->initiator)
+            best = sa;
+    }
+    return best;
+}
+
+static bool covers(const struct child *c, const struct ike_in *acq)
+{
+    struct ts_list l, r;
+    bool local = false, remote = false;
+    ts_copy_get(&c->local_ts, &l);
+    ts_copy_get(&c->remote_ts, &r);
+    for (size_t i = 0; i < l.count; i++)
+        local |= ts_contains(&l.ts[i], &acq->flow_local);
+    for (size_t i = 0; i < r.count; i++)
+        remote |= ts_contains(&r.ts[i], &acq->flow_remote);
+    return local && remote;
+}
+
+/* Installed already (and for a held packet: does it cover the packet)? */
+static bool is_up(const struct conn_entry *ce, const char *child, const struct ike_in *acq)
+{
+    if (!ce)
+        return false;
+    list_each (it, (struct list *)&ce->sas) {
+        struct ike_sa *sa = container_of(it, struct ike_sa, of_conn);
+        struct child *c = sa->state == SA_ESTABLISHED ? child_by_config(sa, child) : NULL;
+        if (c && (!acq || covers(c, acq)))
+            return true;
+    }
+    return false;
+}
+
+static struct task *task_under_way(const struct conn_entry *ce, const char *child)
+{
+    if (!ce)
+        return NULL;
+    list_each (it, (struct list *)&ce->sas) {
+        struct task *t = task_find_config(container_of(it, struct ike_sa, of_conn), child);
+        if (t)
+            return t;
+    }
+    return NULL;
+}
+
+static struct task *plan(struct ike *e, struct ike_sa *sa, struct conn *c,
+                         const struct conn_child *cc, const struct ike_in *acquire)
+{
+    struct task *t = task_child_new(e, sa, c, cc);
+    if (t && acquire) {
+        t->acquire = t->has_flow = true;
+        t->flow_local = acquire->flow_local;
+        t->flow_remote = acquire->flow_remote;
+    }
+    return t;
+}
+
+err_t ike_initiate(struct ike *e, struct conn *c, const struct conn_child *cc,
+                   const struct ike_in *acquire, struct cmd *cmd)
+{
+    struct conn_entry *ce = conn_entry_find(e, c->name);
+    if (is_up(ce, cc->name, acquire))
+        return E_OK;
+    struct task *t = task_under_way(ce, cc->name);
+    if (!t) {
+        struct ike_sa *sa = sa_for(ce), *fresh = NULL;
+        err_t err = sa ? E_OK : start_sa(e, c, cc, &fresh);
+        if (err)
+            return err;
+        t = plan(e, sa ? sa : fresh, c, cc, acquire);
+        if (t)
+            waiter_add(e, &t->waiters, cmd);
+        if (fresh)
+            fresh->ver->start(e, fresh);
+        return t ? E_OK : E_NOMEM;
+    }
+    t->acquire |= acquire != NULL;
+    waiter_add(e, &t->waiters, cmd);
+    return E_OK;
+}
+
+/* swanctl.conf keyingtries: how often a negotiation without answer is begun; 0 means forever. */
+bool ike_retry(struct ike *e, struct ike_sa *sa)
+{
+    struct ike_sa *next;
+    if (e->stopping || (sa->conn->keyingtries && sa->attempt >= sa->conn->keyingtries))
+        return false;
+    next = sa_begin(e, sa->ver, sa->conn, &sa->local.addr, &sa->remote.addr);
+    if (!next)
+        return false;
+    next->attempt = (uint16_t)(sa->attempt < UINT16_MAX ? sa->attempt + 1 : UINT16_MAX);
+    struct event *ev = ike_event(e, EV_IKE_RETRY, next, NULL);
+    ev->number = next->attempt;
+    ev->reason = R_PEER_TIMEOUT;
+    struct task *active = sa->active;
+    sa->active = NULL;
+    if (active)
+        list_add_tail(&sa->tasks, &active->link);
+    tasks_move(e, sa, next);
+    waiters_move(&next->up, &sa->up);
+    next->ver->start(e, next);
+    return true;
+}
+
+static const struct conn_child *first_child(const struct conn *c)
+{
+    for (size_t i = 0; i < c->child_count; i++)
+        if (c->child[i].policy == CHILD_PROTECT)
+            return &c->child[i];
+    return NULL;
+}
+
+/* swanctl --initiate --child NAME needs no connection's name: the first that has such a child. */
+static struct conn *find_config(const struct ike *e, const struct ike_in *in,
+                                const struct conn_child **cc)
+{
+    list_each (it, (struct list *)&e->conns) {
+        struct conn *c = container_of(it, struct conn_entry, link)->conn;
+        if (in->conn && strcmp(c->name, in->conn) != 0)
+            continue;
+        *cc = in->child ? conn_child_find(c, in->child) : first_child(c);
+        if (*cc && (*cc)->policy == CHILD_PROTECT)
+            return c;
+    }
+    return NULL;
+}
+
+static err_t not_found(struct ike *e, const struct ike_in *in)
+{
+    struct event *ev = ike_event(e, EV_REFUSED, NULL, NULL);
+    ev->reason = R_NOT_FOUND;
+    ev->conn = ike_str(e, in->conn);
+    ev->child = ike_str(e, in->child);
+    ev->what = "name";
+    ev->text = "no such connection, child or SA";
+    e->evidence = ev;
+    return R_NOT_FOUND;
+}
+
+static err_t initiate(struct ike *e, const struct ike_in *in, struct cmd *cmd)
+{
+    const struct conn_child *cc = NULL;
+    struct conn *c = find_config(e, in, &cc);
+    if (!c)
+        return not_found(e, in);
+    return ike_initiate(e, c, cc, in->kind == IN_ACQUIRE ? in : NULL, cmd);
+}
+
+static err_t acquire(struct ike *e, const struct ike_in *in)
+{
+    struct event *ev = ike_event(e, EV_ACQUIRE, NULL, NULL);
+    ev->conn = ike_str(e, in->conn);
+    ev->child = ike_str(e, in->child);
+    err_t err = initiate(e, in, NULL);
+    if (err > 0) {
+        struct ike_act *a = ike_act_add(e, ACT_ACQUIRE_FAILED);
+        a->reason = a->event.reason = err;
+        a->event.conn = ike_str(e, in->conn);
+        a->event.child = ike_str(e, in->child);
+    }
+    return err;
+}
+
+/* --- terminate and rekey: what the numbers and names of a command mean --- */
+
+typedef bool sa_do(struct ike *e, struct ike_sa *sa, const struct ike_in *in, struct cmd *cmd);
+
+static bool named_sa(const struct ike_sa *sa, const struct ike_in *in)
+{
+    if (in->ike_id && sa->id != in->ike_id)
+        return false;
+    if (in->conn && (!sa->conn || strcmp(sa->conn->name, in->conn) != 0))
+        return false;
+    return in->ike_id || in->conn || in->child || in->child_id;
+}
+
+static size_t each_named(struct ike *e, const struct ike_in *in, struct cmd *cmd, sa_do *fn)
+{
+    size_t n = 0;
+    list_each_safe (it, nx, &e->sas) {
+        struct ike_sa *sa = container_of(it, struct ike_sa, all);
+        if (named_sa(sa, in) && fn(e, sa, in, cmd))
+            n++;
+    }
+    return n;
+}
+
+static bool named_child(const struct child *c, const struct ike_in *in)
+{
+    return in->child_id ? c->id == in->child_id : strcmp(c->cc->name, in->child) == 0;
+}
+
+static bool terminate_child(struct ike *e, struct ike_sa *sa, struct child *c,
+                            const struct ike_in *in, struct cmd *cmd)
+{
+    waiter_add(e, &c->gone, cmd);
+    if (in->force)
+        child_remove(e, c, R_OPERATOR);
+    else
+        task_add(e, sa, TASK_CHILD_DEL, c->id);
+    return true;
+}
+
+/* A child that is only planned: not any more. */
+static bool cancel_child(struct ike *e, struct ike_sa *sa, const struct ike_in *in)
+{
+    struct task *t = in->child && !in->child_id ? task_find_config(sa, in->child) : NULL;
+    if (!t)
+        return false;
+    if (t != sa->active)
+        task_done(e, sa, t, R_OPERATOR);
+    if (sa->state == SA_CONNECTING && !task_first_child(sa))
+        sa_drop(e, sa, R_OPERATOR);
+    return true;
+}
+
+static bool terminate_children(struct ike *e, struct ike_sa *sa, const struct ike_in *in,
+                               struct cmd *cmd)
+{
+    bool any = cancel_child(e, sa, in);
+    if (sa->state == SA_GONE)
+        return any;
+    list_each_safe (it, nx, &sa->children) {
+        struct child *c = container_of(it, struct child, link);
+        if (named_child(c, in) && c->state != CHILD_REKEYED)
+            any |= terminate_child(e, sa, c, in, cmd);
+    }
+    return any;
+}
+
+static bool terminate_sa(struct ike *e, struct ike_sa *sa, const struct ike_in *in, struct cmd *cmd)
+{
+    waiter_add(e, &sa->gone, cmd);
+    if (sa->state == SA_CONNECTING || in->force) {
+        sa_drop(e, sa, R_OPERATOR);
+        return true;
+    }
+    sa->end_reason = R_OPERATOR;
+    ike_event(e, EV_IKE_DELETING, sa, NULL)->reason = R_OPERATOR;
+    task_add(e, sa, TASK_IKE_DEL, 0);
+    return true;
+}
+
+static err_t terminate(struct ike *e, const struct ike_in *in, struct cmd *cmd)
+{
+    bool child = in->child || in->child_id;
+    size_t n = each_named(e, in, cmd, child ? terminate_children : terminate_sa);
+    return n ? E_OK : not_found(e, in);
+}
+
+static bool rekey_children(struct ike *e, struct ike_sa *sa, const struct ike_in *in,
+                           struct cmd *cmd)
+{
+    bool any = false;
+    list_each (it, &sa->children) {
+        struct child *c = container_of(it, struct child, link);
+        if (!named_child(c, in) || c->state != CHILD_INSTALLED)
+            continue;
+        c->rekey_soon = true;
+        struct task *t = task_add(e, sa, TASK_CHILD_REKEY, c->id);
+        if (t)
+            waiter_add(e, &t->waiters, cmd);
+        any = true;
+    }
+    return any;
+}
+
+static bool rekey_sa(struct ike *e, struct ike_sa *sa, const struct ike_in *in, struct cmd *cmd)
+{
+    if (sa->state != SA_ESTABLISHED)
+        return false;
+    struct task *t = task_add(e, sa, in->reauth ? TASK_IKE_DEL : TASK_IKE_REKEY, 0);
+    if (in->reauth) {
+        sa->restart = true;
+        sa->end_reason = R_EXPIRED;
+    }
+    if (t)
+        waiter_add(e, &t->waiters, cmd);
+    return true;
+}
+
+static err_t rekey(struct ike *e, const struct ike_in *in, struct cmd *cmd)
+{
+    bool child = in->child || in->child_id;
+    size_t n = each_named(e, in, cmd, child ? rekey_children : rekey_sa);
+    return n ? E_OK : not_found(e, in);
+}
+
+/* --- configuration --- */
+
+static err_t load(struct ike *e, const struct ike_in *in)
+{
+    err_t err = conn_load(e, in->load);
+    if (!err)
+        ike_event(e, EV_CONN_LOADED, NULL, NULL)->conn = ike_str(e, in->load->name);
+    return err;
+}
+
+static err_t unload(struct ike *e, const struct ike_in *in)
+{
+    if (!in->conn || !conn_unload(e, in->conn))
+        return not_found(e, in);
+    ike_event(e, EV_CONN_UNLOADED, NULL, NULL)->conn = ike_str(e, in->conn);
+    return E_OK;
+}
+
+static err_t load_shared(struct ike *e, const struct ike_in *in)
+{
+    const char *name = ike_str(e, in->shared->name);
+    err_t err = shared_load(e, in->shared);
+    if (!err)
+        ike_event(e, EV_CRED_LOADED, NULL, NULL)->text = name;
+    return err;
+}
+
+/* --- shutdown --- */
+
+#define SHUTDOWN_WAIT_MS 1000
+
+static err_t shut_down(struct ike *e, struct cmd *cmd)
+{
+    if (cmd)
+        cmd->refs++;
+    if (e->shutdown)
+        cmd_unref(e, e->shutdown);
+    e->shutdown = cmd;
+    e->stopping = true;
+    e->shutdown_ms = e->now + SHUTDOWN_WAIT_MS;
+    list_each_safe (it, nx, &e->sas) {
+        struct ike_sa *sa = container_of(it, struct ike_sa, all);
+        if (sa->state == SA_CONNECTING) {
+            sa_drop(e, sa, R_SHUTDOWN);
+            continue;
+        }
+        sa->end_reason = R_SHUTDOWN;
+        task_add(e, sa, TASK_IKE_DEL, 0);
+    }
+    return E_OK;
+}
+
+/* At the end of each step: all gone, or waited long enough? */
+void ike_shutdown_check(struct ike *e)
+{
+    if (!e->stopping)
+        return;
+    if (e->now >= e->shutdown_ms) {
+        list_each_safe (it, nx, &e->sas)
+            sa_drop(e, container_of(it, struct ike_sa, all), R_SHUTDOWN);
+    }
+    if (!list_empty(&e->sas) || !e->shutdown)
+        return;
+    cmd_unref(e, e->shutdown);
+    e->shutdown = NULL;
+}
+
+static err_t dispatch(struct ike *e, const struct ike_in *in, struct cmd *cmd)
+{
+    switch (in->kind) {
+    case IN_ACQUIRE:
+        return acquire(e, in);
+    case IN_INITIATE:
+        return initiate(e, in, cmd);
+    case IN_TERMINATE:
+        return terminate(e, in, cmd);
+    case IN_REKEY:
+        return rekey(e, in, cmd);
+    case IN_CONN_LOAD:
+        return load(e, in);
+    case IN_CONN_UNLOAD:
+        return unload(e, in);
+    case IN_SHARED_LOAD:
+        return load_shared(e, in);
+    case IN_SHARED_UNLOAD:
+        return in->shared_name && shared_unload(e, in->shared_name) ? E_OK : not_found(e, in);
+    case IN_CREDS_CLEAR:
+        shared_clear(e);
+        return E_OK;
+    case IN_SHUTDOWN:
+        return shut_down(e, cmd);
+    default:
+        return E_USAGE;
+    }
+}
+
+void ike_command(struct ike *e, const struct ike_in *in)
+{
+    struct cmd *cmd = cmd_new(e, in->cmd);
+    err_t err = dispatch(e, in, cmd);
+    if (err < 0)
+        ike_fail(e, err);
+    if (cmd && err)
+        cmd->worst = err;
+    cmd_unref(e, cmd);
+}

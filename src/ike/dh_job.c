@@ -1,0 +1,30 @@
+/* Diffie-Hellman jobs: see dh_job.h. Called by the engine; ike_job_run in any thread. */
+#include "ike/dh_job.h"
+#include <stdlib.h>
+
+struct ike_job *job_new(enum job_kind kind, uint32_t ike_id, uint32_t exch, uint16_t method)
+{
+    struct ike_job *j = calloc(1, sizeof *j);
+    if (j)
+        *j = (struct ike_job){.kind = kind, .ike_id = ike_id, .exch = exch, .method = method};
+    return j;
+}
+
+void ike_job_run(struct ike_job *j)
+{
+    if (j->kind != JOB_KE_DERIVE)
+        j->err = cr_ke_new(j->method, &j->ke);
+    if (!j->err && j->kind != JOB_KE_NEW)
+        j->err = cr_ke_derive(j->ke, secret_bytes(&j->peer), &j->shared);
+}
+
+void ike_job_free(struct ike_job *j)
+{
+    if (!j)
+        return;
+    if (j->ke)
+        cr_ke_free(j->ke);
+    secret_free(&j->peer);
+    secret_free(&j->shared);
+    free(j);
+}

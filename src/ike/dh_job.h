@@ -1,0 +1,26 @@
+/*
+ * Diffie-Hellman as a JOB: the slow part of every exchange with a KE payload. A job names its SA
+ * and exchange by number, never by pointer: whoever asked may be gone when it returns.
+ */
+#pragma once
+
+#include "crypto/crypto.h"
+#include "culvert/ike.h"
+
+enum job_kind {
+    JOB_KE_NEW,    /* our private and public value */
+    JOB_KE_DERIVE, /* the shared secret, from `ke` and `peer` */
+    JOB_KE_BOTH,   /* a responder's: first the one, then the other */
+};
+
+struct ike_job {
+    enum job_kind kind;
+    uint32_t ike_id, exch;
+    uint16_t method;
+    struct cr_ke *ke;
+    struct secret peer, shared;
+    err_t err; /* R_KE_VALUE: the peer's value is bad */
+};
+
+struct ike_job *job_new(enum job_kind kind, uint32_t ike_id, uint32_t exch,
+                        uint16_t method) must_use;

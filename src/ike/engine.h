@@ -1,0 +1,353 @@
+/*
+ * Inside of the IKE engine: what both protocol versions share. An IKE SA is an allocation of its
+ * version's size that begins with struct ike_sa; its children, tasks and timers hang on it.
+ *
+ * Freed SAs rest on a list until the step ends, so a handler may go on reading one it just let go.
+ */
+#pragma once
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "culvert/ike.h"
+#include "ike/compact.h"
+#include "ike/dh_job.h"
+#include "ike/timer.h"
+
+struct ike_sa;
+struct ike_pkt;
+struct child;
+struct task;
+
+enum sa_state {
+    SA_CONNECTING,
+    SA_ESTABLISHED,
+    SA_REKEYED,  /* replaced; waits for its Delete */
+    SA_DELETING, /* our Delete is under way */
+    SA_GONE,     /* only answers retransmissions until close_delay_ms is over */
+};
+
+enum child_state { CHILD_INSTALLED, CHILD_REKEYED, CHILD_DELETING };
+
+/* Who waits for the end of something: one number of the operator, perhaps waiting for several. */
+struct cmd {
+    uint32_t number;
+    unsigned refs;
+    err_t worst;
+};
+
+struct waiter {
+    struct waiter *next;
+    struct cmd *cmd;
+};
+
+enum task_kind {
+    TASK_CHILD_NEW,
+    TASK_CHILD_REKEY,
+    TASK_CHILD_DEL,
+    TASK_IKE_REKEY,
+    TASK_IKE_DEL,
+    TASK_LIVENESS,
+};
+
+/* An exchange that waits for its turn: RFC 7296 2.3 allows one request under way. */
+struct task {
+    struct list link;
+    enum task_kind kind;
+    uint8_t tries;
+    bool acquire; /* held packets wait for the outcome */
+    bool has_flow;
+    bool fresh;        /* TASK_CHILD_NEW: not before the SA is up on its own account */
+    uint32_t child_id; /* the CHILD SA concerned; 0: none */
+    uint64_t not_before;
+    uint16_t ke_method; /* what the peer asked for with INVALID_KE_PAYLOAD; 0: our first */
+    struct conn *conn;  /* a reference; with cc for CHILD_NEW */
+    const struct conn_child *cc;
+    struct ts flow_local, flow_remote;
+    struct waiter *waiters;
+};
+
+struct child {
+    struct list link; /* of its IKE SA */
+    struct hash_node id_node;
+    struct ike_sa *sa;
+    struct conn *conn; /* a reference */
+    const struct conn_child *cc;
+    uint32_t id, replaces;
+    uint32_t spi_in, spi_out;
+    const struct alg *encr, *integ, *ke;
+    uint8_t state, mode, dirs; /* dirs: installed so far */
+    bool esn, encap, redundant;
+    uint8_t rekey_soon;                       /* a limit was reached: TASK_CHILD_REKEY is queued */
+    uint32_t successor;                       /* the CHILD SA that replaces this one */
+    uint64_t installed_ms, rekey_ms, life_ms; /* UINT64_MAX: never */
+    struct ts_copy local_ts, remote_ts;
+    struct waiter *gone;
+};
+
+/* A connection's name, what is loaded under it and the SAs that carry it. */
+struct conn_entry {
+    struct hash_node node;
+    struct list link; /* loaded ones, in order of loading */
+    struct conn *conn;
+    struct list sas;
+    struct conn_key *keys; /* rows of the look-up by remote address */
+    size_t key_count;
+    char *name;
+};
+
+/* The last message of one kind that may have to be sent again. */
+struct ike_msg {
+    uint8_t *p;
+    size_t n;
+};
+
+/* Retransmission of the one outstanding request: retransmit.c. */
+struct retransmit {
+    struct ike_msg msg;
+    uint64_t at, delay_ms; /* at UINT64_MAX: nothing outstanding */
+    uint8_t sent;
+    uint32_t id;
+};
+
+struct ike_sa {
+    struct hash_node spi_node, id_node, peer_node;
+    struct list all, of_conn, children, tasks;
+    struct ike_timer timer;
+    struct ike_sa *dirty_next;
+    const struct ike_version *ver;
+    struct conn *conn; /* a reference; NULL until a responder knows */
+    struct conn_entry *entry;
+    uint32_t id;
+    uint8_t state;
+    bool initiator, dirty, dead, in_peers;
+    bool half_open; /* counted so: a responder before the peer proved itself */
+    bool nat_local, nat_remote, nat_fake, natt; /* natt: floated to UDP 4500 */
+    bool peer_silent;                           /* retransmissions ran out */
+    bool told;                                  /* its end was reported already */
+    bool restart;                               /* start its children again when it is gone */
+    struct task *active;                        /* the task whose exchange is under way */
+    err_t end_reason;                           /* why TASK_IKE_DEL was planned */
+    uint16_t attempt;                           /* of conn->keyingtries */
+    struct addr half_addr;                      /* counted under this source while half open */
+    uint64_t spi_i, spi_r;
+    struct endpoint local, remote;
+    struct id_copy *local_id, *remote_id;
+    const struct alg *encr, *integ, *prf, *ke; /* NULL until negotiated */
+    uint64_t created_ms, established_ms;
+    uint64_t rekey_ms, reauth_ms, over_ms; /* UINT64_MAX: never */
+    uint64_t die_ms;                       /* limit of the present state */
+    uint64_t seen_ms, sent_ms;             /* last authentic message in, last datagram out */
+    struct retransmit rtx;
+    struct waiter *up, *gone;
+};
+
+/* A datagram whose header was read. */
+struct ike_pkt {
+    struct endpoint local, remote;
+    bool natt;
+    struct bytes raw;
+    uint64_t spi_i, spi_r;
+    uint8_t next, version, exchange, flags;
+    uint32_t msg_id;
+};
+
+/* What a protocol version gives to the engine. */
+struct ike_version {
+    uint8_t major;
+    size_t sa_size;
+    /* Starts the negotiation of a fresh initiator SA. */
+    void (*start)(struct ike *e, struct ike_sa *sa);
+    /* sa NULL: nothing is known by these SPIs. */
+    void (*packet)(struct ike *e, struct ike_sa *sa, const struct ike_pkt *p);
+    /* Takes the job over. */
+    void (*job_done)(struct ike *e, struct ike_sa *sa, struct ike_job *j);
+    /* Begins the next task when nothing is under way. */
+    void (*kick)(struct ike *e, struct ike_sa *sa);
+    /* The outstanding request stays without answer. */
+    void (*timeout)(struct ike *e, struct ike_sa *sa);
+    /* Own times: how long to wait, and what to do then. */
+    uint64_t (*deadline)(const struct ike *e, const struct ike_sa *sa);
+    void (*tick)(struct ike *e, struct ike_sa *sa);
+    void (*fini)(struct ike *e, struct ike_sa *sa);
+    /* Wipes what a gone SA does not need to answer retransmissions. */
+    void (*strip)(struct ike *e, struct ike_sa *sa);
+    bool (*keys)(const struct ike_sa *sa, struct buf *out);
+};
+
+struct ike_info; /* scratch of the snapshots */
+
+struct ike {
+    struct ike_settings set;
+    struct ike_env env;
+    const struct ike_version *ver[4];
+    size_t ver_count;
+
+    struct hash by_spi, by_id, by_peer, children, entries, remotes, owners, sources, inits;
+    struct ike_heap heap;
+    struct list sas, conns, shared, wild_shared, wild_conns, graveyard;
+    struct ike_sa *dirty;
+    uint32_t next_ike, next_child, next_conn, next_exch;
+    struct ike_info *info;
+    struct ike_stats stats;
+    uint8_t cookie_secret[2][32];
+    uint8_t cookie_version;
+    uint64_t cookie_at;
+
+    struct cmd *shutdown; /* IN_SHUTDOWN came */
+    bool stopping;
+    uint64_t shutdown_ms;
+
+    /* the step under way */
+    uint64_t now, wall_s;
+    struct ike_out *out;
+    err_t err;              /* our own first failure */
+    struct ike_act lost;    /* where an action goes when memory ran out */
+    struct event *evidence; /* the last refusal of this step, for ACT_CMD_DONE */
+};
+
+/* --- out.c: actions --- */
+void ike_send(struct ike *e, struct ike_sa *sa, struct bytes msg);
+void ike_send_to(struct ike *e, const struct endpoint *local, const struct endpoint *remote,
+                 bool natt, struct bytes msg);
+struct ike_act *ike_act_add(struct ike *e, enum ike_act_kind kind);
+void *ike_alloc(struct ike *e, size_t n); /* in the step's arena */
+const char *ike_str(struct ike *e, const char *s);
+const char *ike_strf(struct ike *e, const char *fmt, ...) printf_like(2, 3);
+const char *ike_str_buf(struct ike *e, struct buf *b); /* frees b */
+const char *ike_str_id(struct ike *e, const struct id *id);
+const char *ike_str_ts(struct ike *e, const struct ts_list *l);
+void ike_fail(struct ike *e, err_t err);
+uint32_t ike_random_below(struct ike *e, uint64_t limit);
+uint64_t ike_random_u64(struct ike *e);
+
+/* --- report.c: events --- */
+struct event *ike_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
+                        const struct child *c);
+void ike_drop(struct ike *e, const struct ike_pkt *p, err_t reason, const char *text);
+
+/* A refusal: what the log, VICI and explain show; strings of the step's arena or static. */
+struct refusal {
+    err_t reason;
+    const char *what, *ours, *theirs, *hint, *clause, *text;
+    const char *child;
+};
+void ike_refused(struct ike *e, const struct ike_sa *sa, const struct refusal *r);
+void ike_peer_refused(struct ike *e, const struct ike_sa *sa, const struct refusal *r);
+
+/* --- sa_table.c --- */
+struct ike_sa *sa_new(struct ike *e, const struct ike_version *ver, bool initiator, uint64_t spi_i,
+                      uint64_t spi_r) must_use;
+struct ike_sa *sa_by_spi(const struct ike *e, uint64_t ours);
+struct ike_sa *sa_by_id(const struct ike *e, uint32_t id);
+uint64_t sa_spi_new(struct ike *e); /* not in use; 0: no chance */
+void sa_conn_set(struct ike *e, struct ike_sa *sa, struct conn *c);
+void sa_dirty(struct ike *e, struct ike_sa *sa);
+void sa_half_open(struct ike *e, struct ike_sa *sa, bool on);
+uint32_t sa_source_count(const struct ike *e, const struct addr *a);
+/* Takes the SA and all it has out of the engine: events, waiters, children, then the memory. */
+void sa_drop(struct ike *e, struct ike_sa *sa, err_t reason);
+/* Reports the failure and ends its tasks now; the SA itself goes when the peer was told. */
+void sa_fail(struct ike *e, struct ike_sa *sa, err_t reason);
+/* As sa_drop, but goes on answering retransmissions for close_delay_ms. */
+void sa_close(struct ike *e, struct ike_sa *sa, err_t reason);
+void sa_bury(struct ike *e);
+void sa_timer_set(struct ike *e, struct ike_sa *sa);
+/* Established: RFC 7296 2.4 INITIAL_CONTACT and `unique`; times. */
+void sa_peers_add(struct ike *e, struct ike_sa *sa);
+void sa_times_set(struct ike *e, struct ike_sa *sa);
+struct ike_sa *sa_peer_next(struct ike *e, const struct ike_sa *sa, struct ike_sa *after);
+
+/* --- child.c --- */
+struct child_plan {
+    struct conn *conn;
+    const struct conn_child *cc;
+    uint32_t replaces;
+    uint32_t spi_in, spi_out;
+    const struct alg *encr, *integ, *ke;
+    bool esn;
+    uint8_t dirs, mode;
+    const struct ts_list *local_ts, *remote_ts;
+    struct child_keys in, out; /* borrowed */
+};
+struct child *child_add(struct ike *e, struct ike_sa *sa, const struct child_plan *p) must_use;
+void child_dirs_add(struct ike *e, struct child *c, enum child_dir dir);
+/* Removes it from the data plane and from the engine; says why. */
+void child_remove(struct ike *e, struct child *c, err_t reason);
+void child_move_all(struct ike *e, struct ike_sa *from, struct ike_sa *to);
+struct child *child_by_id(const struct ike *e, uint32_t id);
+struct child *child_by_spi_out(const struct ike_sa *sa, uint32_t spi);
+struct child *child_by_config(const struct ike_sa *sa, const char *name);
+void child_paths_set(struct ike *e, struct ike_sa *sa);
+bool child_stats_get(const struct ike *e, const struct child *c, struct child_stats *out);
+
+/* --- lookup.c: connections --- */
+err_t conn_load(struct ike *e, struct conn *c) must_use;
+bool conn_unload(struct ike *e, const char *name);
+struct conn_entry *conn_entry_find(const struct ike *e, const char *name);
+struct conn_entry *conn_entry_get(struct ike *e, const char *name); /* made when missing */
+void conn_entry_release(struct ike *e, struct conn_entry *ce);
+/* Those whose addresses fit, best first; at most n. */
+size_t conn_candidates(const struct ike *e, const struct endpoint *local,
+                       const struct endpoint *remote, uint8_t version, struct conn **out, size_t n);
+bool conn_remote_addr(struct ike *e, const struct conn *c, struct addr *out);
+bool conn_local_addr(struct ike *e, const struct conn *c, const struct addr *remote,
+                     struct addr *out);
+void conns_fini(struct ike *e);
+
+/* --- creds.c --- */
+err_t shared_load(struct ike *e, struct shared *s) must_use; /* takes s in every case */
+bool shared_unload(struct ike *e, const char *name);
+void shared_clear(struct ike *e);
+const struct shared *shared_find(const struct ike *e, enum shared_kind kind, const struct id *local,
+                                 const struct id *remote);
+
+/* --- task.c --- */
+struct task *task_add(struct ike *e, struct ike_sa *sa, enum task_kind kind, uint32_t child_id);
+struct task *task_child_new(struct ike *e, struct ike_sa *sa, struct conn *c,
+                            const struct conn_child *cc);
+struct task *task_find(const struct ike_sa *sa, enum task_kind kind, uint32_t child_id);
+struct task *task_find_config(const struct ike_sa *sa, const char *child);
+struct task *task_next(const struct ike *e, const struct ike_sa *sa);
+struct task *task_first_child(const struct ike_sa *sa);
+void task_take(struct task *t); /* off the queue; the caller owns it */
+void task_done(struct ike *e, struct ike_sa *sa, struct task *t, err_t reason);
+bool task_is(const struct task *t, enum task_kind kind);
+void tasks_fail(struct ike *e, struct ike_sa *sa, err_t reason);
+void tasks_move(struct ike *e, struct ike_sa *from, struct ike_sa *to);
+const char *task_name(enum task_kind k);
+
+/* --- cmd.c --- */
+void ike_command(struct ike *e, const struct ike_in *in);
+void waiter_add(struct ike *e, struct waiter **list, struct cmd *cmd);
+void waiters_done(struct ike *e, struct waiter **list, err_t reason);
+void waiters_move(struct waiter **to, struct waiter **from);
+void cmd_unref(struct ike *e, struct cmd *c);
+/* Begins or joins the negotiation of a child; cmd may be NULL. */
+err_t ike_initiate(struct ike *e, struct conn *c, const struct conn_child *cc,
+                   const struct ike_in *acquire, struct cmd *cmd);
+/* A new attempt of a negotiation that the peer did not answer: true if one was begun. */
+bool ike_retry(struct ike *e, struct ike_sa *sa);
+void ike_shutdown_check(struct ike *e);
+
+/* --- life.c: times common to both versions --- */
+uint64_t life_deadline(const struct ike *e, const struct ike_sa *sa);
+void life_tick(struct ike *e, struct ike_sa *sa);
+void life_child_expire(struct ike *e, struct child *c, bool hard);
+
+/* --- path.c --- */
+void path_nat_hash(uint64_t spi_i, uint64_t spi_r, const struct endpoint *ep, uint8_t out[20]);
+void path_float(struct ike *e, struct ike_sa *sa);
+void path_follow(struct ike *e, struct ike_sa *sa, const struct ike_pkt *p);
+void path_move(struct ike *e, struct ike_sa *sa, const struct endpoint *local,
+               const struct endpoint *remote);
+
+/* --- retransmit.c --- */
+void retransmit_start(struct ike *e, struct ike_sa *sa, uint32_t id, struct ike_msg *msg);
+void retransmit_stop(struct ike_sa *sa);
+void retransmit_tick(struct ike *e, struct ike_sa *sa);
+bool ike_msg_set(struct ike *e, struct ike_msg *m, struct bytes b);
+void ike_msg_free(struct ike_msg *m);
+
+/* --- info.c --- */
+bool info_init(struct ike *e) must_use;
+void info_free(struct ike *e);

@@ -1,0 +1,188 @@
+/* Snapshots for screens and VICI: see ike.h. Compact copies are unfolded into scratch here. */
+#include "ike/engine.h"
+#include <stdlib.h>
+
+struct ike_info {
+    struct id local, remote;
+    struct proposal proposal;
+    struct ts_list local_ts, remote_ts;
+    struct buf tasks;
+};
+
+static const char *const sa_states[] = {
+    [SA_CONNECTING] = "CONNECTING", [SA_ESTABLISHED] = "ESTABLISHED", [SA_REKEYED] = "REKEYED",
+    [SA_DELETING] = "DELETING",     [SA_GONE] = "DELETING",
+};
+
+static struct ike_info *scratch(const struct ike *e)
+{
+    return e->info;
+}
+
+void info_free(struct ike *e)
+{
+    if (e->info)
+        buf_free(&e->info->tasks);
+    free(e->info);
+}
+
+bool info_init(struct ike *e)
+{
+    e->info = calloc(1, sizeof *e->info);
+    return e->info != NULL;
+}
+
+static void add_transform(struct proposal *p, const struct alg *a)
+{
+    if (a && proposal_add(p, (uint8_t)a->type, a->id, a->key_bits))
+        p->unusable = true;
+}
+
+static const struct proposal *proposal_of(struct ike_info *i, const struct ike_sa *sa)
+{
+    if (!sa->prf)
+        return NULL;
+    i->proposal = (struct proposal){.number = 1, .proto = PROTO_IKE};
+    add_transform(&i->proposal, sa->encr);
+    add_transform(&i->proposal, sa->integ);
+    add_transform(&i->proposal, sa->prf);
+    add_transform(&i->proposal, sa->ke);
+    return &i->proposal;
+}
+
+static const char *tasks_of(struct ike_info *i, const struct ike_sa *sa)
+{
+    buf_clear(&i->tasks);
+    if (sa->active)
+        buf_puts(&i->tasks, task_name(sa->active->kind));
+    list_each (it, (struct list *)&sa->tasks)
+        buf_printf(&i->tasks, "%s%s", i->tasks.n ? " " : "",
+                   task_name(container_of(it, struct task, link)->kind));
+    return buf_str(&i->tasks);
+}
+
+static const char *state_of(const struct ike_sa *sa)
+{
+    if (sa->state == SA_ESTABLISHED && task_is(sa->active, TASK_IKE_REKEY))
+        return "REKEYING";
+    if (sa->state == SA_CONNECTING && !sa->rtx.msg.p && !sa->prf)
+        return "CREATED";
+    return sa_states[sa->state];
+}
+
+static uint64_t or_never(uint64_t ms)
+{
+    return ms == UINT64_MAX ? 0 : ms;
+}
+
+static void fill(const struct ike *e, const struct ike_sa *sa, struct ike_sa_info *out)
+{
+    struct ike_info *i = scratch(e);
+    id_copy_get(sa->local_id, &i->local);
+    id_copy_get(sa->remote_id, &i->remote);
+    *out = (struct ike_sa_info){
+        .id = sa->id,
+        .conn = sa->conn,
+        .version = sa->ver->major,
+        .state = state_of(sa),
+        .initiator = sa->initiator,
+        .spi_i = sa->spi_i,
+        .spi_r = sa->spi_r,
+        .local = sa->local,
+        .remote = sa->remote,
+        .local_id = &i->local,
+        .remote_id = &i->remote,
+        .nat_local = sa->nat_local,
+        .nat_remote = sa->nat_remote,
+        .nat_fake = sa->nat_fake,
+        .nat_any = sa->nat_local || sa->nat_remote || sa->nat_fake,
+        .proposal = proposal_of(i, sa),
+        .created_ms = sa->created_ms,
+        .established_ms = sa->established_ms,
+        .rekey_ms = or_never(sa->rekey_ms),
+        .reauth_ms = or_never(sa->reauth_ms),
+        .tasks = tasks_of(i, sa),
+    };
+    list_each (it, (struct list *)&sa->children)
+        out->child_count++;
+}
+
+void ike_sa_each(const struct ike *e, ike_sa_fn *fn, void *ctx)
+{
+    struct ike_sa_info info;
+    list_each (it, (struct list *)&e->sas) {
+        fill(e, container_of(it, struct ike_sa, all), &info);
+        fn(ctx, &info);
+    }
+}
+
+bool ike_sa_info_get(const struct ike *e, uint32_t ike_id, struct ike_sa_info *out)
+{
+    struct ike_sa *sa = sa_by_id(e, ike_id);
+    if (!sa || sa->state == SA_GONE)
+        return false;
+    fill(e, sa, out);
+    return true;
+}
+
+static const char *child_state_of(const struct child *c)
+{
+    const struct task *a = c->sa->active;
+    if (c->state == CHILD_REKEYED)
+        return "REKEYED";
+    if (c->state == CHILD_DELETING || (task_is(a, TASK_CHILD_DEL) && a->child_id == c->id))
+        return "DELETING";
+    if (task_is(a, TASK_CHILD_REKEY) && a->child_id == c->id)
+        return "REKEYING";
+    return "INSTALLED";
+}
+
+static void child_fill(struct ike_info *i, const struct child *c, struct child_sa_info *out)
+{
+    ts_copy_get(&c->local_ts, &i->local_ts);
+    ts_copy_get(&c->remote_ts, &i->remote_ts);
+    *out = (struct child_sa_info){
+        .id = c->id,
+        .conn = c->conn,
+        .child = c->cc,
+        .reqid = c->cc->policy_id[0] ? c->cc->policy_id[0] : c->id,
+        .state = child_state_of(c),
+        .proto = PROTO_ESP,
+        .mode = c->mode,
+        .encap = c->encap,
+        .spi_in = c->spi_in,
+        .spi_out = c->spi_out,
+        .encr = c->encr,
+        .integ = c->integ,
+        .ke = c->ke,
+        .esn = c->esn,
+        .installed_ms = c->installed_ms,
+        .rekey_ms = or_never(c->rekey_ms),
+        .life_ms = or_never(c->life_ms),
+        .local_ts = &i->local_ts,
+        .remote_ts = &i->remote_ts,
+    };
+}
+
+void child_sa_each(const struct ike *e, uint32_t ike_id, child_sa_fn *fn, void *ctx)
+{
+    struct ike_sa *sa = sa_by_id(e, ike_id);
+    struct child_sa_info info;
+    if (!sa)
+        return;
+    list_each (it, &sa->children) {
+        child_fill(scratch(e), container_of(it, struct child, link), &info);
+        fn(ctx, &info);
+    }
+}
+
+void ike_stats_get(const struct ike *e, struct ike_stats *out)
+{
+    *out = e->stats;
+}
+
+bool ike_keys_export(const struct ike *e, uint32_t ike_id, struct buf *out)
+{
+    struct ike_sa *sa = sa_by_id(e, ike_id);
+    return sa && sa->ver->keys(sa, out);
+}

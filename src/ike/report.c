@@ -1,0 +1,77 @@
+/*
+ * Events: filled from what an SA knows and handed out as ACT_EVENT. A refusal names the parameter,
+ * our value, the peer's and the key of swanctl.conf to change.
+ */
+#include "ike/engine.h"
+
+static void fill_sa(struct ike *e, struct event *ev, const struct ike_sa *sa)
+{
+    ev->conn = sa->conn ? ike_str(e, sa->conn->name) : NULL;
+    ev->ike_id = sa->id;
+    ev->ike_spi_i = sa->spi_i;
+    ev->ike_spi_r = sa->spi_r;
+    ev->local = sa->local;
+    ev->remote = sa->remote;
+}
+
+static void fill_child(struct ike *e, struct event *ev, const struct child *c)
+{
+    if (!ev->conn)
+        ev->conn = ike_str(e, c->conn->name);
+    ev->child = ike_str(e, c->cc->name);
+    ev->child_id = c->id;
+    ev->spi_in = c->spi_in;
+    ev->spi_out = c->spi_out;
+}
+
+struct event *ike_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
+                        const struct child *c)
+{
+    struct event *ev = &ike_act_add(e, ACT_EVENT)->event;
+    ev->kind = kind;
+    if (sa)
+        fill_sa(e, ev, sa);
+    if (c)
+        fill_child(e, ev, c);
+    return ev;
+}
+
+static void refusal(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
+                    const struct refusal *r)
+{
+    struct event *ev = ike_event(e, kind, sa, NULL);
+    ev->reason = r->reason;
+    ev->what = r->what;
+    ev->ours = r->ours;
+    ev->theirs = r->theirs;
+    ev->hint = r->hint;
+    ev->clause = r->clause;
+    ev->text = r->text;
+    ev->child = ike_str(e, r->child);
+    e->evidence = ev;
+}
+
+void ike_refused(struct ike *e, const struct ike_sa *sa, const struct refusal *r)
+{
+    refusal(e, EV_REFUSED, sa, r);
+}
+
+void ike_peer_refused(struct ike *e, const struct ike_sa *sa, const struct refusal *r)
+{
+    refusal(e, EV_PEER_REFUSED, sa, r);
+}
+
+void ike_drop(struct ike *e, const struct ike_pkt *p, err_t reason, const char *text)
+{
+    if (reason <= 0 || reason >= R_COUNT)
+        return;
+    e->stats.dropped[reason]++;
+    struct event *ev = ike_event(e, EV_MSG_DROPPED, NULL, NULL);
+    ev->reason = reason;
+    ev->local = p->local;
+    ev->remote = p->remote;
+    ev->ike_spi_i = p->spi_i;
+    ev->ike_spi_r = p->spi_r;
+    ev->number = p->msg_id;
+    ev->text = text;
+}

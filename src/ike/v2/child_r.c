@@ -1,0 +1,171 @@
+/*
+ * A CHILD SA from the responder's side: which child of the connection, which selectors (RFC 7296
+ * 2.9), which proposal (2.7). Nothing of the SA changes here; the caller installs and answers.
+ */
+#include "ike/v2/v2.h"
+#include "wire/sa_v2.h"
+#include "wire/ts.h"
+
+static err_t read_selectors(struct ike *e, struct v2_exch *x)
+{
+    x->tsi = v2_exch_alloc(e, x, sizeof *x->tsi);
+    x->tsr = v2_exch_alloc(e, x, sizeof *x->tsr);
+    if (!x->tsi || !x->tsr)
+        return E_NOMEM;
+    err_t err = ts_body_parse(v2_body(x->msg, PL_TSI), x->tsi);
+    return err ? err : ts_body_parse(v2_body(x->msg, PL_TSR), x->tsr);
+}
+
+struct sides {
+    struct ts_list local, remote; /* ours, resolved */
+    struct ts_list got_l, got_r;  /* narrowed */
+};
+
+static bool narrow(const struct v2_sa *v, const struct v2_exch *x, const struct conn_child *cc,
+                   struct sides *s)
+{
+    ts_resolve(&cc->local_ts, &v->sa.local.addr, &s->local);
+    ts_resolve(&cc->remote_ts, &v->sa.remote.addr, &s->remote);
+    return !ts_narrow(&s->local, x->tsr, &s->got_l) && !ts_narrow(&s->remote, x->tsi, &s->got_r);
+}
+
+static bool exact(const struct v2_exch *x, const struct sides *s)
+{
+    return ts_list_eq(&s->got_l, x->tsr) && ts_list_eq(&s->got_r, x->tsi);
+}
+
+/* The configuration as loaded today, if the SA's connection is still there. */
+static struct conn *conn_now(const struct v2_sa *v)
+{
+    return v->sa.entry && v->sa.entry->conn ? v->sa.entry->conn : v->sa.conn;
+}
+
+/* The first child that takes the offer as it is, else the first that takes a part of it. */
+static const struct conn_child *choose_child(const struct v2_sa *v, const struct v2_exch *x,
+                                             const struct conn *c, const char *name,
+                                             struct sides *s)
+{
+    const struct conn_child *some = NULL;
+    for (size_t i = 0; i < c->child_count; i++) {
+        const struct conn_child *cc = &c->child[i];
+        if (cc->policy != CHILD_PROTECT || (name && strcmp(cc->name, name) != 0))
+            continue;
+        if (!narrow(v, x, cc, s))
+            continue;
+        if (exact(x, s))
+            return cc;
+        if (!some)
+            some = cc;
+    }
+    if (some && !narrow(v, x, some, s))
+        return NULL;
+    return some;
+}
+
+static err_t no_selectors(struct ike *e, const struct v2_sa *v, const struct v2_exch *x,
+                          const struct conn *c, struct sides *s, struct refusal *r)
+{
+    const struct conn_child *cc = c->child_count ? &c->child[0] : NULL;
+    *r = (struct refusal){
+        .reason = R_TS_UNACCEPTABLE, .what = "local_ts, remote_ts", .clause = "RFC 7296 2.9"};
+    r->theirs = ike_strf(e, "%s === %s", ike_str_ts(e, x->tsr), ike_str_ts(e, x->tsi));
+    r->text = "seen from our side: local === remote";
+    if (!cc)
+        return r->reason;
+    (void)narrow(v, x, cc, s);
+    bool local_differs = ts_narrow(&s->local, x->tsr, &s->got_l) != E_OK;
+    r->what = local_differs ? "local_ts" : "remote_ts";
+    r->ours = ike_strf(e, "%s === %s", ike_str_ts(e, &s->local), ike_str_ts(e, &s->remote));
+    r->child = cc->name;
+    r->hint = ike_strf(e, "set connections.%s.children.%s.%s = %s, or the peer's to ours", c->name,
+                       cc->name, r->what, ike_str_ts(e, local_differs ? x->tsr : x->tsi));
+    return r->reason;
+}
+
+static err_t take_selectors(struct ike *e, struct v2_sa *v, struct v2_exch *x, const char *name,
+                            struct refusal *r)
+{
+    struct sides *s = v2_exch_alloc(e, x, sizeof *s);
+    struct conn *c = conn_now(v);
+    if (!s)
+        return E_NOMEM;
+    const struct conn_child *cc = choose_child(v, x, c, name, s);
+    if (!cc && name)
+        cc = choose_child(v, x, c, NULL, s);
+    if (!cc)
+        return no_selectors(e, v, x, c, s, r);
+    if (!v2_mode_ok(e, c, cc, r))
+        return r->reason;
+    v2_exch_conn(x, c, cc);
+    if (!exact(x, s)) {
+        struct event *ev = ike_event(e, EV_CHILD_NARROWED, &v->sa, NULL);
+        ev->child = ike_str(e, cc->name);
+        ev->theirs = ike_strf(e, "%s === %s", ike_str_ts(e, x->tsr), ike_str_ts(e, x->tsi));
+        ev->ours = ike_strf(e, "%s === %s", ike_str_ts(e, &s->got_l), ike_str_ts(e, &s->got_r));
+    }
+    *x->tsr = s->got_l;
+    *x->tsi = s->got_r;
+    return E_OK;
+}
+
+static err_t take_proposal(struct ike *e, struct v2_exch *x, bool with_ke, struct refusal *r)
+{
+    struct proposals *ours = v2_exch_alloc(e, x, sizeof *ours);
+    struct proposal_mismatch why = {0};
+    if (!ours)
+        return E_NOMEM;
+    *ours = x->cc->esp;
+    if (!with_ke) {
+        v2_strip_ke(ours);
+        v2_strip_ke(x->offer);
+    }
+    err_t err = proposal_select(ours, x->offer, &x->chosen, &why);
+    if (err > 0) {
+        const char *key =
+            ike_strf(e, "connections.%s.children.%s.esp_proposals", x->conn->name, x->cc->name);
+        v2_proposal_refusal(e, r, key, &why, ours, x->offer);
+        r->child = x->cc->name;
+        return err;
+    }
+    proposal_mismatch_free(&why);
+    if (!err && (x->chosen.spi_len != 4 || !get_u32(x->chosen.spi)))
+        err = r->reason = R_SYNTAX;
+    return err;
+}
+
+/* with_ke: CREATE_CHILD_SA. Rekeying names the child it wants again. */
+err_t v2_child_choose(struct ike *e, struct v2_sa *v, struct v2_exch *x, bool with_ke,
+                      struct refusal *r)
+{
+    const struct child *old = x->old_child ? child_by_id(e, x->old_child) : NULL;
+    *r = (struct refusal){0};
+    err_t err = read_selectors(e, x);
+    if (!err && !x->offer) {
+        x->offer = v2_exch_alloc(e, x, sizeof *x->offer);
+        err = x->offer ? sa_v2_parse(v2_body(x->msg, PL_SA), x->offer) : E_NOMEM;
+    }
+    if (!err)
+        err = take_selectors(e, v, x, old ? old->cc->name : NULL, r);
+    if (!err)
+        err = take_proposal(e, x, with_ke, r);
+    if (err > 0 && !r->reason)
+        *r = (struct refusal){.reason = err, .what = "payload", .clause = "RFC 7296 3"};
+    return err;
+}
+
+/* SA [Nr] [KE] TSi TSr of the answer, with our SPI. */
+void v2_child_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce)
+{
+    struct proposal p = x->chosen;
+    p.spi_len = 4;
+    put_u32(p.spi, x->spi);
+    payload_begin(&b->c, PL_SA);
+    sa_v2_write_one(&b->w, &p);
+    payload_end(&b->c);
+    if (with_nonce)
+        v2_put_nonce(b, x->nr);
+    if (with_nonce && x->method)
+        v2_put_ke(b, x->method, x->ke);
+    v2_put_ts(b, PL_TSI, x->tsi);
+    v2_put_ts(b, PL_TSR, x->tsr);
+}

@@ -1,0 +1,64 @@
+/*
+ * Which connection a responder takes once it knows both identities: addresses, the chosen proposal
+ * and identities must fit; the closest match of the peer's identity wins. RFC 7296 1.2 (IDr), 3.5.
+ */
+#include "ike/v2/v2.h"
+
+#define CANDIDATES_MAX 64
+
+void v2_local_id(const struct ike_sa *sa, const struct conn *c, struct id *out)
+{
+    *out = c->auth_local.id;
+    if (out->type == ID_ANY && !id_of_addr(out, &sa->local.addr))
+        *out = (struct id){0};
+}
+
+static bool suits(const struct conn *c, const struct ike_sa *sa)
+{
+    struct proposal p = {.number = 1, .proto = PROTO_IKE};
+    const struct alg *all[] = {sa->encr, sa->integ, sa->prf, sa->ke};
+    for (size_t i = 0; i < 4; i++)
+        if (all[i] && proposal_add(&p, (uint8_t)all[i]->type, all[i]->id, all[i]->key_bits))
+            return false;
+    return proposal_check_chosen(&c->ike, &p) == E_OK;
+}
+
+/* Remote identity as configured; without one, the address that was configured for the peer. */
+static int remote_rank(const struct conn *c, const struct id *idi)
+{
+    return id_match(&c->auth_remote.id, idi);
+}
+
+bool v2_choose(struct ike *e, const struct v2_sa *v, const struct id *idi, const struct id *idr,
+               struct v2_choice *out)
+{
+    struct conn *c[CANDIDATES_MAX];
+    int best = 0;
+    *out = (struct v2_choice){0};
+    size_t n = conn_candidates(e, &v->sa.local, &v->sa.remote, 2, c, CANDIDATES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        struct id local;
+        if (!suits(c[i], &v->sa))
+            continue;
+        if (!out->near)
+            out->near = c[i];
+        int rank = remote_rank(c[i], idi);
+        if (rank && !out->id_ok) {
+            out->id_ok = true;
+            out->near = c[i];
+        }
+        v2_local_id(&v->sa, c[i], &local);
+        bool any_local = c[i]->auth_local.id.type == ID_ANY;
+        if (idr && idr->type != ID_ANY && !id_match(&local, idr)) {
+            if (!any_local)
+                continue;
+            local = *idr; /* no identity of our own configured: be who we are asked to be */
+        }
+        if (rank > best) {
+            best = rank;
+            out->conn = c[i];
+            out->local = local;
+        }
+    }
+    return out->conn != NULL;
+}

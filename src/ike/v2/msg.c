@@ -1,0 +1,129 @@
+/* Messages: finding payloads in one that was read, and putting one together. */
+#include "ike/v2/v2.h"
+#include "wire/ke.h"
+#include "wire/nonce.h"
+#include "wire/print.h"
+#include "wire/ts.h"
+#include <stdlib.h>
+
+bool v2_notify_find(const struct v2_msg *m, uint16_t type, struct notify *out)
+{
+    for (const struct payload *p = NULL; (p = payloads_next(&m->in, PL_NOTIFY, p));)
+        if (!notify_parse(p->body, out) && out->type == type)
+            return true;
+    return false;
+}
+
+uint16_t v2_error_of(const struct v2_msg *m, struct notify *out)
+{
+    for (const struct payload *p = NULL; (p = payloads_next(&m->in, PL_NOTIFY, p));)
+        if (!notify_parse(p->body, out) && notify_is_error(out->type))
+            return out->type;
+    return 0;
+}
+
+struct bytes v2_body(const struct v2_msg *m, uint8_t type)
+{
+    const struct payload *p = payloads_find(&m->in, type);
+    return p ? p->body : bytes_of(NULL, 0);
+}
+
+void v2_msg_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
+                  const struct ike_hdr *h, const struct payloads *ps)
+{
+    struct buf b = {0};
+    ike_message_print(h, ps, &b);
+    struct event *ev = ike_event(e, kind, sa, NULL);
+    ev->text = ike_str_buf(e, &b);
+    ev->number = h->msg_id;
+}
+
+bool v2_build_clear(struct ike *e, struct v2_build *b, const struct ike_hdr *h)
+{
+    uint8_t *p = ike_alloc(e, V2_MSG_MAX);
+    *b = (struct v2_build){.hdr = *h};
+    if (!p)
+        return false;
+    b->w = wr_of(p, V2_MSG_MAX);
+    size_t at = ike_hdr_begin(&b->w, h);
+    b->c = payload_chain_of_msg(&b->w, at);
+    return true;
+}
+
+bool v2_build_begin(struct ike *e, struct v2_sa *v, struct v2_build *b, uint8_t exchange,
+                    bool response, uint32_t id)
+{
+    struct ike_hdr h = {
+        .spi_i = v->sa.spi_i, .spi_r = v->sa.spi_r, .major = 2, .exchange = exchange, .msg_id = id};
+    h.flags =
+        (uint8_t)((v->sa.initiator ? IKE_FLAG_INITIATOR : 0) | (response ? IKE_FLAG_RESPONSE : 0));
+    if (!v2_build_clear(e, b, &h))
+        return false;
+    b->sealed = true;
+    v2_sk_sizes(v, &b->z);
+    b->sk = sk_begin(&b->c, &b->z);
+    return true;
+}
+
+/* The log shows what is inside, so it is read back before sealing. */
+static void say_sent(struct ike *e, const struct v2_sa *v, const struct v2_build *b,
+                     const struct sk_layout *l)
+{
+    struct payloads ps = {0};
+    struct bytes inner = {0};
+    if (!sk_inner(wr_bytes(&b->w), l, &b->z, &inner) && !payloads_parse(inner, l->first, &ps))
+        v2_msg_event(e, EV_MSG_SENT, &v->sa, &b->hdr, &ps);
+}
+
+static err_t seal(struct ike *e, struct v2_sa *v, struct v2_build *b)
+{
+    struct sk_layout l;
+    sk_end(&b->c, 0, b->sk, &b->z, &l);
+    ike_hdr_end(&b->w, 0);
+    if (b->w.err)
+        return b->w.err;
+    say_sent(e, v, b, &l);
+    return v2_sk_seal(e, v, b->w.start, &l);
+}
+
+bool v2_build_end(struct ike *e, struct v2_sa *v, struct v2_build *b, struct ike_msg *out)
+{
+    err_t err = b->w.err;
+    if (!err && b->sealed)
+        err = seal(e, v, b);
+    else
+        ike_hdr_end(&b->w, 0);
+    if (err) {
+        ike_fail(e, err < 0 ? err : E_USAGE);
+        return false;
+    }
+    return ike_msg_set(e, out, wr_bytes(&b->w));
+}
+
+void v2_put_notify(struct v2_build *b, uint16_t type, struct bytes data)
+{
+    payload_begin(&b->c, PL_NOTIFY);
+    notify_write_plain(&b->w, type, data);
+    payload_end(&b->c);
+}
+
+void v2_put_ts(struct v2_build *b, uint8_t type, const struct ts_list *l)
+{
+    payload_begin(&b->c, type);
+    ts_body_write(&b->w, l);
+    payload_end(&b->c);
+}
+
+void v2_put_ke(struct v2_build *b, uint16_t method, const struct cr_ke *ke)
+{
+    payload_begin(&b->c, PL_KE);
+    ke_write(&b->w, method, cr_ke_public(ke));
+    payload_end(&b->c);
+}
+
+void v2_put_nonce(struct v2_build *b, struct bytes n)
+{
+    payload_begin(&b->c, PL_NONCE);
+    nonce_write(&b->w, n);
+    payload_end(&b->c);
+}

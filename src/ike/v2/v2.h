@@ -1,0 +1,301 @@
+/* Inside of IKEv2: the SA's own half, the exchange under way, and what one file calls of another.
+ */
+#pragma once
+
+#include "ike/engine.h"
+#include "wire/auth.h"
+#include "wire/ike_hdr.h"
+#include "wire/notify.h"
+#include "wire/payload.h"
+#include "wire/sk.h"
+
+#define V2_NONCE_LEN 32
+#define V2_MSG_MAX   16384
+
+enum v2_state {
+    V2_IDLE = 1, /* initiator: making its KE value */
+    V2_INIT_SENT = 2,
+    V2_INIT_BUSY = 4, /* either role: computing the shared secret */
+    V2_AUTH_SENT = 8,
+    V2_AUTH_WAIT = 16, /* responder: IKE_SA_INIT answered */
+    V2_UP = 32,
+    V2_REKEYED = 64,
+    V2_DELETING = 128,
+    V2_GONE = 256,
+};
+
+/* A message read, and after opening what was inside. */
+struct v2_msg {
+    struct ike_hdr hdr;
+    struct ike_pkt pkt;
+    struct bytes raw; /* a copy in the arena of its exchange: opened in place */
+    struct payloads in;
+    bool response, authentic;
+};
+
+/* RFC 7296 2.3: window of one each way. */
+struct v2_window {
+    uint32_t next_out, next_in;
+    bool busy;           /* the request next_in - 1 is not answered yet */
+    struct ike_msg resp; /* answer to next_in - 1 */
+    uint64_t forget_at;  /* when resp may go: 2.1 allows it after several minutes; 0: never */
+};
+
+/* SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr in one piece: 2.14. */
+struct v2_keys {
+    struct secret all;
+    uint8_t d, a, e; /* lengths; SK_p* are as long as SK_d */
+};
+
+struct v2_exch;
+struct v2_sa;
+typedef void v2_resume(struct ike *e, struct v2_sa *v, struct v2_exch *x);
+
+/* One exchange's scratch: goes when the exchange ends. */
+struct v2_exch {
+    struct arena arena;
+    uint32_t serial;
+    bool ours;          /* we are its initiator */
+    v2_resume *resume;  /* set while a job is away */
+    struct v2_msg *msg; /* the peer's message */
+    struct bytes ni, nr;
+    struct proposals *offer;
+    struct proposal chosen;
+    uint16_t method; /* KE; 0: none */
+    struct cr_ke *ke;
+    struct secret shared;
+    err_t job_err;
+    struct ts_list *tsi, *tsr;
+    uint32_t spi;       /* inbound SPI reserved for the CHILD SA */
+    bool spi_used;      /* it belongs to an installed CHILD SA; otherwise given back */
+    uint64_t ike_spi;   /* our SPI of a rekeyed IKE SA */
+    uint32_t old_child; /* the CHILD SA being rekeyed */
+    struct conn *conn;  /* a reference */
+    const struct conn_child *cc;
+    uint32_t rival;         /* id of the SA that the peer's simultaneous exchange made */
+    struct bytes rival_low; /* lower nonce of that exchange: 2.8.1 */
+};
+
+/* Kept from IKE_SA_INIT to IKE_AUTH: 2.15 signs the first messages. */
+struct v2_init {
+    struct ike_msg req, resp;
+    uint8_t ni[256], nr[256];
+    size_t ni_len, nr_len;
+    uint8_t cookie[64];
+    size_t cookie_len;
+    uint16_t method;
+    uint8_t restarts;
+    struct cr_ke *ke;
+};
+
+struct v2_sa {
+    struct ike_sa sa;
+    struct hash_node init_node; /* responder: by source and SPIi, to know a retransmission */
+    struct endpoint init_from;
+    bool in_inits;
+    uint16_t state; /* enum v2_state */
+    struct v2_window win;
+    struct v2_keys keys;
+    uint64_t iv;
+    struct v2_init *init;
+    struct v2_exch *req, *rsp;
+    uint32_t successor; /* IKE SA that replaces this one */
+};
+
+static inline struct v2_sa *v2_of(struct ike_sa *sa)
+{
+    return (struct v2_sa *)sa;
+}
+
+/* --- exch.c --- */
+struct v2_exch *v2_exch_new(struct ike *e, bool ours);
+void v2_exch_free(struct ike *e, struct v2_exch *x);
+void v2_exch_conn(struct v2_exch *x, struct conn *c, const struct conn_child *cc);
+void *v2_exch_alloc(struct ike *e, struct v2_exch *x, size_t n);
+struct bytes v2_nonce(struct ike *e, struct v2_exch *x);
+/* Sends the job away; resume runs when it is back, if the exchange still exists. */
+void v2_job(struct ike *e, struct v2_sa *v, struct v2_exch *x, enum job_kind kind,
+            struct bytes peer, v2_resume *resume);
+void v2_job_done(struct ike *e, struct ike_sa *sa, struct ike_job *j);
+void v2_req_end(struct ike *e, struct v2_sa *v);
+void v2_rsp_end(struct ike *e, struct v2_sa *v);
+
+/* --- msg.c --- */
+bool v2_notify_find(const struct v2_msg *m, uint16_t type, struct notify *out);
+uint16_t v2_error_of(const struct v2_msg *m, struct notify *out); /* first error notify, 0 none */
+struct bytes v2_body(const struct v2_msg *m, uint8_t type);       /* .p NULL: not there */
+void v2_msg_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
+                  const struct ike_hdr *h, const struct payloads *ps);
+
+struct v2_build {
+    struct wr w;
+    struct payload_chain c;
+    struct ike_hdr hdr;
+    struct sk_sizes z;
+    size_t sk;
+    bool sealed;
+};
+bool v2_build_clear(struct ike *e, struct v2_build *b, const struct ike_hdr *h);
+bool v2_build_begin(struct ike *e, struct v2_sa *v, struct v2_build *b, uint8_t exchange,
+                    bool response, uint32_t id);
+/* Closes, seals and copies the message; false when that failed (ike_fail was called). */
+bool v2_build_end(struct ike *e, struct v2_sa *v, struct v2_build *b, struct ike_msg *out);
+void v2_put_notify(struct v2_build *b, uint16_t type, struct bytes data);
+void v2_put_ts(struct v2_build *b, uint8_t type, const struct ts_list *l);
+void v2_put_ke(struct v2_build *b, uint16_t method, const struct cr_ke *ke);
+void v2_put_nonce(struct v2_build *b, struct bytes n);
+
+/* --- sk.c --- */
+void v2_sk_sizes(const struct v2_sa *v, struct sk_sizes *z);
+err_t v2_sk_seal(struct ike *e, struct v2_sa *v, uint8_t *msg, const struct sk_layout *l) must_use;
+/* Opens m->raw in place and parses what is inside into m->in. */
+err_t v2_sk_open(struct v2_sa *v, struct v2_msg *m, const struct payload *sk) must_use;
+
+/* --- window.c --- */
+enum v2_verdict { V2_NEW, V2_AGAIN, V2_OLD };
+enum v2_verdict v2_window_request(const struct v2_window *w, uint32_t id);
+void v2_window_take(struct v2_window *w, uint32_t id);
+bool v2_window_response(const struct ike_sa *sa, uint32_t id);
+/* Sends an answer and keeps it for retransmitted requests. */
+void v2_respond(struct ike *e, struct v2_sa *v, struct v2_build *b);
+/* Sends a request; its answer or v2_timeout ends it. */
+void v2_request(struct ike *e, struct v2_sa *v, struct v2_build *b);
+bool v2_idle(const struct v2_sa *v);
+
+/* --- keymat.c --- */
+struct v2_suite {
+    const struct alg *encr, *integ, *prf;
+};
+/* 2.14 and 2.18. Nonces and SPIs in the roles of the exchange that makes the SA. */
+err_t v2_keys_init(struct v2_keys *k, const struct v2_suite *s, struct bytes shared,
+                   struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r) must_use;
+err_t v2_keys_rekey(struct v2_keys *k, const struct v2_suite *s, const struct alg *old_prf,
+                    struct bytes old_d, struct bytes shared, struct bytes ni, struct bytes nr,
+                    uint64_t spi_i, uint64_t spi_r) must_use;
+struct bytes v2_key_d(const struct v2_keys *k);
+struct bytes v2_key_a(const struct v2_keys *k, bool initiator);
+struct bytes v2_key_e(const struct v2_keys *k, bool initiator);
+struct bytes v2_key_p(const struct v2_keys *k, bool initiator);
+/* RFC 7296 2.17; i2r protects what the exchange's initiator sends. */
+err_t v2_child_keys(const struct alg *prf, struct bytes d, struct bytes shared, struct bytes ni,
+                    struct bytes nr, const struct alg *encr, const struct alg *integ,
+                    struct child_keys *i2r, struct child_keys *r2i) must_use;
+bool v2_keys_export(const struct ike_sa *sa, struct buf *out);
+
+/* --- notify.c: refusing and being refused --- */
+/* Answers a request with one error notify and reports r; ends the exchange. */
+void v2_refuse(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct refusal *r);
+void v2_respond_notify(struct ike *e, struct v2_sa *v, uint16_t type, struct bytes data);
+err_t v2_reason_of(uint16_t notify);
+void v2_peer_refusal(struct ike *e, const struct ike_sa *sa, const struct notify *n,
+                     struct refusal *r);
+void v2_proposal_refusal(struct ike *e, struct refusal *r, const char *key,
+                         struct proposal_mismatch *why, const struct proposals *ours,
+                         const struct proposals *theirs);
+
+/* --- cookie.c --- */
+bool v2_cookie_wanted(const struct ike *e);
+void v2_cookie_make(struct ike *e, const struct endpoint *from, uint64_t spi_i, struct bytes ni,
+                    uint8_t version, uint8_t out[33]);
+bool v2_cookie_ok(struct ike *e, const struct endpoint *from, uint64_t spi_i, struct bytes ni,
+                  struct bytes cookie);
+
+/* --- sa_init_i.c, sa_init_r.c, nat.c --- */
+void v2_start(struct ike *e, struct ike_sa *sa);
+void v2_init_request(struct ike *e, const struct ike_pkt *p);
+v2_resume v2_init_response;
+void v2_init_free(struct v2_init *i);
+void v2_suite_set(struct ike_sa *sa, const struct proposal *p);
+void v2_nat_put(struct ike *e, struct v2_build *b, const struct ike_sa *sa, uint64_t spi_i,
+                uint64_t spi_r, bool fake);
+void v2_nat_read(struct ike *e, struct ike_sa *sa, const struct v2_msg *m, uint64_t spi_i,
+                 uint64_t spi_r);
+void v2_lost(struct ike *e, struct v2_sa *v, err_t reason);
+
+/* --- auth_psk.c --- */
+err_t v2_auth_psk(const struct v2_sa *v, bool initiators, const struct id *id,
+                  const struct secret *psk, uint8_t out[CR_HASH_MAX]) must_use;
+
+/* --- ike_auth_i.c, ike_auth_r.c, choose.c --- */
+void v2_auth_start(struct ike *e, struct v2_sa *v);
+v2_resume v2_auth_response;
+v2_resume v2_auth_request;
+void v2_established(struct ike *e, struct v2_sa *v);
+void v2_put_auth(struct v2_build *b, const uint8_t *auth, size_t n);
+bool v2_ids_set(struct ike *e, struct v2_sa *v, const struct id *local, const struct id *remote);
+/* Their AUTH against every fact of the negotiation; reports what is wrong. */
+err_t v2_auth_verify(struct ike *e, struct v2_sa *v, const char *conn, const struct auth *a,
+                     const struct id *us, const struct id *them) must_use;
+struct v2_choice {
+    struct conn *conn;
+    struct id local;
+    bool id_ok;        /* somebody took the peer's identity */
+    struct conn *near; /* the nearest miss, for the report */
+};
+bool v2_choose(struct ike *e, const struct v2_sa *v, const struct id *idi, const struct id *idr,
+               struct v2_choice *out);
+void v2_local_id(const struct ike_sa *sa, const struct conn *c, struct id *out);
+
+/* --- child_i.c: our offer and the peer's choice --- */
+bool v2_offer_make(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct task *t,
+                   bool with_ke);
+void v2_offer_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce);
+void v2_strip_ke(struct proposals *ps);
+err_t v2_offer_accept(struct ike *e, struct v2_sa *v, struct v2_exch *x,
+                      struct refusal *r) must_use;
+struct child *v2_child_install(struct ike *e, struct v2_sa *v, struct v2_exch *x, uint8_t dirs);
+uint16_t v2_first_ke(const struct proposals *ps);
+bool v2_offers_ke(const struct proposals *ps, uint16_t method);
+bool v2_mode_ok(struct ike *e, const struct conn *c, const struct conn_child *cc,
+                struct refusal *r);
+void v2_child_refused(struct ike *e, struct v2_sa *v, const struct v2_exch *x,
+                      const struct notify *n);
+
+/* --- child_r.c: the peer's offer and our choice --- */
+err_t v2_child_choose(struct ike *e, struct v2_sa *v, struct v2_exch *x, bool with_ke,
+                      struct refusal *r) must_use;
+void v2_child_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce);
+
+/* --- create_child_i.c, create_child_r.c --- */
+void v2_create_start(struct ike *e, struct v2_sa *v, struct task *t);
+v2_resume v2_create_response;
+v2_resume v2_create_request;
+
+/* --- rekey_ike.c --- */
+void v2_rekey_ike_start(struct ike *e, struct v2_sa *v);
+v2_resume v2_rekey_ike_response;
+v2_resume v2_rekey_ike_request;
+/* Children and plans go to the SA that replaces this one. */
+void v2_succeed(struct ike *e, struct v2_sa *v, struct v2_sa *next);
+
+/* --- collide.c --- */
+struct bytes v2_lower(struct bytes a, struct bytes b);
+/* 2.8.1: did our exchange make the SA that must go? */
+bool v2_we_lose(const struct v2_exch *x);
+void v2_rival_set(struct ike *e, struct v2_exch *ours, const struct v2_exch *theirs, uint32_t id);
+
+/* --- delete.c, liveness.c, informational.c --- */
+void v2_delete_child_start(struct ike *e, struct v2_sa *v, struct task *t);
+void v2_delete_ike_start(struct ike *e, struct v2_sa *v);
+void v2_auth_failed_start(struct ike *e, struct v2_sa *v, err_t reason);
+void v2_liveness_start(struct ike *e, struct v2_sa *v);
+v2_resume v2_info_request;
+v2_resume v2_info_response;
+
+/* --- table.c --- */
+void v2_packet(struct ike *e, struct ike_sa *sa, const struct ike_pkt *p);
+/* Checks must and may of the row; R_MISSING_PAYLOAD or R_UNEXPECTED_PAYLOAD. */
+struct v2_row {
+    uint8_t exchange;
+    uint16_t from; /* bits of enum v2_state */
+    bool response;
+    uint32_t must, may; /* bits of payload types, from PL_SA = bit 0 */
+    v2_resume *handler;
+    const char *clause;
+};
+const struct v2_row *v2_row_find(uint8_t exchange, bool response, uint16_t state);
+err_t v2_row_check(const struct v2_row *row, const struct v2_msg *m) must_use;
+void v2_timeout(struct ike *e, struct ike_sa *sa);
+void v2_kick(struct ike *e, struct ike_sa *sa);
+/* The peer broke the protocol in an authentic message: 2.21.3. */
+void v2_fatal(struct ike *e, struct v2_sa *v, err_t reason, const char *what);

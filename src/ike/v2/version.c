@@ -1,0 +1,103 @@
+/* IKEv2 as the engine sees it: the table handed to ike_new, and what begins the next exchange. */
+#include "ike/v2/v2.h"
+
+static void begin(struct ike *e, struct v2_sa *v, struct task *t)
+{
+    switch (t->kind) {
+    case TASK_CHILD_NEW:
+    case TASK_CHILD_REKEY:
+        v2_create_start(e, v, t);
+        break;
+    case TASK_CHILD_DEL:
+        v2_delete_child_start(e, v, t);
+        break;
+    case TASK_IKE_REKEY:
+        v2_rekey_ike_start(e, v);
+        break;
+    case TASK_IKE_DEL:
+        v2_delete_ike_start(e, v);
+        break;
+    case TASK_LIVENESS:
+        v2_liveness_start(e, v);
+        break;
+    }
+}
+
+/* A replaced SA only gets its Delete; while the peer rekeys this one, nothing new begins. */
+static bool may_begin(const struct v2_sa *v, const struct task *t)
+{
+    if (v->state == V2_REKEYED)
+        return t->kind == TASK_IKE_DEL;
+    return v->state == V2_UP && (!v->successor || t->kind == TASK_IKE_DEL);
+}
+
+void v2_kick(struct ike *e, struct ike_sa *sa)
+{
+    struct v2_sa *v = v2_of(sa);
+    while (v2_idle(v) && !sa->active && !sa->dead) {
+        struct task *t = task_next(e, sa);
+        if (!t || !may_begin(v, t))
+            return;
+        task_take(t);
+        sa->active = t;
+        begin(e, v, t);
+    }
+}
+
+static uint64_t deadline(const struct ike *e, const struct ike_sa *sa)
+{
+    (void)e;
+    uint64_t at = ((const struct v2_sa *)sa)->win.forget_at;
+    return at ? at : UINT64_MAX;
+}
+
+static void tick(struct ike *e, struct ike_sa *sa)
+{
+    struct v2_window *w = &v2_of(sa)->win;
+    if (!w->forget_at || w->forget_at > e->now)
+        return;
+    ike_msg_free(&w->resp);
+    w->forget_at = 0;
+}
+
+static void release(struct ike *e, struct v2_sa *v)
+{
+    v2_req_end(e, v);
+    v2_rsp_end(e, v);
+    if (v->in_inits)
+        hash_del(&e->inits, &v->init_node);
+    v->in_inits = false;
+    v2_init_free(v->init);
+    v->init = NULL;
+}
+
+static void fini(struct ike *e, struct ike_sa *sa)
+{
+    struct v2_sa *v = v2_of(sa);
+    release(e, v);
+    ike_msg_free(&v->win.resp);
+    secret_free(&v->keys.all);
+    v->state = V2_GONE;
+}
+
+static void strip(struct ike *e, struct ike_sa *sa)
+{
+    struct v2_sa *v = v2_of(sa);
+    release(e, v);
+    v->state = V2_GONE;
+}
+
+const struct ike_version ike_v2 = {
+    .major = 2,
+    .sa_size = sizeof(struct v2_sa),
+    .start = v2_start,
+    .packet = v2_packet,
+    .job_done = v2_job_done,
+    .kick = v2_kick,
+    .timeout = v2_timeout,
+    .deadline = deadline,
+    .tick = tick,
+    .fini = fini,
+    .strip = strip,
+    .keys = v2_keys_export,
+};

@@ -1,0 +1,50 @@
+/*
+ * Message ids: RFC 7296 2.1 to 2.3. One request under way in each direction; an answer is kept
+ * until the next request comes, so that a retransmitted request gets the very same bytes.
+ */
+#include "ike/v2/v2.h"
+
+#define FORGET_MS 180000 /* 2.1: a responder may forget an answer after several minutes */
+
+enum v2_verdict v2_window_request(const struct v2_window *w, uint32_t id)
+{
+    if (id == w->next_in)
+        return V2_NEW;
+    /* ids never wrap: an SA is rekeyed long before (2.2) */
+    return w->next_in && id == w->next_in - 1 ? V2_AGAIN : V2_OLD;
+}
+
+void v2_window_take(struct v2_window *w, uint32_t id)
+{
+    w->next_in = id + 1;
+    w->busy = true;
+    ike_msg_free(&w->resp);
+    w->forget_at = 0;
+}
+
+bool v2_window_response(const struct ike_sa *sa, uint32_t id)
+{
+    return sa->rtx.at != UINT64_MAX && sa->rtx.id == id;
+}
+
+bool v2_idle(const struct v2_sa *v)
+{
+    return !v->req && v->sa.rtx.at == UINT64_MAX;
+}
+
+void v2_respond(struct ike *e, struct v2_sa *v, struct v2_build *b)
+{
+    struct v2_window *w = &v->win;
+    w->busy = false;
+    if (!v2_build_end(e, v, b, &w->resp))
+        return;
+    w->forget_at = e->now + FORGET_MS;
+    ike_send(e, &v->sa, bytes_of(w->resp.p, w->resp.n));
+}
+
+void v2_request(struct ike *e, struct v2_sa *v, struct v2_build *b)
+{
+    struct ike_msg m = {0};
+    if (v2_build_end(e, v, b, &m))
+        retransmit_start(e, &v->sa, v->win.next_out++, &m);
+}
