@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/err.h"
+#include <endian.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -88,35 +89,43 @@ void wr_patch_u16(struct wr *w, size_t at, uint16_t v);
 void wr_patch_u32(struct wr *w, size_t at, uint32_t v);
 void wr_patch_u8(struct wr *w, size_t at, uint8_t v);
 
+/* Through memcpy and a swap: compilers make one load or store of it, which they do not of shifts.
+ */
 static inline uint16_t get_u16(const uint8_t *p)
 {
-    return (uint16_t)(p[0] << 8 | p[1]);
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return be16toh(v);
 }
 
 static inline uint32_t get_u32(const uint8_t *p)
 {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return be32toh(v);
 }
 
 static inline uint64_t get_u64(const uint8_t *p)
 {
-    return (uint64_t)get_u32(p) << 32 | get_u32(p + 4);
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return be64toh(v);
 }
 
 static inline void put_u16(uint8_t *p, uint16_t v)
 {
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
+    v = htobe16(v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void put_u32(uint8_t *p, uint32_t v)
 {
-    put_u16(p, (uint16_t)(v >> 16));
-    put_u16(p + 2, (uint16_t)v);
+    v = htobe32(v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void put_u64(uint8_t *p, uint64_t v)
 {
-    put_u32(p, (uint32_t)(v >> 32));
-    put_u32(p + 4, (uint32_t)v);
+    v = htobe64(v);
+    memcpy(p, &v, sizeof v);
 }
