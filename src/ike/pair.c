@@ -304,10 +304,16 @@ void pair_run(struct pair *p)
         ;
 }
 
+/* A dead side does nothing at all. */
+static uint64_t due(const struct side *s)
+{
+    return s->dead ? UINT64_MAX : s->wake;
+}
+
 static void tick(struct side *s)
 {
     struct ike_in in = {.kind = IN_TICK};
-    if (s->wake <= s->pair->now)
+    if (due(s) <= s->pair->now)
         pair_step(s, &in);
 }
 
@@ -316,7 +322,7 @@ void pair_pass(struct pair *p, uint64_t ms)
     uint64_t end = p->now + ms;
     pair_run(p);
     for (int i = 0; i < 100000; i++) {
-        uint64_t next = p->a.wake < p->b.wake ? p->a.wake : p->b.wake;
+        uint64_t next = due(&p->a) < due(&p->b) ? due(&p->a) : due(&p->b);
         if (next > end)
             break;
         p->now = next > p->now ? next : p->now;

@@ -46,7 +46,7 @@ struct side {
         err_t reason;
     } done[PAIR_CMDS];
     size_t done_count, keepalives, acquires_failed;
-    bool dead; /* packets to it vanish */
+    bool dead; /* packets to it vanish, its time stands still */
     uint64_t traffic_ms;
 };
 

@@ -123,13 +123,14 @@ size_t v2_delete_children(struct ike *e, struct v2_sa *v, const struct del *d, u
         struct child *c = child_by_spi_out(&v->sa, del_spi(d, i));
         if (!c)
             continue;
-        bool replaced = c->successor && child_by_id(e, c->successor);
-        if (!we_delete(v, c) && n < max)
+        bool both = we_delete(v, c);
+        if (!both && n < max)
             spis[n++] = c->spi_in;
-        if (replaced)
+        if (c->successor && child_by_id(e, c->successor))
             c->state = CHILD_REKEYED;
         hand_over(e, c);
-        child_remove(e, c, replaced || c->redundant ? R_REPLACED : R_PEER_DELETED);
+        bool replaced = c->redundant || c->state == CHILD_REKEYED;
+        child_remove(e, c, both ? reason_of(v, c) : replaced ? R_REPLACED : R_PEER_DELETED);
     }
     return n;
 }
