@@ -112,7 +112,6 @@ void rig_init(struct rig *r, const struct rig_opts *o)
         add_sa(r->a, o, i, false);
         add_sa(r->b, o, i, true);
     }
-    MUST(cr_esp_ctx_new((enum cr_impl)o->impl, &r->bare) == E_OK);
     r->stride = (DP_HEADROOM + o->size + DP_TAILROOM + 127) / 128 * 128 + 64;
     r->bufs = aligned_alloc(64, r->stride * DP_BATCH);
     MUST(r->bufs);
@@ -127,7 +126,6 @@ void rig_fini(struct rig *r)
 {
     dp_free(r->a);
     dp_free(r->b);
-    cr_esp_ctx_free(r->bare);
     free(r->bufs);
 }
 
@@ -170,7 +168,7 @@ void rig_bare(struct rig *r, bool seal)
         op->iv_seed++;
     }
     if (seal)
-        cr_seal(r->bare, r->ops, DP_BATCH);
+        cr_seal(r->a->crypto, r->ops, DP_BATCH);
     else
-        cr_open(r->bare, r->ops, DP_BATCH);
+        cr_open(r->b->crypto, r->ops, DP_BATCH);
 }

@@ -18,7 +18,6 @@ struct rig_opts {
 struct rig {
     struct rig_opts o;
     struct dp *a, *b;
-    struct cr_esp_ctx *bare;
     uint8_t *bufs;
     size_t stride;
     struct dp_pkt pkt[DP_BATCH], *pp[DP_BATCH];
@@ -33,7 +32,7 @@ void rig_fini(struct rig *r);
 void rig_deal(struct rig *r);
 void rig_cross(struct rig *r);           /* from A's wire side to B's */
 void rig_check(const struct rig *r);     /* all arrived as they were sent */
-void rig_bare(struct rig *r, bool seal); /* one batch of bare crypto */
+void rig_bare(struct rig *r, bool seal); /* one batch of bare crypto, with A's or B's context */
 uint64_t rig_rand(uint64_t *s);
 /* A data plane with n policies of one shape and the given action; flows of policy i go to
  * rig_remote(i). */

@@ -25,6 +25,7 @@ struct out_work {
     uint32_t sa_gen;
     uint32_t inner_len;
     bool hit, df;
+    bool same; /* the flow of the packet before: trains of one flow are the rule */
     struct ip_info ip;
 };
 

@@ -10,6 +10,14 @@
 
 static const uint8_t padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
+static inline void fetch_flow(const struct dp *d, struct out_work *w)
+{
+    w->hash = flow_hash(&d->flow_key, &w->ip.flow);
+    const struct flow_entry *set = flow_cache_set(&d->flows, w->hash);
+    __builtin_prefetch(&set[0]);
+    __builtin_prefetch(&set[1]);
+}
+
 static size_t parse_all(struct dp *d, struct dp_pkt *const *pkts, size_t n)
 {
     size_t k = 0;
@@ -23,10 +31,11 @@ static size_t parse_all(struct dp *d, struct dp_pkt *const *pkts, size_t n)
             continue;
         }
         w->p->len = w->inner_len = w->ip.len;
-        w->hash = flow_hash(&d->flow_key, &w->ip.flow);
-        const struct flow_entry *set = flow_cache_set(&d->flows, w->hash);
-        __builtin_prefetch(&set[0]);
-        __builtin_prefetch(&set[1]);
+        w->same = k && flow_eq(&w->ip.flow, &w[-1].ip.flow);
+        if (w->same)
+            w->hash = w[-1].hash;
+        else
+            fetch_flow(d, w);
         k++;
     }
     return k;
@@ -98,6 +107,13 @@ static inline void fetch_sa(const struct sa_out *sa)
 /* Copied out, for a later packet of the batch may take the entry's place. */
 static inline bool look_up(const struct dp *d, struct out_work *w)
 {
+    if (w->same && w[-1].hit) {
+        w->hit = true;
+        w->sa = w[-1].sa;
+        w->sa_gen = w[-1].sa_gen;
+        w->rule = w[-1].rule;
+        return true;
+    }
     const struct flow_entry *e = flow_cache_find(&d->flows, w->hash, &w->ip.flow);
     w->hit = e != NULL;
     if (!e)
@@ -128,6 +144,7 @@ static void look_up_all(struct dp *d, size_t n)
 
 static struct sa_out *choose(struct dp *d, struct out_work *w, uint64_t now_ms)
 {
+    w->same = false;
     if (!w->hit && !look_up(d, w)) /* an earlier packet of the batch may have had the same flow */
         return choose_slow(d, w, now_ms);
     if (w->sa && w->sa_gen != w->sa->gen)
@@ -224,13 +241,14 @@ static size_t frame_all(struct dp *d, size_t n, uint64_t now_ms)
     return k;
 }
 
-static void hand_over(struct dp *d, const struct out_work *w, const struct cr_op *op)
+/* Bytes of inner packet sent. */
+static uint32_t hand_over(struct dp *d, const struct out_work *w, const struct cr_op *op)
 {
     struct dp_pkt *p = w->p;
     const struct sa_out *sa = w->sa;
     if (op->status) {
         pkt_drop(d, p, op->status);
-        return;
+        return 0;
     }
     p->verdict = DP_TO_NET;
     p->local = sa->local;
@@ -239,8 +257,7 @@ static void hand_over(struct dp *d, const struct out_work *w, const struct cr_op
     p->tos = w->ip.tos; /* RFC 6040 4.1: ECN copied; RFC 4301 5.1.2: DSCP copied */
     p->df = w->df;
     p->child_id = sa->child_id;
-    d->stats.packets_out++;
-    d->stats.bytes_out += w->inner_len;
+    return w->inner_len;
 }
 
 void esp_out_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms)
@@ -251,6 +268,12 @@ void esp_out_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t 
     if (!k)
         return;
     cr_seal(d->crypto, d->ops, k);
-    for (size_t i = 0; i < k; i++)
-        hand_over(d, &d->out[i], &d->ops[i]);
+    uint64_t packets = 0, bytes = 0;
+    for (size_t i = 0; i < k; i++) {
+        uint32_t sent = hand_over(d, &d->out[i], &d->ops[i]);
+        packets += sent > 0;
+        bytes += sent;
+    }
+    d->stats.packets_out += packets;
+    d->stats.bytes_out += bytes;
 }

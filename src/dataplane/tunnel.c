@@ -22,7 +22,7 @@ static void v4_set_tos(uint8_t *p, uint8_t tos)
     put_u16(p + 10, (uint16_t)~sum);
 }
 
-err_t tunnel_ecn_in(uint8_t *inner, uint8_t outer_tos)
+err_t tunnel_ecn_merge(uint8_t *inner, uint8_t outer_tos)
 {
     bool v4 = inner[0] >> 4 == 4;
     unsigned was = v4 ? inner[1] & 3u : inner[1] >> 4 & 3u;

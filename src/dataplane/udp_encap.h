@@ -12,4 +12,9 @@ enum udp_kind {
 
 #define UDP_MARKER 4 /* the non-ESP marker: an SPI of zero, RFC 3948 2.2 */
 
-enum udp_kind udp_classify(const uint8_t *p, uint32_t len);
+static inline enum udp_kind udp_classify(const uint8_t *p, uint32_t len)
+{
+    if (len > UDP_MARKER)
+        return get_u32(p) ? UDP_IS_ESP : UDP_IS_IKE;
+    return len == 1 && p[0] == 0xff ? UDP_IS_KEEPALIVE : UDP_IS_SHORT;
+}
