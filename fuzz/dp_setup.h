@@ -11,6 +11,18 @@
             abort();                                                                               \
     } while (0)
 
+/* The same flow seen from the receiver: source is remote. */
+static inline void flow_turn(struct flow *f)
+{
+    struct flow t = *f;
+    f->l[0] = t.r[0];
+    f->l[1] = t.r[1];
+    f->r[0] = t.l[0];
+    f->r[1] = t.l[1];
+    f->meta =
+        (t.meta & 0xffffffffu) | (uint64_t)flow_rport(&t) << 48 | (uint64_t)flow_lport(&t) << 32;
+}
+
 static inline struct ts fuzz_any(uint8_t family)
 {
     struct ts t = {.port_hi = 0xffff, .lo = {.family = family}, .hi = {.family = family}};

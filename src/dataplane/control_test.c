@@ -129,6 +129,25 @@ static void test_hold_bounds(void **state)
     dp_free(d);
 }
 
+/* A full store keeps nobody from asking for a tunnel. */
+static void test_hold_full(void **state)
+{
+    (void)state;
+    struct dp_settings s;
+    dp_settings_default(&s);
+    s.hold_max = 2;
+    struct dp *d = dp_new(&s);
+    assert_non_null(d);
+    kit_policy(d, "10.1.0.0/16", "10.2.0.0/16", "fd01::/64", "fd02::/64");
+    struct dp_pkt p = inner(2 * HOLD_CHUNK + 1, 4, true);
+    kit_out(d, &p);
+    assert_int_equal(p.reason, R_DP_HOLD);
+    note(d, NOTE_ACQUIRE);
+    hold_n(d, 2, 1000);
+    no_note(d);
+    dp_free(d);
+}
+
 /* Large packets take several chunks and come out whole. */
 static void test_hold_large(void **state)
 {
@@ -514,21 +533,14 @@ int main(void)
     if (cr_init(&what))
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hold_and_release),
-        cmocka_unit_test(test_hold_waits_for_out),
-        cmocka_unit_test(test_hold_bounds),
-        cmocka_unit_test(test_hold_large),
-        cmocka_unit_test(test_hold_narrowed),
-        cmocka_unit_test(test_policies),
-        cmocka_unit_test(test_rekey),
-        cmocka_unit_test(test_add_refused),
-        cmocka_unit_test(test_lifetimes),
-        cmocka_unit_test(test_seq_overflow),
-        cmocka_unit_test(test_moved),
-        cmocka_unit_test(test_frag_needed),
-        cmocka_unit_test(test_packet_too_big),
-        cmocka_unit_test(test_no_answer),
-        cmocka_unit_test(test_huge),
+        cmocka_unit_test(test_hold_and_release), cmocka_unit_test(test_hold_waits_for_out),
+        cmocka_unit_test(test_hold_bounds),      cmocka_unit_test(test_hold_full),
+        cmocka_unit_test(test_hold_large),       cmocka_unit_test(test_hold_narrowed),
+        cmocka_unit_test(test_policies),         cmocka_unit_test(test_rekey),
+        cmocka_unit_test(test_add_refused),      cmocka_unit_test(test_lifetimes),
+        cmocka_unit_test(test_seq_overflow),     cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_frag_needed),      cmocka_unit_test(test_packet_too_big),
+        cmocka_unit_test(test_no_answer),        cmocka_unit_test(test_huge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,15 +60,17 @@ static void acquire(struct dp *d, struct bind *b, const struct flow *f, uint64_t
     b->acquire_ms = now_ms;
 }
 
+/* The negotiation is asked for even when there is no room to hold the packet. */
 static void hold_packet(struct dp *d, struct out_work *w, struct bind *b, uint64_t now_ms)
 {
-    /* a packet just released that no SA takes must not come round again */
-    if (d->releasing || b->releasing || !hold_put(&d->hold, b, w->p->data, w->p->len, now_ms)) {
+    bool again =
+        d->releasing || b->releasing; /* just released and taken by no SA: no second round */
+    if (!again)
+        acquire(d, b, &w->ip.flow, now_ms);
+    if (again || !hold_put(&d->hold, b, w->p->data, w->p->len, now_ms))
         pkt_drop(d, w->p, R_DP_HOLD);
-        return;
-    }
-    w->p->verdict = DP_HELD;
-    acquire(d, b, &w->ip.flow, now_ms);
+    else
+        w->p->verdict = DP_HELD;
 }
 
 static err_t refusal(const struct spd_rule *r)

@@ -95,7 +95,7 @@ struct flow_entry {
     const struct spd_rule *rule; /* NULL: no policy */
 };
 
-#define FLOW_SETS 8192 /* of two ways: 1 MiB, of which only live flows stay in the cache */
+#define FLOW_SETS 16384 /* of two ways: 2 MiB, of which only live flows stay in the cache */
 
 struct flow_cache {
     struct flow_entry *e;

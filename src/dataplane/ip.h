@@ -19,18 +19,6 @@ struct ip_info {
 /* R_DP_SHORT or R_DP_INNER; then *out is garbage. */
 err_t ip_parse(const uint8_t *p, uint32_t len, struct ip_info *out) must_use;
 
-/* The same flow seen from the receiver: source is remote. */
-static inline void flow_turn(struct flow *f)
-{
-    struct flow t = *f;
-    f->l[0] = t.r[0];
-    f->l[1] = t.r[1];
-    f->r[0] = t.l[0];
-    f->r[1] = t.l[1];
-    f->meta =
-        (t.meta & 0xffffffffu) | (uint64_t)flow_rport(&t) << 48 | (uint64_t)flow_lport(&t) << 32;
-}
-
 /* One's complement sum of RFC 1071 over `n` bytes, added to `sum`; ip_csum folds it. */
 uint32_t ip_sum(const uint8_t *p, size_t n, uint32_t sum);
 uint16_t ip_csum(uint32_t sum);
