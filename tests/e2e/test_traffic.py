@@ -77,7 +77,19 @@ def test_nat(new_lab, culvert, nat):
 def test_sizes(lab, culvert, size):
     """Packets up to and beyond the path MTU arrive, in pieces where need be."""
     pair(lab, culvert)
-    assert lab.ping(size=size, count=4).lost == 0
+    assert lab.ping(size=size, count=4, df=False).lost == 0
+
+
+@pytest.mark.culvert_only
+@pytest.mark.parametrize("family", [4, 6])
+def test_path_mtu(lab, culvert, family):
+    """A packet that must not be fragmented and is too big is answered with the MTU that fits; what comes after it
+    heeds that."""
+    pair(lab, culvert, inner=family)
+    first = lab.ping(size=1440, count=1, family=family)
+    assert first.got == 0, "this was to be too big"
+    lab.ping(size=1440, count=1, family=family)  # IPv6: the answer was too big, too
+    assert lab.ping(size=1440, count=3, family=family).lost == 0
 
 
 @pytest.mark.smoke

@@ -48,24 +48,24 @@ class Capture:
         a nonce is sent last, and the file is complete when that is in it."""
         if self.proc is None:
             return self
-        sent = self._send_nonce()
-        if sent:
+        if self._send_nonce():
             until(lambda: self.nonce in self._tail(), f"the last packet in {self.path}", 15)
         self.abort()
         return self
 
     def _send_nonce(self):
-        out = self.ns.sh(f"ip -4 -o addr show dev {self.iface}; ip neigh show dev {self.iface}").out
-        neigh = [l.split()[0] for l in out.splitlines() if "lladdr" in l and ":" not in l.split()[0]]
-        if not neigh:
-            net = [l.split()[3] for l in out.splitlines() if " inet " in l]
-            if not net:
-                return False
-            neigh = [str(ipaddress.ip_interface(net[0]).network.broadcast_address - 7)]
-        # a neighbour entry is made by hand: no ARP on a link that may be down
-        dst = str(ipaddress.ip_address(neigh[0]))
-        return self.ns.sh(f"""bash -c 'printf %s {self.nonce.decode()} > /dev/udp/{dst}/9'""").ok and \
-            self._carries()
+        """To an address of the link that nobody has (its neighbour entry is made by hand), so that nobody answers.
+        False when the link is down and nothing can be on its way either."""
+        if not self._carries():
+            return False
+        out = self.ns.sh(f"ip -4 -o addr show dev {self.iface}").out.split()
+        if "inet" not in out:
+            return False
+        to = str(ipaddress.ip_interface(out[out.index("inet") + 1]).network.broadcast_address - 7)
+        self.ns.must(f"ip neigh replace {to} lladdr 02:00:00:00:00:09 dev {self.iface} nud permanent")
+        self.ns.must(f"bash -c 'printf %s {self.nonce.decode()} > /dev/udp/{to}/9'")
+        self.ns.must(f"ip neigh del {to} dev {self.iface}")
+        return True
 
     def _carries(self):
         return "state UP" in self.ns.sh(f"ip link show {self.iface}").out
@@ -178,6 +178,8 @@ def upper(p, body, flow, off, frags):
         return frags.get(flow, "clear")
     p.payload = body
     kind = "clear"
+    if about_ours(p, body):
+        return HOUSEKEEPING
     if p.proto == 50:
         kind = "esp"
     elif p.proto == 51:
@@ -188,6 +190,17 @@ def upper(p, body, flow, off, frags):
         kind = udp_kind(p)
     frags[flow] = kind
     return kind
+
+
+def about_ours(p, body):
+    """An ICMP error about IKE or ESP itself: what it quotes went over this wire already."""
+    if p.proto == 1 and len(body) >= 36 and body[0] in (3, 11):
+        proto, quoted = body[17], body[8 + (body[8] & 15) * 4:]
+    elif p.proto == 58 and len(body) >= 56 and body[0] in (1, 2, 3):
+        proto, quoted = body[14], body[48:]
+    else:
+        return False
+    return proto == 50 or (proto == 17 and bool({500, 4500} & set(struct.unpack(">HH", quoted[:4]))))
 
 
 def udp_kind(p):

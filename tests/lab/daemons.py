@@ -137,6 +137,8 @@ class Daemon:
 
 class Culvert(Daemon):
     kind = "culvert"
+    # a peer counts as dead after 15 seconds (and not minutes), for both kinds of daemon
+    QUICK = "culvertd {\n  retransmit_timeout = 1.0\n  retransmit_tries = 3\n}\n"
 
     def __init__(self, side, workdir, args=()):
         super().__init__(side, workdir)
@@ -152,7 +154,7 @@ class Culvert(Daemon):
         os.replace(part, self.config)
 
     def start(self, text="", wait=True):
-        self.write(text)
+        self.write(text + self.QUICK)
         self._launch([self.bin, "--config", self.config, "--vici", self.uri, "--foreground",
                       "--log-level", os.environ.get("CULVERT_LOG", "1"), *self.args],
                      env=dict(ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:exitcode=99",
@@ -162,7 +164,7 @@ class Culvert(Daemon):
         return self
 
     def load(self, text):
-        self.write(text)
+        self.write(text + self.QUICK)
         r = self.cli("reload")
         assert r.ok, f"reload: {r}\n{self.tail()}"
 

@@ -156,15 +156,16 @@ class Lab:
     # --- what is done across it ---
 
     def ping(self, frm=None, family=4, count=3, interval=0.05, size=56, second=False, wait=2,
-             pattern=None):
-        """Pings from LAN to LAN."""
+             pattern=None, df=True):
+        """Pings from LAN to LAN. df=False lets IPv4 routers fragment."""
         return Ping(frm_ns(self, frm).exec(
-            self._ping_argv(frm, family, count, interval, size, second, wait, pattern),
+            self._ping_argv(frm, family, count, interval, size, second, wait, pattern, df),
             timeout=count * interval + wait + 30))
 
-    def _ping_argv(self, frm, family, count, interval, size, second, wait, pattern):
+    def _ping_argv(self, frm, family, count, interval, size, second, wait, pattern, df=True):
         to = self.other(frm or self.a)
         argv = ["ping", f"-{family}", "-n", "-q", "-c", count, "-i", interval, "-s", size, "-W", wait]
+        argv += [] if df else ["-M", "dont"]
         return argv + (["-p", pattern] if pattern else []) + [to.host(family, second)]
 
     def ping_start(self, frm=None, family=4, count=2000, interval=0.002, size=56, second=False):
