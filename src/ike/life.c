@@ -105,7 +105,9 @@ void life_child_expire(struct ike *e, struct child *c, bool hard)
         c->life_ms = c->rekey_ms = UINT64_MAX;
         child_uninstall(e, c);
         task_add(e, c->sa, TASK_CHILD_DEL, c->id);
-    } else if (c->state == CHILD_INSTALLED && !c->rekey_soon) {
+    } else if (c->state == CHILD_INSTALLED && c->rekey_soon) {
+        c->rekey_ms = UINT64_MAX;
+    } else if (c->state == CHILD_INSTALLED) {
         c->rekey_ms = UINT64_MAX;
         c->rekey_soon = true;
         task_add(e, c->sa, TASK_CHILD_REKEY, c->id);

@@ -6,8 +6,9 @@
 #include "wire/ke.h"
 #include "wire/nonce.h"
 
-#define BUSY_RETRY_MS 2000 /* 2.25: after TEMPORARY_FAILURE, plus up to as much at random */
-#define BUSY_TRIES    10
+#define BUSY_RETRY_MS  2000 /* 2.25: after TEMPORARY_FAILURE, plus up to as much at random */
+#define BUSY_TRIES     10
+#define REKEY_RETRY_MS 15000
 
 static void end(struct ike *e, struct v2_sa *v, err_t reason)
 {
@@ -48,11 +49,19 @@ static void send_request(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     v2_request(e, v, &b);
 }
 
-/* The child to rekey, or none if that is pointless by now. */
+/* The child to rekey, or none if that is pointless by now: gone, or the peer rekeyed it already. */
 static struct child *to_rekey(struct ike *e, const struct v2_sa *v, const struct task *t)
 {
     struct child *c = child_by_id(e, t->child_id);
-    return c && c->sa == &v->sa && c->state == CHILD_INSTALLED ? c : NULL;
+    if (!c || c->sa != &v->sa || c->state != CHILD_INSTALLED)
+        return NULL;
+    return c->successor && child_by_id(e, c->successor) ? NULL : c;
+}
+
+static bool replaced_already(struct ike *e, const struct task *t)
+{
+    struct child *c = child_by_id(e, t->child_id);
+    return c && c->successor && child_by_id(e, c->successor);
 }
 
 static const struct conn_child *config_now(const struct v2_sa *v, const struct child *c,
@@ -73,7 +82,7 @@ void v2_create_start(struct ike *e, struct v2_sa *v, struct task *t)
     const struct conn_child *cc = t->cc;
     struct child *old = t->kind == TASK_CHILD_REKEY ? to_rekey(e, v, t) : NULL;
     if (t->kind == TASK_CHILD_REKEY && !old) {
-        end(e, v, R_NOT_FOUND);
+        end(e, v, replaced_already(e, t) ? E_OK : R_NOT_FOUND);
         return;
     }
     if (old)
@@ -153,6 +162,14 @@ static void settle(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct chi
         retire(e, v, old, mine);
 }
 
+static bool stillborn(const struct v2_exch *x)
+{
+    for (size_t i = 0; i < x->early_count; i++)
+        if (x->early[i] == get_u32(x->chosen.spi))
+            return true;
+    return false;
+}
+
 static void commit(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 {
     struct child *old = x->old_child ? child_by_id(e, x->old_child) : NULL;
@@ -160,6 +177,10 @@ static void commit(struct ike *e, struct v2_sa *v, struct v2_exch *x)
         struct refusal r = {.reason = R_KE_VALUE, .what = "key exchange", .clause = "RFC 6989 2"};
         ike_refused(e, &v->sa, &r);
         end(e, v, R_KE_VALUE);
+        return;
+    }
+    if (stillborn(x)) { /* 2.25: the peer's Delete overtook its answer */
+        end(e, v, R_PEER_DELETED);
         return;
     }
     if (x->old_child)
@@ -193,6 +214,13 @@ static bool busy(struct ike *e, struct v2_sa *v, const struct v2_exch *x, const 
     return true;
 }
 
+static void begin_anew(struct ike *e, struct v2_sa *v, const struct v2_exch *x)
+{
+    struct task *t = task_child_new(e, &v->sa, x->conn, x->cc);
+    if (t)
+        waiters_move(&t->waiters, &v->sa.active->waiters);
+}
+
 /* 2.25.1: the peer does not have the SA (any more): its own rekeying or Delete is on the way. */
 static bool gone(struct ike *e, struct v2_sa *v, const struct v2_exch *x, const struct notify *n)
 {
@@ -201,12 +229,10 @@ static bool gone(struct ike *e, struct v2_sa *v, const struct v2_exch *x, const 
         return false;
     bool replaced = rival_of(e, x) != NULL;
     if (old && !replaced && old->state == CHILD_INSTALLED) {
-        struct conn *conn = old->conn;
-        const struct conn_child *cc = old->cc;
-        struct task *fresh = task_child_new(e, &v->sa, conn, cc);
-        if (fresh)
-            waiters_move(&fresh->waiters, &v->sa.active->waiters);
+        old->state = CHILD_DELETING;
         child_remove(e, old, R_PEER_DELETED);
+        if (!child_by_config(&v->sa, x->cc->name) && !task_find_config(&v->sa, x->cc->name))
+            begin_anew(e, v, x);
     }
     end(e, v, E_OK);
     return true;
@@ -219,8 +245,10 @@ static void refused(struct ike *e, struct v2_sa *v, struct v2_exch *x, const str
         return;
     if (!rival_of(e, x))
         v2_child_refused(e, v, x, n);
-    if (old)
+    if (old) { /* another attempt before its life ends */
         old->rekey_soon = false;
+        old->rekey_ms = e->now + REKEY_RETRY_MS + ike_random_below(e, REKEY_RETRY_MS);
+    }
     end(e, v, rival_of(e, x) ? E_OK : v2_reason_of(n->type));
 }
 

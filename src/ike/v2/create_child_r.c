@@ -40,6 +40,10 @@ static bool find_old(struct ike *e, struct v2_sa *v, struct v2_exch *x)
         return true;
     uint32_t spi = notify_spi(&n);
     struct child *old = child_by_spi_out(&v->sa, spi);
+    if (!old && v->req && v->req->cc) { /* perhaps the one whose answer we wait for */
+        refuse_with(e, v, N_TEMPORARY_FAILURE);
+        return false;
+    }
     if (!old) {
         not_found(e, v, spi);
         return false;
@@ -157,6 +161,7 @@ void v2_create_request(struct ike *e, struct v2_sa *v, struct v2_exch *x)
         v2_refuse(e, v, x, &r);
         return;
     }
+    v2_adopt(e, v);
     if (find_old(e, v, x))
         respond_new(e, v, x);
 }

@@ -114,6 +114,14 @@ static bool we_delete(const struct v2_sa *v, const struct child *c)
     return task_is(v->sa.active, TASK_CHILD_DEL) && v->sa.active->child_id == c->id;
 }
 
+/* Perhaps the SA that our request under way made at the peer, whose answer is still to come. */
+static void note_early(struct v2_sa *v, uint32_t spi)
+{
+    struct v2_exch *x = v->req;
+    if (x && x->cc && x->early_count < sizeof x->early / sizeof x->early[0])
+        x->early[x->early_count++] = spi;
+}
+
 /* 2.25.1: closing what both are closing is answered without a Delete of our own. */
 size_t v2_delete_children(struct ike *e, struct v2_sa *v, const struct del *d, uint32_t *spis,
                           size_t max)
@@ -121,8 +129,10 @@ size_t v2_delete_children(struct ike *e, struct v2_sa *v, const struct del *d, u
     size_t n = 0;
     for (size_t i = 0; i < d->count; i++) {
         struct child *c = child_by_spi_out(&v->sa, del_spi(d, i));
-        if (!c)
+        if (!c) {
+            note_early(v, del_spi(d, i));
             continue;
+        }
         bool both = we_delete(v, c);
         if (!both && n < max)
             spis[n++] = c->spi_in;

@@ -32,6 +32,8 @@ static err_t read_deletes(struct ike *e, struct v2_sa *v, const struct v2_msg *m
         else if (too_busy(v))
             w->busy = true;
         else if (d.proto == PROTO_ESP)
+            v2_adopt(e, v);
+        if (d.proto == PROTO_ESP && !w->busy)
             w->spi_count +=
                 v2_delete_children(e, v, &d, w->spis + w->spi_count, DELETES_MAX - w->spi_count);
     }

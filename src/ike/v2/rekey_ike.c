@@ -9,13 +9,22 @@
 #include "wire/sa_v2.h"
 #include <stdlib.h>
 
-#define BUSY_RETRY_MS 2000
-#define BUSY_TRIES    10
+#define BUSY_RETRY_MS  2000
+#define BUSY_TRIES     10
+#define REKEY_RETRY_MS 15000
 
 void v2_succeed(struct ike *e, struct v2_sa *v, struct v2_sa *next)
 {
     child_move_all(e, &v->sa, &next->sa);
     tasks_move(e, &v->sa, &next->sa);
+}
+
+void v2_adopt(struct ike *e, struct v2_sa *v)
+{
+    struct ike_sa *old = v->predecessor ? sa_by_id(e, v->predecessor) : NULL;
+    v->predecessor = 0;
+    if (old && old->state == SA_ESTABLISHED && v2_of(old)->successor == v->sa.id)
+        child_move_all(e, old, &v->sa);
 }
 
 static void put_proposals(struct v2_build *b, const struct v2_exch *x)
@@ -127,6 +136,7 @@ static struct v2_sa *new_sa(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     v2_suite_set(sa, &x->chosen);
     inherit(e, v, n);
     n->state = V2_UP;
+    n->predecessor = v->sa.id;
     sa->state = SA_ESTABLISHED;
     sa->established_ms = e->now;
     sa_peers_add(e, sa);
@@ -240,6 +250,7 @@ static void refused(struct ike *e, struct v2_sa *v, struct v2_exch *x, const str
     }
     v2_peer_refusal(e, &v->sa, n, &r);
     ike_peer_refused(e, &v->sa, &r);
+    v->sa.rekey_ms = e->now + REKEY_RETRY_MS + ike_random_below(e, REKEY_RETRY_MS);
     end(e, v, r.reason);
 }
 

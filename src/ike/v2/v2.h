@@ -72,7 +72,9 @@ struct v2_exch {
     uint32_t old_child; /* the CHILD SA being rekeyed */
     struct conn *conn;  /* a reference */
     const struct conn_child *cc;
-    uint32_t rival;         /* id of the SA that the peer's simultaneous exchange made */
+    uint32_t rival;    /* id of the SA that the peer's simultaneous exchange made */
+    uint32_t early[4]; /* SPIs that the peer deleted before we had its answer */
+    size_t early_count;
     struct bytes rival_low; /* lower nonce of that exchange: 2.8.1 */
 };
 
@@ -99,7 +101,7 @@ struct v2_sa {
     uint64_t iv;
     struct v2_init *init;
     struct v2_exch *req, *rsp;
-    uint32_t successor; /* IKE SA that replaces this one */
+    uint32_t successor, predecessor; /* IKE SAs that replace this one, or that it replaces */
 };
 
 static inline struct v2_sa *v2_of(struct ike_sa *sa)
@@ -267,6 +269,9 @@ v2_resume v2_rekey_ike_response;
 v2_resume v2_rekey_ike_request;
 /* Children and plans go to the SA that replaces this one. */
 void v2_succeed(struct ike *e, struct v2_sa *v, struct v2_sa *next);
+/* The peer speaks of children on this SA: then it is the one that prevails, whatever we wait for.
+ */
+void v2_adopt(struct ike *e, struct v2_sa *v);
 
 /* --- collide.c --- */
 struct bytes v2_lower(struct bytes a, struct bytes b);
