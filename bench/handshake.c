@@ -3,19 +3,16 @@
  * and initiator apart, beside the bare key exchange in the same run. Two engines in one process, no
  * network: what the engine and its cryptography cost, nothing else.
  */
-#include <culvert/ike.h>
 #include "crypto/crypto.h"
+#include "ike_rig.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { INITIATOR, RESPONDER, SIDES };
 
 struct side {
-    struct ike *ike;
-    struct endpoint at;
-    uint32_t next_spi;
+    struct rig rig;
     uint64_t cpu_ns;
     unsigned up;
 };
@@ -24,51 +21,6 @@ struct world {
     struct side side[SIDES];
     uint64_t now_ms;
 };
-
-static uint64_t cpu_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void env_random(void *ctx, void *p, size_t n)
-{
-    (void)ctx;
-    cr_random(p, n);
-}
-
-static uint32_t env_spi(void *ctx, uint8_t proto)
-{
-    struct side *s = ctx;
-    (void)proto;
-    return ++s->next_spi;
-}
-
-static bool env_stats(void *ctx, uint32_t id, struct child_stats *out)
-{
-    (void)ctx;
-    (void)id;
-    *out = (struct child_stats){0};
-    return true;
-}
-
-static bool env_source(void *ctx, const struct addr *remote, struct addr *out)
-{
-    struct side *s = ctx;
-    (void)remote;
-    *out = s->at.addr;
-    return true;
-}
-
-static bool env_resolve(void *ctx, const char *host, uint8_t family, struct addr *out)
-{
-    (void)ctx;
-    (void)host;
-    (void)family;
-    (void)out;
-    return false;
-}
 
 static void feed(struct world *w, int who, struct ike_in *in);
 
@@ -83,9 +35,9 @@ static void carry_out(struct world *w, int who, const struct ike_act *a)
                             .data = a->data};
         feed(w, !who, &in);
     } else if (a->kind == ACT_JOB) {
-        uint64_t t0 = cpu_now();
+        uint64_t t0 = rig_cpu_ns();
         ike_job_run(a->job);
-        s->cpu_ns += cpu_now() - t0;
+        s->cpu_ns += rig_cpu_ns() - t0;
         feed(w, who, &(struct ike_in){.kind = IN_JOB_DONE, .job = a->job});
     } else if (a->kind == ACT_CHILD_ADD) {
         s->up++;
@@ -95,71 +47,38 @@ static void carry_out(struct world *w, int who, const struct ike_act *a)
 static void feed(struct world *w, int who, struct ike_in *in)
 {
     struct ike_out out = {0};
-    uint64_t t0 = cpu_now();
+    uint64_t t0 = rig_cpu_ns();
     in->now_ms = w->now_ms;
     in->wall_s = w->now_ms / 1000;
-    if (ike_step(w->side[who].ike, in, &out))
+    if (ike_step(w->side[who].rig.ike, in, &out))
         abort();
-    w->side[who].cpu_ns += cpu_now() - t0;
+    w->side[who].cpu_ns += rig_cpu_ns() - t0;
     for (const struct ike_act *a = out.first; a; a = a->next)
         carry_out(w, who, a);
-    t0 = cpu_now();
+    t0 = rig_cpu_ns();
     ike_out_free(&out);
-    w->side[who].cpu_ns += cpu_now() - t0;
+    w->side[who].cpu_ns += rig_cpu_ns() - t0;
 }
 
-static void add_conn(struct world *w, int who, const char *name, const char *group, unsigned i)
+static void load(struct world *w, int who, struct conn *c)
 {
-    char words[64], text[64];
-    struct proposal_error err;
-    const char *why;
-    struct conn *c = conn_new(name);
-    struct conn_child *ch = c ? conn_child_add(c, "net") : NULL;
-    if (!ch)
-        abort();
-    snprintf(words, sizeof words, "aes128-sha256-%s", group);
-    snprintf(text, sizeof text, "p%u.example.org", i);
-    c->version = 2;
-    c->local[0].lo = c->local[0].hi = w->side[who].at.addr;
-    c->remote[0].lo = c->remote[0].hi = w->side[!who].at.addr;
-    c->local_count = c->remote_count = 1;
-    if (who == INITIATOR)
-        id_parse(&c->auth_local.id, text);
-    else
-        c->unique = UNIQUE_NEVER;
-    if (proposal_parse(PROTO_IKE, words, &c->ike, &err) ||
-        proposal_parse(PROTO_ESP, "aes128gcm16", &ch->esp, &err))
-        abort();
-    snprintf(text, sizeof text, who == INITIATOR ? "10.%u.%u.0/24" : "192.168.0.0/16",
-             i / 250 % 250, i % 250);
-    if (ts_conf_parse(&ch->local_ts.ts[0], who == INITIATOR ? text : "192.168.0.0/16", &why) ||
-        ts_conf_parse(&ch->remote_ts.ts[0], who == INITIATOR ? "192.168.0.0/16" : "10.0.0.0/8",
-                      &why))
-        abort();
-    ch->local_ts.count = ch->remote_ts.count = 1;
     feed(w, who, &(struct ike_in){.kind = IN_CONN_LOAD, .load = c});
     conn_unref(c);
 }
 
-static void world_open(struct world *w)
+static void world_open(struct world *w, const char *group, unsigned count)
 {
-    static const struct ike_version *const versions[] = {&ike_v2};
-    struct ike_settings set;
-    ike_settings_default(&set);
-    set.cookie_threshold = UINT32_MAX;
+    const struct addr gateway = addr_v4((const uint8_t[4]){192, 0, 2, 1});
     *w = (struct world){.now_ms = 1000000};
-    for (int i = 0; i < SIDES; i++) {
-        struct side *s = &w->side[i];
-        const struct ike_env env = {s, env_random, env_spi, env_stats, env_source, env_resolve};
-        s->at.addr = addr_v4((const uint8_t[4]){192, 0, 2, (uint8_t)(1 + i)});
-        s->at.port = 500;
-        s->next_spi = 0x1000;
-        s->ike = ike_new(&set, &env, versions, 1);
-        struct shared *sh = shared_new("ike-1");
-        if (!s->ike || !sh || secret_set(&sh->secret, bytes_of("bench secret", 12)))
-            abort();
-        feed(w, i, &(struct ike_in){.kind = IN_SHARED_LOAD, .shared = sh});
-    }
+    rig_open(&w->side[INITIATOR].rig, rig_peer_addr(0));
+    rig_open(&w->side[RESPONDER].rig, gateway);
+    load(w, RESPONDER,
+         rig_conn_new(&(struct rig_conn){.name = "any",
+                                         .group = group,
+                                         .local_ts = "192.168.0.0/16",
+                                         .remote_ts = "10.128.0.0/9"}));
+    for (unsigned i = 0; i < count; i++)
+        load(w, INITIATOR, rig_peer_conn(i, group, &gateway));
 }
 
 /* One side of the bare key exchange: a fresh value and one derivation. */
@@ -170,14 +89,14 @@ static double floor_us(const char *group, unsigned count)
     struct secret shared = {0};
     if (!a || cr_ke_new(a->id, &peer))
         abort();
-    uint64_t t0 = cpu_now();
+    uint64_t t0 = rig_cpu_ns();
     for (unsigned i = 0; i < count; i++) {
         struct cr_ke *ke = NULL;
         if (cr_ke_new(a->id, &ke) || cr_ke_derive(ke, cr_ke_public(peer), &shared))
             abort();
         cr_ke_free(ke);
     }
-    double us = (double)(cpu_now() - t0) / 1000.0 / count;
+    double us = (double)(rig_cpu_ns() - t0) / 1000.0 / count;
     secret_free(&shared);
     cr_ke_free(peer);
     return us;
@@ -187,15 +106,10 @@ static void measure(const char *group, unsigned count, bool json, bool first)
 {
     struct world w;
     char name[32];
-    world_open(&w);
-    add_conn(&w, RESPONDER, "any", group, 0);
-    for (unsigned i = 0; i < count; i++) {
-        snprintf(name, sizeof name, "c%u", i);
-        add_conn(&w, INITIATOR, name, group, i);
-    }
+    world_open(&w, group, count);
     w.side[INITIATOR].cpu_ns = w.side[RESPONDER].cpu_ns = 0;
     for (unsigned i = 0; i < count; i++) {
-        snprintf(name, sizeof name, "c%u", i);
+        snprintf(name, sizeof name, "p%u", i);
         feed(&w, INITIATOR, &(struct ike_in){.kind = IN_INITIATE, .conn = name, .child = "net"});
         w.now_ms++;
     }
@@ -214,7 +128,7 @@ static void measure(const char *group, unsigned count, bool json, bool first)
         printf("%-10s %6u  %9.1f %9.1f %9.1f  %6.2f %6.2f  %9.0f\n", group, count, r, in, fl,
                r / fl, in / fl, 1e6 / r);
     for (int i = 0; i < SIDES; i++)
-        ike_free(w.side[i].ike);
+        rig_close(&w.side[i].rig);
 }
 
 int main(int argc, char **argv)
