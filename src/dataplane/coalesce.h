@@ -11,7 +11,8 @@
 #include "base/cursor.h"
 #include "base/gso.h"
 
-#define COALESCE_MAX 128 /* packets a call */
+#define COALESCE_MAX   128 /* packets a call */
+#define COALESCE_SLOTS 256
 
 struct co_pkt {
     uint8_t *p; /* whole IP packet; the header of a group's first packet is rewritten */
@@ -20,27 +21,44 @@ struct co_pkt {
 
 struct co_group {
     struct gso gso; /* for the TUN device; all zero for a packet that goes alone, unchanged */
-    const struct bytes *v;
-    uint32_t nv;  /* slices, and packets merged */
-    uint32_t len; /* in all */
-    uint32_t first;
+    const struct bytes *v; /* the first packet, then payloads */
+    uint32_t nv;           /* slices, which is packets */
+    uint32_t len;          /* in all */
+    uint32_t first;        /* index of its first packet */
 };
 
 struct co_flags {
     bool tcp4, tcp6, udp4, udp6; /* the super-packets that the TUN device takes */
 };
 
-struct co_row; /* a packet while the groups form */
+/* A packet while the groups form. */
+struct co_row {
+    uint8_t class, kind, ip_len, hdr_len;
+    uint16_t payload;
+    bool push;
+    uint8_t next; /* in its group; 0: the last */
+};
+
+/* A group while it forms. */
+struct co_open {
+    uint32_t next_seq, len;
+    uint16_t size;
+    uint8_t first, last, count;
+    bool closed, verified;
+};
 
 struct coalesce {
     struct co_group group[COALESCE_MAX];
     struct bytes slice[COALESCE_MAX];
-    struct co_row *rows;
+    struct co_row row[COALESCE_MAX];
+    struct co_open open[COALESCE_MAX];
+    uint8_t slot[COALESCE_SLOTS]; /* flow to its latest group, plus one */
+    size_t groups;
 };
 
-struct coalesce *coalesce_new(void) must_use;
-void coalesce_free(struct coalesce *c);
-/* Number of groups in c->group, in the order in which their first packets came. n is at most
- * COALESCE_MAX. Groups hold until the next call. */
+/*
+ * Number of groups in c->group, in the order in which their first packets came; they hold until the
+ * next call. n is at most COALESCE_MAX. Nothing of *c needs to be set before.
+ */
 size_t coalesce(struct coalesce *c, const struct co_pkt *pkts, size_t n,
                 const struct co_flags *may) must_use;
