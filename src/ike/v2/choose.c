@@ -15,7 +15,7 @@ void v2_local_id(const struct ike_sa *sa, const struct conn *c, struct id *out)
 
 static bool suits(const struct conn *c, const struct ike_sa *sa)
 {
-    struct proposal p = {.number = 1, .proto = PROTO_IKE};
+    struct proposal p = {.proto = PROTO_IKE}; /* number 0: whichever of the list */
     const struct alg *all[] = {sa->encr, sa->integ, sa->prf, sa->ke};
     for (size_t i = 0; i < 4; i++)
         if (all[i] && proposal_add(&p, (uint8_t)all[i]->type, all[i]->id, all[i]->key_bits))

@@ -6,6 +6,7 @@
 #include "ike/v2/v2.h"
 
 #define DELETES_MAX 64
+#define BUSY_TRIES  150 /* the peer may retransmit its rekeying of the IKE SA for minutes */
 
 /* 2.25.2: while the IKE SA is being rekeyed its children do not go one by one. */
 static bool too_busy(const struct v2_sa *v)
@@ -92,7 +93,7 @@ void v2_info_response(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     struct notify n;
     struct task *t = v->sa.active;
     if (task_is(t, TASK_CHILD_DEL) && v2_error_of(x->msg, &n) == N_TEMPORARY_FAILURE &&
-        t->tries++ < 10) {
+        t->tries++ < BUSY_TRIES) {
         v->sa.active = NULL;
         t->not_before = e->now + 1000 + ike_random_below(e, 1000);
         list_add_tail(&v->sa.tasks, &t->link);
