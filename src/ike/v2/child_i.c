@@ -186,7 +186,7 @@ static void say_installed(struct ike *e, struct v2_sa *v, struct v2_exch *x, str
     struct event *ev =
         ike_event(e, x->old_child ? EV_CHILD_REKEYED : EV_CHILD_ESTABLISHED, &v->sa, c);
     ev->text = ike_strf(e, "TS %s === %s", ike_str_ts(e, l), ike_str_ts(e, r));
-    ev->ours = NULL;
+    ev->number = x->old_child;
 }
 
 static err_t plan_keys(const struct v2_sa *v, const struct v2_exch *x, struct child_plan *p)

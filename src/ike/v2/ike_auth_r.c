@@ -160,10 +160,6 @@ static void accept(struct ike *e, struct v2_sa *v, struct v2_exch *x, const stru
         refuse_auth(e, v, R_AUTH_FAILED);
         return;
     }
-    /* 2.23: the peer floated to 4500; so do we */
-    v->sa.local = x->msg->pkt.local;
-    v->sa.remote = x->msg->pkt.remote;
-    v->sa.natt = x->msg->pkt.natt;
     replace_others(e, v, x->msg);
     v2_established(e, v);
     uint16_t child_error = c->with_child ? first_child(e, v, x) : 0;

@@ -182,6 +182,15 @@ static bool exchange_known(uint8_t exchange)
     return exchange >= EXCH_IKE_SA_INIT && exchange <= EXCH_INFORMATIONAL;
 }
 
+/* 2.23: the peer may have floated to 4500 with IKE_AUTH; every answer goes whence the request came
+ * (2.11), a refusal too. */
+static void float_with(struct v2_sa *v, const struct ike_pkt *p)
+{
+    v->sa.local = p->local;
+    v->sa.remote = p->remote;
+    v->sa.natt = p->natt;
+}
+
 static void new_request(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
 {
     const struct v2_row *row = v2_row_find(p->exchange, false, v->state);
@@ -197,7 +206,10 @@ static void new_request(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
         return;
     }
     v->sa.seen_ms = e->now;
-    path_follow(e, &v->sa, p);
+    if (v->state == V2_AUTH_WAIT)
+        float_with(v, p);
+    else
+        path_follow(e, &v->sa, p);
     v2_window_take(&v->win, p->msg_id);
     v->rsp = x;
     if (!err)
