@@ -76,7 +76,7 @@ static void child_section(struct core *c, const struct event *ev, uint32_t id, c
     vnode_value(in, "state", state);
     vnode_value(in, "mode", "TUNNEL");
     vnode_value(in, "protocol", "ESP");
-    if (ev->spi_in) {
+    if (ev->spi_in && id == ev->child_id) {
         vnode_valuef(in, "spi-in", "%08x", ev->spi_in);
         vnode_valuef(in, "spi-out", "%08x", ev->spi_out);
     }
