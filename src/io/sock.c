@@ -144,6 +144,7 @@ static err_t make_scratch(struct sock *s, struct io_error *err)
     }
     burst_init(&s->scratch->rx);
     burst_init(&s->scratch->tx);
+    burst_init(&s->scratch->gso.burst);
     return 0;
 }
 

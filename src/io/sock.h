@@ -21,8 +21,10 @@ struct sock {
     int fd;         /* for polling */
     uint8_t family; /* 4 or 6 */
     enum sock_kind kind;
-    uint16_t port;                /* UDP: ours */
-    bool df;                      /* what the socket is set to now, see io_msg.df */
+    uint16_t port;       /* UDP: ours */
+    bool df;             /* what the socket is set to now, see io_msg.df */
+    uint16_t train_max;  /* datagrams that one UDP_SEGMENT send takes; 0: not switched on */
+    uint16_t train_rest; /* messages sent singly before UDP_SEGMENT is tried again */
     struct sock_scratch *scratch; /* message headers for bursts, allocated once */
 };
 
@@ -38,6 +40,12 @@ struct io_msg {
      * same value side by side are cheapest: a change costs one system call.
      */
     bool df;
+    /*
+     * A train of datagrams one behind the other in data, each of `seg` bytes, the last one perhaps
+     * shorter. 0: a single datagram. Received with UDP_GRO, which merges by addresses and ports
+     * only: what each datagram is must be seen one by one (io_msg_segment). To send: sock_send_gso.
+     */
+    uint16_t seg;
 };
 
 /*
@@ -58,3 +66,38 @@ int sock_recv(struct sock *s, struct io_msg *msgs, size_t n) must_use;
  * 0. local.addr chooses the source address; none: the kernel does.
  */
 int sock_send(struct sock *s, const struct io_msg *msgs, size_t n, size_t *failed) must_use;
+
+/* What the kernel gave to a UDP socket, found by trying it. */
+struct sock_offload {
+    bool gro;
+    uint16_t train_max; /* datagrams a send, 0: no UDP_SEGMENT */
+    char text[128];     /* one line for the log */
+};
+
+/*
+ * Switches on UDP_GRO and UDP_SEGMENT where the kernel has them. From then on buffers for receiving
+ * must hold 65535 bytes, for a message may be a train, and one that does not fit is lost.
+ */
+void sock_offload(struct sock *s, struct sock_offload *got);
+
+/*
+ * As sock_send, and neighbours with the same addresses, tos and df leave as one train when they
+ * have the same length but for a shorter last one; a message with `seg` is a train already. A train
+ * that the kernel refuses as a whole (path MTU, a device without checksum offload) goes out
+ * datagram by datagram. Without UDP_SEGMENT everything does. Returns messages; *failed counts
+ * datagrams.
+ */
+int sock_send_gso(struct sock *s, const struct io_msg *msgs, size_t n, size_t *failed) must_use;
+
+/* Datagrams in a message: 0 for an empty one. */
+static inline uint32_t io_msg_segments(const struct io_msg *m)
+{
+    uint32_t seg = m->seg ? m->seg : m->len;
+    return m->len ? (m->len + seg - 1) / seg : 0;
+}
+
+static inline struct bytes io_msg_segment(const struct io_msg *m, uint32_t i)
+{
+    uint32_t seg = m->seg ? m->seg : m->len, left = m->len - i * seg;
+    return bytes_of(m->data + (size_t)i * seg, left < seg ? left : seg);
+}

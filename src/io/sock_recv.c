@@ -6,6 +6,7 @@
 #include "io/sock_scratch.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <string.h>
 
 enum { ICMP_ERRORS_MAX = 16 }; /* pending errors skipped in one call */
@@ -53,6 +54,10 @@ static void take_control(struct io_msg *m, const struct cmsghdr *c)
         int v;
         memcpy(&v, CMSG_DATA(c), sizeof v);
         m->tos = (uint8_t)v;
+    } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+        int v;
+        memcpy(&v, CMSG_DATA(c), sizeof v);
+        m->seg = (uint16_t)v;
     }
 }
 
@@ -79,6 +84,7 @@ static void rx_finish(const struct sock *s, const struct mmsghdr *h, struct io_m
     m->len = h->msg_hdr.msg_flags & MSG_TRUNC ? 0 : h->msg_len;
     m->tos = 0;
     m->df = false;
+    m->seg = 0;
     m->remote = endpoint_of(h->msg_hdr.msg_name);
     m->local = (struct endpoint){.port = s->port};
     struct msghdr mh = h->msg_hdr;

@@ -6,8 +6,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-/* Room for PKTINFO of either family and TOS or traffic class. */
-#define SOCK_CONTROL (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)))
+/* Room for PKTINFO of either family, TOS or traffic class, and a segment size. */
+#define SOCK_CONTROL (CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)))
+#define SOCK_SLICES  256 /* messages gathered into the trains of one burst */
 
 union sock_name {
     struct sockaddr sa;
@@ -22,6 +23,21 @@ struct sock_burst {
     _Alignas(struct cmsghdr) uint8_t control[IO_BURST][SOCK_CONTROL];
 };
 
+/* The trains of a burst: which messages each is made of. */
+struct sock_trains {
+    struct sock_burst burst;
+    struct iovec iov[SOCK_SLICES];
+    struct sock_train {
+        uint32_t msgs, datagrams;
+    } train[IO_BURST];
+};
+
 struct sock_scratch {
     struct sock_burst rx, tx;
+    struct sock_trains gso;
 };
+
+/* Addresses and control messages of m in header i; its data are left to the caller. */
+void sock_tx_prepare(const struct sock *s, struct sock_burst *b, size_t i, const struct io_msg *m);
+void sock_put_control(struct msghdr *h, int level, int type, const void *v, size_t n);
+err_t sock_set_df(struct sock *s, bool df) must_use;

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-static void put_control(struct msghdr *h, int level, int type, const void *v, size_t n)
+void sock_put_control(struct msghdr *h, int level, int type, const void *v, size_t n)
 {
     struct cmsghdr *c = (void *)((uint8_t *)h->msg_control + h->msg_controllen);
     c->cmsg_level = level;
@@ -23,11 +23,11 @@ static void put_source(struct msghdr *h, const struct addr *a)
     if (a->family == 4) {
         struct in_pktinfo pi = {0};
         memcpy(&pi.ipi_spec_dst, a->ip, 4);
-        put_control(h, IPPROTO_IP, IP_PKTINFO, &pi, sizeof pi);
+        sock_put_control(h, IPPROTO_IP, IP_PKTINFO, &pi, sizeof pi);
     } else {
         struct in6_pktinfo pi = {0};
         memcpy(&pi.ipi6_addr, a->ip, 16);
-        put_control(h, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof pi);
+        sock_put_control(h, IPPROTO_IPV6, IPV6_PKTINFO, &pi, sizeof pi);
     }
 }
 
@@ -45,23 +45,22 @@ static socklen_t put_name(union sock_name *name, const struct endpoint *to, bool
     return sizeof name->in6;
 }
 
-static void tx_prepare(const struct sock *s, struct sock_burst *b, size_t i, const struct io_msg *m)
+void sock_tx_prepare(const struct sock *s, struct sock_burst *b, size_t i, const struct io_msg *m)
 {
     struct msghdr *h = &b->hdr[i].msg_hdr;
     int tos = m->tos;
 
-    b->iov[i] = (struct iovec){m->data, m->len};
     h->msg_namelen = put_name(&b->name[i], &m->remote, s->kind == SOCK_ESP);
     h->msg_controllen = 0;
     if (!addr_any(&m->local.addr))
         put_source(h, &m->local.addr);
     if (s->family == 4)
-        put_control(h, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+        sock_put_control(h, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
     else
-        put_control(h, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
+        sock_put_control(h, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
 }
 
-static err_t set_df(struct sock *s, bool df)
+err_t sock_set_df(struct sock *s, bool df)
 {
     int v4 = df ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
     int v6 = df ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT;
@@ -73,6 +72,12 @@ static err_t set_df(struct sock *s, bool df)
         return E_SYS;
     s->df = df;
     return 0;
+}
+
+static void tx_prepare(const struct sock *s, struct sock_burst *b, size_t i, const struct io_msg *m)
+{
+    b->iov[i] = (struct iovec){m->data, m->len};
+    sock_tx_prepare(s, b, i, m);
 }
 
 /* The number of messages at the front that go out in one piece. */
@@ -118,7 +123,7 @@ int sock_send(struct sock *s, const struct io_msg *msgs, size_t n, size_t *faile
     *failed = 0;
     while (done < n) {
         size_t run = run_of(msgs + done, n - done);
-        if (set_df(s, msgs[done].df) < 0)
+        if (sock_set_df(s, msgs[done].df) < 0)
             return done ? (int)done : E_SYS;
         for (size_t i = 0; i < run; i++)
             tx_prepare(s, b, i, &msgs[done + i]);

@@ -6,6 +6,7 @@
 #include "io/tun.h"
 #include "io/fail.h"
 #include "io/rtnl.h"
+#include "io/tun_setup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,15 +45,21 @@ static err_t attach_failed(const char *name, int e, struct io_error *err)
     return io_fail(err, e, hint, "cannot create TUN device %s", name);
 }
 
-static err_t attach(struct tun *t, const char *name, struct io_error *err)
+err_t tun_device(struct tun *t, struct io_error *err)
 {
-    struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+    t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    return t->fd < 0 ? open_failed(errno, err) : 0;
+}
+
+err_t tun_attach(struct tun *t, const char *name, int flags, struct io_error *err)
+{
+    struct ifreq ifr = {.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | flags)};
     if (snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", name) >= (int)sizeof ifr.ifr_name)
         return io_fail(err, ENAMETOOLONG, "at most 15 characters", "cannot create TUN device %s",
                        name);
-    t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (t->fd < 0)
-        return open_failed(errno, err);
+    err_t e = tun_device(t, err);
+    if (e)
+        return e;
     if (ioctl(t->fd, TUNSETIFF, &ifr) < 0)
         return attach_failed(name, errno, err);
     snprintf(t->name, sizeof t->name, "%s", ifr.ifr_name);
@@ -114,17 +121,22 @@ static err_t set_up(const struct tun *t, unsigned mtu, int ctl, struct io_error 
     return 0;
 }
 
+err_t tun_configure(const struct tun *t, unsigned mtu, struct io_error *err)
+{
+    int ctl = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (ctl < 0)
+        return io_fail(err, errno, NULL, "cannot create socket to configure %s", t->name);
+    err_t e = set_up(t, mtu, ctl, err);
+    close(ctl);
+    return e;
+}
+
 err_t tun_open(struct tun *t, const char *name, unsigned mtu, struct io_error *err)
 {
     *t = (struct tun){.fd = -1};
-    err_t e = attach(t, name, err);
-    int ctl = e ? -1 : socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (!e && ctl < 0)
-        e = io_fail(err, errno, NULL, "cannot create socket to configure %s", name);
+    err_t e = tun_attach(t, name, 0, err);
     if (!e)
-        e = set_up(t, mtu, ctl, err);
-    if (ctl >= 0)
-        close(ctl);
+        e = tun_configure(t, mtu, err);
     if (e)
         tun_close(t);
     return e;
@@ -146,13 +158,15 @@ int tun_read(struct tun *t, uint8_t *buf, size_t cap)
     return errno == EAGAIN || errno == EINTR ? 0 : E_SYS;
 }
 
+err_t tun_write_failed(int e)
+{
+    if (e == EINVAL || e == EMSGSIZE)
+        return E_USAGE;
+    bool passing = e == EAGAIN || e == EINTR || e == EIO || e == ENOMEM || e == ENOBUFS;
+    return passing ? E_AGAIN : E_SYS;
+}
+
 err_t tun_write(struct tun *t, const uint8_t *pkt, size_t n)
 {
-    if (write(t->fd, pkt, n) >= 0)
-        return 0;
-    if (errno == EINVAL || errno == EMSGSIZE)
-        return E_USAGE;
-    bool passing =
-        errno == EAGAIN || errno == EINTR || errno == EIO || errno == ENOMEM || errno == ENOBUFS;
-    return passing ? E_AGAIN : E_SYS;
+    return write(t->fd, pkt, n) >= 0 ? 0 : tun_write_failed(errno);
 }
