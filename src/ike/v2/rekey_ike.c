@@ -19,11 +19,23 @@ void v2_succeed(struct ike *e, struct v2_sa *v, struct v2_sa *next)
     tasks_move(e, &v->sa, &next->sa);
 }
 
-void v2_adopt(struct ike *e, struct v2_sa *v)
+static struct ike_sa *undecided(struct ike *e, const struct v2_sa *v)
 {
     struct ike_sa *old = v->predecessor ? sa_by_id(e, v->predecessor) : NULL;
+    bool waits = old && old->state == SA_ESTABLISHED && v2_of(old)->successor == v->sa.id;
+    return waits ? old : NULL;
+}
+
+bool v2_undecided(struct ike *e, const struct v2_sa *v)
+{
+    return undecided(e, v) != NULL;
+}
+
+void v2_adopt(struct ike *e, struct v2_sa *v)
+{
+    struct ike_sa *old = undecided(e, v);
     v->predecessor = 0;
-    if (old && old->state == SA_ESTABLISHED && v2_of(old)->successor == v->sa.id)
+    if (old)
         child_move_all(e, old, &v->sa);
 }
 
@@ -385,6 +397,7 @@ void v2_rekey_ike_request(struct ike *e, struct v2_sa *v, struct v2_exch *x)
         v2_rsp_end(e, v);
         return;
     }
+    v2_adopt(e, v);
     err_t err = read_request(e, v, x, &ke, &r);
     if (!err && !(x->ike_spi = sa_spi_new(e)))
         err = R_TEMPORARY;

@@ -272,6 +272,8 @@ void v2_succeed(struct ike *e, struct v2_sa *v, struct v2_sa *next);
 /* The peer speaks of children on this SA: then it is the one that prevails, whatever we wait for.
  */
 void v2_adopt(struct ike *e, struct v2_sa *v);
+/* Made by the peer's rekeying while ours is under way: it may yet be the one to go. */
+bool v2_undecided(struct ike *e, const struct v2_sa *v);
 
 /* --- collide.c --- */
 struct bytes v2_lower(struct bytes a, struct bytes b);

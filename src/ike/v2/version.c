@@ -1,6 +1,8 @@
 /* IKEv2 as the engine sees it: the table handed to ike_new, and what begins the next exchange. */
 #include "ike/v2/v2.h"
 
+#define UNDECIDED_MS 500
+
 static void begin(struct ike *e, struct v2_sa *v, struct task *t)
 {
     switch (t->kind) {
@@ -38,6 +40,10 @@ void v2_kick(struct ike *e, struct ike_sa *sa)
         struct task *t = task_next(e, sa);
         if (!t || !may_begin(v, t))
             return;
+        if (t->kind != TASK_IKE_DEL && v2_undecided(e, v)) {
+            t->not_before = e->now + UNDECIDED_MS;
+            continue;
+        }
         task_take(t);
         sa->active = t;
         begin(e, v, t);
