@@ -134,6 +134,7 @@ void rig_deal(struct rig *r)
     for (size_t i = 0; i < DP_BATCH; i++) {
         uint32_t sa = r->o.sas > 1 ? (uint32_t)(rig_rand(&r->rnd) % r->o.sas) : 0;
         uint8_t *p = r->bufs + i * r->stride + DP_HEADROOM;
+        r->sa[i] = sa;
         put_u32(p + 16, rig_remote(sa) + 9);
         r->pkt[i] = (struct dp_pkt){.data = p, .len = r->o.size};
         if (r->o.sas == 1 && r->seal_key[i])
@@ -157,7 +158,7 @@ void rig_check(const struct rig *r)
         MUST(r->pkt[i].verdict == DP_TO_HOST && r->pkt[i].len == r->o.size);
 }
 
-void rig_bare(struct rig *r, bool seal)
+void rig_crypto(struct rig *r, bool seal)
 {
     for (size_t i = 0; i < DP_BATCH; i++) {
         struct cr_op *op = &r->ops[i];

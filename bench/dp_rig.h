@@ -21,7 +21,8 @@ struct rig {
     uint8_t *bufs;
     size_t stride;
     struct dp_pkt pkt[DP_BATCH], *pp[DP_BATCH];
-    struct cr_op ops[DP_BATCH]; /* bare crypto on the same buffers */
+    uint32_t sa[DP_BATCH];      /* which SA each packet goes through */
+    struct cr_op ops[DP_BATCH]; /* culvert's crypto alone on the same buffers */
     struct cr_esp *seal_key[DP_BATCH], *open_key[DP_BATCH];
     uint64_t rnd;
 };
@@ -30,9 +31,9 @@ void rig_init(struct rig *r, const struct rig_opts *o); /* exits with a word whe
 void rig_fini(struct rig *r);
 /* Points the 64 packets at random SAs; all plain, as dp_outbound wants them. */
 void rig_deal(struct rig *r);
-void rig_cross(struct rig *r);           /* from A's wire side to B's */
-void rig_check(const struct rig *r);     /* all arrived as they were sent */
-void rig_bare(struct rig *r, bool seal); /* one batch of bare crypto, with A's or B's context */
+void rig_cross(struct rig *r);             /* from A's wire side to B's */
+void rig_check(const struct rig *r);       /* all arrived as they were sent */
+void rig_crypto(struct rig *r, bool seal); /* one batch of crypto alone, A's or B's context */
 uint64_t rig_rand(uint64_t *s);
 /* A data plane with n policies of one shape and the given action; flows of policy i go to
  * rig_remote(i). */
