@@ -54,8 +54,9 @@ struct imb_ctx *imb_ctx_new(void)
         return NULL;
     memset(c, 0, sizeof *c);
     c->mgr = mgr_new();
-    if (!c->mgr) {
-        free(c);
+    c->gcm_page = aligned_alloc(4096, (IMB_GCM_PAGE + 4095) / 4096 * 4096);
+    if (!c->mgr || !c->gcm_page) {
+        imb_ctx_free(c);
         return NULL;
     }
     return c;
@@ -65,7 +66,11 @@ void imb_ctx_free(struct imb_ctx *c)
 {
     if (!c)
         return;
-    free_mb_mgr(c->mgr);
+    if (c->mgr)
+        free_mb_mgr(c->mgr);
+    if (c->gcm_page)
+        secret_wipe(c->gcm_page, IMB_GCM_PAGE);
+    free(c->gcm_page);
     secret_wipe(c, sizeof *c);
     free(c);
 }

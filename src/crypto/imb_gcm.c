@@ -7,6 +7,16 @@
 
 #include "crypto/imb_impl.h"
 
+/*
+ * The context lies half a page away from the key, whatever the key: at the same page offset the
+ * key's loads seem to depend on the context's stores, 20 cycles a packet.
+ */
+static inline struct gcm_context_data *place(const struct imb_ctx *c, const struct imb_esp *k)
+{
+    size_t at = ((uintptr_t)&k->k + 2048) & 0xfc0;
+    return (struct gcm_context_data *)(void *)(c->gcm_page + at);
+}
+
 void imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -18,7 +28,7 @@ void imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n)
         struct cr_op *op = &ops[i];
         const struct imb_esp *k = imb_key(op);
         uint8_t *text = op->p + 16;
-        k->gcm_enc(&k->k.gcm, &c->gcm, text, op->plain ? op->plain : text, op->text_len,
+        k->gcm_enc(&k->k.gcm, place(c, k), text, op->plain ? op->plain : text, op->text_len,
                    c->nonce[i], imb_aad(c, op, i), op->esn ? 12 : 8, text + op->text_len,
                    k->head.icv_len);
     }
@@ -32,7 +42,7 @@ void imb_gcm_open(struct imb_ctx *c, struct cr_op *ops, size_t n)
         struct cr_op *op = &ops[i];
         const struct imb_esp *k = imb_key(op);
         uint8_t *text = op->p + 16;
-        k->gcm_dec(&k->k.gcm, &c->gcm, op->plain ? op->plain : text, text, op->text_len,
+        k->gcm_dec(&k->k.gcm, place(c, k), op->plain ? op->plain : text, text, op->text_len,
                    c->nonce[i], imb_aad(c, op, i), op->esn ? 12 : 8, c->tag[i], k->head.icv_len);
     }
     for (size_t i = 0; i < n; i++) {

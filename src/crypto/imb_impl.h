@@ -21,13 +21,19 @@ struct imb_block_key {
     DECLARE_ALIGNED(uint8_t iv_key[11 * 16], 16);
 };
 
+/* One cache line, then the key: with many SAs each line is a miss. */
 struct imb_esp {
     struct cr_esp head;
     uint8_t salt[4];
-    aes_gcm_enc_dec_t gcm_enc, gcm_dec;
-    IMB_CIPHER_MODE cipher;
-    IMB_HASH_ALG hash;
-    const void *enc_keys, *dec_keys; /* as IMB_JOB wants them */
+    union {
+        struct {
+            aes_gcm_enc_dec_t gcm_enc, gcm_dec;
+        };
+        struct {
+            const void *enc_keys, *dec_keys; /* as IMB_JOB wants them */
+        };
+    };
+    uint8_t cipher, hash; /* IMB_CIPHER_MODE, IMB_HASH_ALG */
     union {
         struct gcm_key_data gcm;
         struct imb_block_key block;
@@ -39,7 +45,7 @@ struct imb_esp {
  * packets. */
 struct imb_ctx {
     IMB_MGR *mgr;
-    struct gcm_context_data gcm;
+    uint8_t *gcm_page; /* the GCM context goes where imb_gcm_place says */
     DECLARE_ALIGNED(uint8_t nonce[IMB_CHUNK][16], 64); /* AEAD: salt | IV */
     uint8_t aad[IMB_CHUNK][16];  /* AEAD with ESN: SPI | sequence number, 64 bits */
     uint8_t tag[IMB_CHUNK][32];  /* computed while opening */
@@ -70,6 +76,8 @@ static inline const uint8_t *imb_aad(const struct imb_ctx *c, const struct cr_op
 {
     return op->esn ? c->aad[i] : op->p;
 }
+
+#define IMB_GCM_PAGE (4096 + sizeof(struct gcm_context_data))
 
 /* AES-GCM by direct calls: n operations in a row, at most IMB_CHUNK. */
 void imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n);

@@ -22,8 +22,8 @@ static void fill_keys(IMB_JOB *j, const struct imb_esp *k)
     j->enc_keys = k->enc_keys;
     j->dec_keys = k->dec_keys;
     j->key_len_in_bytes = k->head.encr->key_len;
-    j->cipher_mode = k->cipher;
-    j->hash_alg = k->hash;
+    j->cipher_mode = (IMB_CIPHER_MODE)k->cipher;
+    j->hash_alg = (IMB_HASH_ALG)k->hash;
     j->auth_tag_output_len_in_bytes = k->head.icv_len;
 }
 

@@ -115,7 +115,7 @@ static void hmac_keys(struct imb_esp *k, struct bytes key)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].id == k->head.integ->id) {
-            k->hash = rows[i].alg;
+            k->hash = (uint8_t)rows[i].alg;
             pad_state(rows[i].one_block, rows[i].block, key, 0x36, k->k.block.ipad);
             pad_state(rows[i].one_block, rows[i].block, key, 0x5c, k->k.block.opad);
         }
