@@ -56,7 +56,6 @@ struct task {
     uint8_t tries;
     bool acquire; /* held packets wait for the outcome */
     bool has_flow;
-    bool fresh;        /* TASK_CHILD_NEW: not before the SA is up on its own account */
     uint32_t child_id; /* the CHILD SA concerned; 0: none */
     uint64_t not_before;
     uint16_t ke_method; /* what the peer asked for with INVALID_KE_PAYLOAD; 0: our first */
@@ -122,7 +121,6 @@ struct ike_sa {
     bool initiator, dirty, dead, in_peers;
     bool half_open; /* counted so: a responder before the peer proved itself */
     bool nat_local, nat_remote, nat_fake, natt; /* natt: floated to UDP 4500 */
-    bool peer_silent;                           /* retransmissions ran out */
     bool told;                                  /* its end was reported already */
     bool restart;                               /* start its children again when it is gone */
     struct task *active;                        /* the task whose exchange is under way */
@@ -316,7 +314,7 @@ void tasks_fail(struct ike *e, struct ike_sa *sa, err_t reason);
 void tasks_move(struct ike *e, struct ike_sa *from, struct ike_sa *to);
 const char *task_name(enum task_kind k);
 
-/* --- cmd.c --- */
+/* --- cmd.c, initiate.c --- */
 void ike_command(struct ike *e, const struct ike_in *in);
 void waiter_add(struct ike *e, struct waiter **list, struct cmd *cmd);
 void waiters_done(struct ike *e, struct waiter **list, err_t reason);

@@ -313,6 +313,124 @@ static void peer_silent(void **state)
     finish();
 }
 
+/* RFC 7296 2.9: the packet leads the selectors; asking again joins the negotiation. */
+static void acquire(void **state)
+{
+    struct ike_in in = {.kind = IN_ACQUIRE, .conn = "conn", .child = "net"};
+    (void)state;
+    begin(NULL);
+    load(NULL, NULL, NULL, NULL);
+    in.flow_local = (struct ts){.proto = 6, .port_lo = 1000, .port_hi = 1000};
+    in.flow_remote = (struct ts){.proto = 6, .port_lo = 80, .port_hi = 80};
+    assert_true(addr_parse(&in.flow_local.lo, "10.1.0.5"));
+    assert_true(addr_parse(&in.flow_remote.lo, "10.2.0.7"));
+    in.flow_local.hi = in.flow_local.lo;
+    in.flow_remote.hi = in.flow_remote.lo;
+    for (int i = 0; i < 3; i++)
+        pair_step(&p->a, &in);
+    pair_run(p);
+    pair_step(&p->a, &in);
+    pair_run(p);
+    assert_up(1);
+    assert_int_equal(p->sent, 4);
+    assert_int_equal(p->a.acquires_failed, 0);
+    finish();
+}
+
+static void initiate_twice_and_by_name(void **state)
+{
+    (void)state;
+    begin(NULL);
+    load(NULL, NULL, NULL, NULL);
+    pair_initiate(&p->a, NULL, "net", 1);
+    pair_initiate(&p->a, "conn", NULL, 2);
+    pair_initiate(&p->a, "conn", "none", 3);
+    pair_run(p);
+    assert_int_equal(pair_result(&p->a, 1), E_OK);
+    assert_int_equal(pair_result(&p->a, 2), E_OK);
+    assert_int_equal(pair_result(&p->a, 3), R_NOT_FOUND);
+    assert_up(1);
+    finish();
+}
+
+static void v1_is_refused_by_name(void **state)
+{
+    (void)state;
+    begin(NULL);
+    struct conn *c = pair_conn(&p->a, &p->b, NULL, NULL);
+    c->version = 1;
+    pair_load(&p->a, c);
+    pair_initiate(&p->a, "conn", "net", 1);
+    assert_int_equal(pair_result(&p->a, 1), R_MAJOR_VERSION);
+    assert_string_equal(pair_event_last(&p->a, EV_REFUSED)->what, "version");
+    assert_nothing();
+    finish();
+}
+
+/* A first message made by hand: header and one payload of `type`. */
+static void send_raw(uint8_t version, uint8_t exchange, uint8_t type, uint8_t critical)
+{
+    uint8_t m[36] = {1, 2, 3, 4, 5, 6, 7, 8};
+    struct ike_in in = {.kind = IN_PACKET, .local = p->b.ep, .remote = p->a.ep};
+    m[16] = type;
+    m[17] = version;
+    m[18] = exchange;
+    m[19] = 0x08;
+    m[27] = sizeof m;
+    m[29] = critical;
+    m[31] = 8;
+    in.data = bytes_of(m, sizeof m);
+    pair_step(&p->b, &in);
+}
+
+static void hostile_first_messages(void **state)
+{
+    static const struct {
+        const char *name;
+        uint8_t version, exchange, type, critical;
+        uint8_t notify; /* 0: silence */
+    } cases[] = {
+        {"2.5: unknown critical payload", 0x20, 34, 200, 0x80, 1},
+        {"2.5: unknown payload alone lacks the others", 0x20, 34, 200, 0, 7},
+        {"2.5: newer major version", 0x30, 34, 33, 0, 5},
+        {"older major version", 0x10, 2, 1, 0, 0},
+        {"unknown SPIs", 0x20, 37, 46, 0, 0},
+        {"unknown exchange", 0x20, 99, 46, 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        print_message("%s\n", cases[i].name);
+        begin(NULL);
+        load(NULL, NULL, NULL, NULL);
+        send_raw(cases[i].version, cases[i].exchange, cases[i].type, cases[i].critical);
+        assert_int_equal(p->sent, cases[i].notify ? 1 : 0);
+        if (cases[i].notify) {
+            assert_int_equal(p->first->p[16], 41);
+            assert_int_equal(p->first->p[28 + 7], cases[i].notify);
+        }
+        assert_int_equal(pair_sas(&p->b), 0);
+        assert_true(pair_events(&p->b, EV_MSG_DROPPED) >= 1);
+        finish();
+    }
+}
+
+static void half_open_limits(void **state)
+{
+    struct ike_settings s;
+    struct ike_stats st;
+    (void)state;
+    ike_settings_default(&s);
+    s.half_open_max = 0;
+    begin(&s);
+    load(NULL, NULL, NULL, NULL);
+    pair_initiate(&p->a, "conn", "net", 1);
+    pair_run(p);
+    ike_stats_get(p->b.e, &st);
+    assert_int_equal(st.dropped[R_TOO_MANY], 1);
+    assert_int_equal(pair_sas(&p->b), 0);
+    finish();
+}
+
 int main(void)
 {
     const char *what;
@@ -329,6 +447,11 @@ int main(void)
         cmocka_unit_test(forced_encapsulation),
         cmocka_unit_test(retransmission),
         cmocka_unit_test(peer_silent),
+        cmocka_unit_test(acquire),
+        cmocka_unit_test(initiate_twice_and_by_name),
+        cmocka_unit_test(v1_is_refused_by_name),
+        cmocka_unit_test(hostile_first_messages),
+        cmocka_unit_test(half_open_limits),
     };
     if (cr_init(&what))
         return 1;

@@ -143,6 +143,22 @@ static void further_child(void **state)
     }
 }
 
+/* 1.3: INVALID_KE_PAYLOAD in CREATE_CHILD_SA; another group of the offer comes through. */
+static void invalid_ke(void **state)
+{
+    (void)state;
+    begin("aes128gcm16-x25519-ecp256");
+    pair_load(&p->b, two_children(&p->b, &p->a, "aes128gcm16-ecp256"));
+    pair_initiate(&p->a, "conn", "dmz", 2);
+    pair_run(p);
+    assert_int_equal(pair_result(&p->a, 2), E_OK);
+    command(&p->a, IN_REKEY, NULL, "net", 3);
+    pair_run(p);
+    assert_int_equal(pair_result(&p->a, 3), E_OK);
+    assert_agree(2);
+    finish();
+}
+
 static void rekey_child(void **state)
 {
     static const char *const esp[] = {"aes128gcm16", "aes128gcm16-x25519"};
@@ -451,6 +467,7 @@ int main(void)
     const char *what;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(further_child),
+        cmocka_unit_test(invalid_ke),
         cmocka_unit_test(rekey_child),
         cmocka_unit_test(rekey_ike),
         cmocka_unit_test(simultaneous_child),
