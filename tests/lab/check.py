@@ -154,7 +154,7 @@ class Check:
 
     def pytest(self, name, folder, timeout, *options, env=None):
         xml = LOGS / f"{name}.xml"
-        argv = [PYTHON, "-m", "pytest", "-v", "--junitxml", xml, "--logs", LOGS / name, f"tests/{folder}", *options]
+        argv = [PYTHON, "-m", "pytest", "-v", "-n", "3", "--junitxml", xml, "--logs", LOGS / name, f"tests/{folder}", *options]
         if self.args.only and self.args.as_test:
             argv += ["-k", self.args.only]
         status, log = self.run(name, argv, timeout, env)
