@@ -134,6 +134,8 @@ static bool take_cookie(struct ike *e, struct v2_sa *v, const struct v2_msg *m)
     struct v2_init *i = v->init;
     if (!v2_notify_find(m, N_COOKIE, &n) || payloads_find(&m->in, PL_SA))
         return false;
+    if (bytes_eq(n.data, bytes_of(i->cookie, i->cookie_len)))
+        return true; /* the network doubled it; we sent this cookie already */
     if (n.data.n > sizeof i->cookie || !again(v))
         return true;
     memcpy(i->cookie, n.data.p, n.data.n);
@@ -150,7 +152,9 @@ static bool take_group(struct ike *e, struct v2_sa *v, const struct v2_msg *m)
         return false;
     uint16_t want = get_u16(n.data.p);
     const struct alg *a = alg_find(T_KE, want, 0);
-    if (v2_offers_ke(&v->sa.conn->ike, want) && want != v->init->method) {
+    if (want == v->init->method)
+        return true; /* late or doubled: this is the group we sent meanwhile */
+    if (v2_offers_ke(&v->sa.conn->ike, want)) {
         if (again(v))
             make_ke(e, v, want);
         return true;
