@@ -5,6 +5,8 @@
 #include "ike/child.h"
 #include "ike/engine.h"
 
+#define EXPIRED_RETRY_MS 60000
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -102,7 +104,8 @@ static void quiet(struct ike *e, struct ike_sa *sa)
 void life_child_expire(struct ike *e, struct child *c, bool hard)
 {
     if (hard) {
-        c->life_ms = c->rekey_ms = UINT64_MAX;
+        c->rekey_ms = UINT64_MAX;
+        c->life_ms = e->now + EXPIRED_RETRY_MS; /* should the Delete be lost with its IKE SA */
         child_uninstall(e, c);
         task_add(e, c->sa, TASK_CHILD_DEL, c->id);
     } else if (c->state == CHILD_INSTALLED && c->rekey_soon) {

@@ -80,6 +80,8 @@ void v2_create_start(struct ike *e, struct v2_sa *v, struct task *t)
     struct refusal why;
     struct conn *conn = t->conn;
     const struct conn_child *cc = t->cc;
+    if (t->kind == TASK_CHILD_REKEY && v2_task_follow(e, v, t, child_by_id(e, t->child_id)))
+        return;
     struct child *old = t->kind == TASK_CHILD_REKEY ? to_rekey(e, v, t) : NULL;
     if (t->kind == TASK_CHILD_REKEY && !old) {
         end(e, v, replaced_already(e, t) ? E_OK : R_NOT_FOUND);

@@ -19,7 +19,9 @@ void v2_delete_child_start(struct ike *e, struct v2_sa *v, struct task *t)
 {
     struct v2_build b;
     struct child *c = child_by_id(e, t->child_id);
-    if (!c || c->sa != &v->sa) {
+    if (v2_task_follow(e, v, t, c))
+        return;
+    if (!c) {
         end(e, v);
         return;
     }
@@ -79,10 +81,10 @@ static void hand_over(struct ike *e, const struct child *c)
 
 static err_t reason_of(const struct v2_sa *v, const struct child *c)
 {
-    return c->redundant || c->state == CHILD_REKEYED  ? R_REPLACED
-           : c->life_ms == UINT64_MAX && c->dirs == 0 ? R_EXPIRED
-           : v->sa.end_reason                         ? v->sa.end_reason
-                                                      : R_OPERATOR;
+    return c->redundant || c->state == CHILD_REKEYED ? R_REPLACED
+           : c->dirs == 0                            ? R_EXPIRED
+           : v->sa.end_reason                        ? v->sa.end_reason
+                                                     : R_OPERATOR;
 }
 
 static void child_deleted(struct ike *e, struct v2_sa *v)

@@ -19,6 +19,17 @@ void v2_succeed(struct ike *e, struct v2_sa *v, struct v2_sa *next)
     tasks_move(e, &v->sa, &next->sa);
 }
 
+/* The child moved to the SA that replaces this one; what is planned for it goes there too. */
+bool v2_task_follow(struct ike *e, struct v2_sa *v, struct task *t, const struct child *c)
+{
+    if (!c || c->sa == &v->sa)
+        return false;
+    v->sa.active = NULL;
+    list_add_tail(&c->sa->tasks, &t->link);
+    sa_dirty(e, c->sa);
+    return true;
+}
+
 static struct ike_sa *undecided(struct ike *e, const struct v2_sa *v)
 {
     struct ike_sa *old = v->predecessor ? sa_by_id(e, v->predecessor) : NULL;

@@ -272,6 +272,7 @@ void v2_succeed(struct ike *e, struct v2_sa *v, struct v2_sa *next);
 /* The peer speaks of children on this SA: then it is the one that prevails, whatever we wait for.
  */
 void v2_adopt(struct ike *e, struct v2_sa *v);
+bool v2_task_follow(struct ike *e, struct v2_sa *v, struct task *t, const struct child *c);
 /* Made by the peer's rekeying while ours is under way: it may yet be the one to go. */
 bool v2_undecided(struct ike *e, const struct v2_sa *v);
 
