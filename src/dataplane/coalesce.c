@@ -64,21 +64,21 @@ static bool class_ip(struct co_row *r, const struct co_pkt *k, uint8_t *proto)
     return false;
 }
 
-static struct co_row classify(const struct co_pkt *k, const struct co_flags *may)
+/* In place: a row written piece by piece and then copied whole would wait for its own stores. */
+static void classify(struct co_row *r, const struct co_pkt *k, const struct co_flags *may)
 {
-    struct co_row r = {0};
     uint8_t proto = 0;
-    if (!class_ip(&r, k, &proto))
-        return r;
-    bool v6 = r.ip_len == 40, tcp = proto == P_TCP;
-    r.kind = tcp ? (v6 ? GSO_TCP6 : GSO_TCP4) : GSO_UDP;
+    *r = (struct co_row){0};
+    if (!class_ip(r, k, &proto))
+        return;
+    bool v6 = r->ip_len == 40, tcp = proto == P_TCP;
+    r->kind = tcp ? (v6 ? GSO_TCP6 : GSO_TCP4) : GSO_UDP;
     if (!(tcp ? (v6 ? may->tcp6 : may->tcp4) : (v6 ? may->udp6 : may->udp4)))
-        r.class = CO_PASS; /* nothing of this kind merges: its order is safe */
+        r->class = CO_PASS; /* nothing of this kind merges: its order is safe */
     else if (tcp)
-        class_tcp(&r, k->p + r.ip_len, k->n - r.ip_len);
+        class_tcp(r, k->p + r->ip_len, k->n - r->ip_len);
     else
-        class_udp(&r, k->p + r.ip_len, k->n - r.ip_len);
-    return r;
+        class_udp(r, k->p + r->ip_len, k->n - r->ip_len);
 }
 
 static inline uint64_t load64(const uint8_t *p)
@@ -132,13 +132,21 @@ static bool same_ip(const uint8_t *a, const uint8_t *b, uint32_t count)
     return (a[6] & 0x40) || get_u16(b + 4) == (uint16_t)(get_u16(a + 4) + count);
 }
 
+static bool same_words(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    for (size_t i = 0; i < n; i += 4)
+        if (csum_word32(a + i) != csum_word32(b + i))
+            return false;
+    return true;
+}
+
 /* Acknowledgment, window and options; flags were seen to before. */
 static bool same_tcp(const struct co_row *r, const uint8_t *a, const uint8_t *b)
 {
     return csum_word32(a + 8) == csum_word32(b + 8) && a[12] == b[12] &&
            csum_word16(a + 14) == csum_word16(b + 14) &&
            csum_word16(a + 18) == csum_word16(b + 18) &&
-           memcmp(a + 20, b + 20, (size_t)(r->hdr_len - r->ip_len - 20)) == 0;
+           same_words(a + 20, b + 20, r->hdr_len - r->ip_len - 20u);
 }
 
 static bool fits(const struct co_open *g, const struct co_row *head, const uint8_t *first,
@@ -156,15 +164,13 @@ static bool fits(const struct co_open *g, const struct co_row *head, const uint8
 /* The pseudo header's sum: RFC 9293 3.1, RFC 8200 8.1. */
 static uint64_t pseudo(const struct co_row *r, const uint8_t *ip, uint32_t l4_len)
 {
-    uint32_t at = r->ip_len == 40 ? 8 : 12;
-    uint8_t h[4] = {0, r->kind == GSO_UDP ? P_UDP : P_TCP};
-    put_u16(h + 2, (uint16_t)l4_len);
-    return csum_add(ip + at, r->ip_len - at, csum_word16(h) + csum_word16(h + 2));
+    uint64_t sum = htobe32((r->kind == GSO_UDP ? (uint32_t)P_UDP : (uint32_t)P_TCP) << 16 | l4_len);
+    return sum + (r->ip_len == 40 ? csum_words(ip + 8, 32) : csum_words(ip + 12, 8));
 }
 
 static bool intact(const struct co_row *r, const struct co_pkt *k)
 {
-    if (r->ip_len == 20 && csum_fold(csum_add(k->p, 20, 0)) != 0xffff)
+    if (r->ip_len == 20 && csum_fold(csum_words(k->p, 20)) != 0xffff)
         return false;
     uint32_t l4 = k->n - r->ip_len;
     return csum_fold(csum_add(k->p + r->ip_len, l4, pseudo(r, k->p, l4))) == 0xffff;
@@ -250,7 +256,7 @@ static struct gso rewrite(const struct coalesce *c, const struct co_open *g, uin
     } else {
         put_u16(p + 2, (uint16_t)g->len);
         put_u16(p + 10, 0);
-        csum_put(p + 10, (uint16_t)~csum_fold(csum_add(p, 20, 0)));
+        csum_put(p + 10, (uint16_t)~csum_fold(csum_words(p, 20)));
     }
     if (r->kind == GSO_UDP)
         put_u16(l4 + 4, (uint16_t)l4_len);
@@ -294,7 +300,7 @@ size_t coalesce(struct coalesce *c, const struct co_pkt *pkts, size_t n, const s
     c->groups = 0;
     memset(c->slot, 0, sizeof c->slot);
     for (size_t i = 0; i < n; i++) {
-        c->row[i] = classify(&pkts[i], may);
+        classify(&c->row[i], &pkts[i], may);
         place(c, pkts, i);
     }
     finish(c, pkts);

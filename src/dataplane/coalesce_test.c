@@ -61,6 +61,13 @@ static struct gk_shape random_shape(uint64_t *rng)
     return s;
 }
 
+static bool same_gso(const struct gso *a, const struct gso *b)
+{
+    return a->kind == b->kind && a->needs_csum == b->needs_csum && a->ecn == b->ecn &&
+           a->size == b->size && a->hdr_len == b->hdr_len && a->csum_start == b->csum_start &&
+           a->csum_offset == b->csum_offset;
+}
+
 /* coalesce(split(x)) is x, and its offload header what the kernel would write. */
 static void test_round_trip(void **state)
 {
@@ -80,7 +87,7 @@ static void test_round_trip(void **state)
         uint32_t whole = (s.v6 ? 40 : 20) + (s.tcp ? 20 + s.option_bytes : 8) + s.payload;
         assert_int_equal(len, whole);
         assert_memory_equal(joined, super, len);
-        assert_memory_equal(&c.group[0].gso, &g, sizeof g);
+        assert_true(same_gso(&c.group[0].gso, &g));
     }
 }
 

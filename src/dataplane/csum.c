@@ -7,6 +7,8 @@
 
 typedef uint64_t lanes __attribute__((vector_size(32)));
 
+enum { SHORT = 128 }; /* below, folding the lanes costs more than they save */
+
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE uint64_t fold33(uint64_t v)
@@ -61,7 +63,7 @@ __attribute__((target("avx2"))) static uint64_t add_avx2(const uint8_t *p, size_
 
 uint64_t csum_add(const uint8_t *p, size_t n, uint64_t sum)
 {
-    if (n < 64)
+    if (n < SHORT)
         return tail(p, n, fold33(sum));
     return __builtin_cpu_supports("avx2") ? add_avx2(p, n, sum) : csum_add_plain(p, n, sum);
 }

@@ -43,3 +43,12 @@ static inline uint64_t csum_word32(const uint8_t *p)
     memcpy(&v, p, sizeof v);
     return v;
 }
+
+/* Over n bytes that are short and known to be a multiple of four: headers, addresses. */
+static inline uint64_t csum_words(const uint8_t *p, size_t n)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i += 4)
+        sum += csum_word32(p + i);
+    return sum;
+}

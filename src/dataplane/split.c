@@ -120,23 +120,23 @@ static uint64_t put_tcp(const struct split *s, uint32_t i, uint8_t *l4)
         flags &= (uint8_t)~TCP_CWR;
     put_u32(l4 + 4, get_u32(s->pkt + s->ip_len + 4) + i * s->size);
     l4[13] = flags;
-    return csum_word32(l4 + 4) + csum_word16((const uint8_t[2]){0, flags});
+    return csum_word32(l4 + 4) + htobe16(flags);
 }
 
 void split_header(const struct split *s, uint32_t i, uint8_t *out)
 {
     uint32_t payload = split_payload_len(s, i), l4_len = s->hdr_len - s->ip_len + payload;
-    uint8_t *l4 = out + s->ip_len, len[2];
+    uint8_t *l4 = out + s->ip_len;
 
     memcpy(out, s->pkt, s->hdr_len);
     put_ip(s, i, s->hdr_len + payload, out);
-    put_u16(len, (uint16_t)l4_len);
-    uint64_t sum = s->l4_sum + csum_word16(len);
+    uint16_t len = htobe16((uint16_t)l4_len);
+    uint64_t sum = s->l4_sum + len;
     if (s->tcp) {
         sum += put_tcp(s, i, l4);
     } else {
-        memcpy(l4 + 4, len, 2);
-        sum += csum_word16(len);
+        csum_put(l4 + 4, len);
+        sum += len;
     }
     uint16_t c = (uint16_t)~csum_fold(csum_add(s->pkt + split_payload_at(s, i), payload, sum));
     if (!s->tcp && c == 0) /* RFC 768: zero means that there is none */
