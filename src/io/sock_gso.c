@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/udp.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -65,10 +66,15 @@ void sock_offload(struct sock *s, struct sock_offload *got)
                  got->gro ? ", merged datagrams received" : ", one datagram a message");
 }
 
+static inline bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+    return memcmp(&a->addr, &b->addr, sizeof a->addr) == 0 && a->port == b->port;
+}
+
 static bool same_way(const struct io_msg *a, const struct io_msg *b)
 {
-    return a->tos == b->tos && a->df == b->df && endpoint_eq(&a->remote, &b->remote) &&
-           endpoint_eq(&a->local, &b->local);
+    return a->tos == b->tos && a->df == b->df && same_endpoint(&a->remote, &b->remote) &&
+           same_endpoint(&a->local, &b->local);
 }
 
 /* Messages at the front that make one train, at most `room`; *len: its bytes. */
