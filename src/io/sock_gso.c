@@ -16,7 +16,7 @@ enum {
     TRAIN_BYTES = 65507, /* UDP over IPv4; IPv6 would take 20 more */
     TRAIN_OLD = 64,      /* UDP_MAX_SEGMENTS before Linux 6.9 */
     TRAIN_NEW = 128,
-    REST = 256, /* trains sent singly after EIO: the device is unlikely to learn it soon */
+    REST = 256, /* messages sent singly after EIO: the device is unlikely to learn it soon */
 };
 
 /* A train of n one-byte datagrams to ourselves on the loopback interface. */
