@@ -94,14 +94,24 @@ static void each(struct cr_op *ops, size_t n, bool skip_imb, void (*f)(struct cr
     }
 }
 
-void cr_seal(struct cr_esp_ctx *c, struct cr_op *ops, size_t n)
+static bool all_well(const struct cr_op *ops, size_t n)
+{
+    err_t any = E_OK;
+    for (size_t i = 0; i < n; i++)
+        any |= ops[i].status;
+    return any == E_OK;
+}
+
+bool cr_seal(struct cr_esp_ctx *c, struct cr_op *ops, size_t n)
 {
     if (!c->imb || imb_seal(c->imb, ops, n))
         each(ops, n, c->imb != NULL, ossl_esp_seal);
+    return all_well(ops, n);
 }
 
-void cr_open(struct cr_esp_ctx *c, struct cr_op *ops, size_t n)
+bool cr_open(struct cr_esp_ctx *c, struct cr_op *ops, size_t n)
 {
     if (!c->imb || imb_open(c->imb, ops, n))
         each(ops, n, c->imb != NULL, ossl_esp_open);
+    return all_well(ops, n);
 }

@@ -40,6 +40,7 @@ static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
     if (!in)
         return E_NOMEM;
     *in = (struct sa_in){.sel = c->sel,
+                         .v4 = sel_v4_received(c->sel),
                          .child = c,
                          .child_id = c->id,
                          .f = framing_of(sa),

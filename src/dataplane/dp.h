@@ -8,25 +8,38 @@
 #include "dataplane/sad.h"
 #include "dataplane/spd.h"
 
-/* A packet between the phases of a batch. */
+/*
+ * Between the phases of a batch a packet is a few words, and what packets in a row share is kept
+ * once for the run: trains of one flow or SA are the rule.
+ */
 struct in_work {
     struct dp_pkt *p;
+    uint64_t seq;
+};
+
+struct in_run {
     struct sad_slot *slot;
     struct sa_in *sa;
-    uint64_t seq;
+    uint32_t spi;
+    uint32_t n; /* packets: first those that came, then those that passed the checks */
 };
 
 struct out_work {
     struct dp_pkt *p;
-    struct sa_out *sa;
-    const struct spd_rule *rule; /* what the flow cache said, if `hit` */
+    uint32_t len; /* of the inner packet */
+    uint8_t tos;
+    bool df;
+};
+
+struct out_run {
+    struct flow flow;
     uint64_t hash;
-    size_t home; /* where the SPD's first probe begins, if not */
+    struct sa_out *sa;           /* what the flow cache said, if `hit` */
+    const struct spd_rule *rule; /* likewise */
+    size_t home;                 /* where the SPD's first probe begins, if not */
     uint32_t sa_gen;
-    uint32_t inner_len;
-    bool hit, df;
-    bool same; /* the flow of the packet before: trains of one flow are the rule */
-    struct ip_info ip;
+    uint32_t n; /* packets */
+    bool hit;
 };
 
 struct dp {
@@ -45,8 +58,10 @@ struct dp {
     struct policy *scratch; /* what dp_policy_lookup returns */
     struct cr_op ops[DP_BATCH];
     struct in_work in[DP_BATCH];
+    struct in_run in_runs[DP_BATCH];
     struct out_work out[DP_BATCH];
-    uint8_t miss[DP_BATCH]; /* indices into out: flows that the cache does not know */
+    struct out_run out_runs[DP_BATCH];
+    uint8_t miss[DP_BATCH]; /* indices into out_runs: flows that the cache does not know */
 };
 
 static inline void pkt_drop(struct dp *d, struct dp_pkt *p, err_t reason)

@@ -34,39 +34,49 @@ static bool classify(struct dp *d, struct dp_pkt *p)
     return false;
 }
 
-static size_t find_slots(struct dp *d, struct dp_pkt *const *pkts, size_t n)
+static struct in_run *new_run(struct dp *d, size_t at, uint32_t spi)
 {
-    size_t k = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct dp_pkt *p = pkts[i];
-        if (!classify(d, p))
-            continue;
-        struct sad_slot *slot = sad_slot_of(&d->sad, get_u32(p->data));
-        __builtin_prefetch(slot);
-        d->in[k++] = (struct in_work){.p = p, .slot = slot};
-    }
-    return k;
+    struct in_run *r = &d->in_runs[at];
+    *r = (struct in_run){.slot = sad_slot_of(&d->sad, spi), .spi = spi};
+    __builtin_prefetch(r->slot);
+    return r;
 }
 
-static void find_sas(struct dp *d, size_t n)
+/* Runs of one SPI; how many. An SPI of zero is IKE's marker when in UDP: classify must see it. */
+static size_t find_runs(struct dp *d, struct dp_pkt *const *pkts, size_t n)
 {
+    struct in_work *w = d->in;
+    struct in_run *r = NULL;
+    size_t runs = 0;
     for (size_t i = 0; i < n; i++) {
-        struct in_work *w = &d->in[i];
-        w->sa = w->slot->spi == get_u32(w->p->data) ? w->slot->sa : NULL;
-        if (!w->sa)
+        struct dp_pkt *p = pkts[i];
+        if (r && r->spi && p->len >= 8 && get_u32(p->data) == r->spi)
+            p->reason = E_OK;
+        else if (classify(d, p))
+            r = new_run(d, runs++, get_u32(p->data));
+        else
             continue;
-        __builtin_prefetch(w->sa);
-        __builtin_prefetch((const char *)w->sa + 64, 1);
-        __builtin_prefetch((const char *)w->sa + 128, 1);
+        r->n++;
+        (w++)->p = p;
+    }
+    return runs;
+}
+
+static void find_sas(struct dp *d, size_t runs)
+{
+    for (struct in_run *r = d->in_runs; r < d->in_runs + runs; r++) {
+        r->sa = r->slot->spi == r->spi ? r->slot->sa : NULL;
+        if (!r->sa)
+            continue;
+        __builtin_prefetch(r->sa);
+        __builtin_prefetch((const char *)r->sa + 64, 1);
+        __builtin_prefetch((const char *)r->sa + 128, 1);
     }
 }
 
 /* RFC 4303 3.4.2 and 3.4.3: everything that needs no key. */
-static err_t check(struct dp *d, struct in_work *w)
+static inline err_t check(struct dp *d, struct sa_in *sa, struct in_work *w)
 {
-    struct sa_in *sa = w->sa;
-    if (!sa)
-        return R_DP_NO_SA;
     if (sa->f.udp != w->p->udp)
         return R_DP_ENCAP;
     uint32_t fixed = (uint32_t)sa->f.hdr_len + sa->f.icv_len;
@@ -76,37 +86,45 @@ static err_t check(struct dp *d, struct in_work *w)
         return life_dead_in(d, sa);
     uint32_t low = get_u32(w->p->data + 4);
     w->seq = low;
-    if (sa->f.esn && !replay_esn(&sa->replay, low, &w->seq)) {
-        sa->replay_dropped++;
-        return R_DP_REPLAY;
-    }
-    if (!replay_check(&sa->replay, w->seq)) {
+    if ((sa->f.esn && !replay_esn(&sa->replay, low, &w->seq)) ||
+        !replay_check(&sa->replay, w->seq)) {
         sa->replay_dropped++;
         return R_DP_REPLAY;
     }
     return E_OK;
 }
 
-/* Checks all and makes the operations; work and operations stay side by side. */
-static size_t check_all(struct dp *d, size_t n)
+/* The packets of a run that may be decrypted move to d->in[k] and on, with their operations. */
+static size_t check_run(struct dp *d, struct in_run *r, const struct in_work *from, size_t k)
 {
-    size_t k = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct in_work *w = &d->in[i];
-        err_t e = check(d, w);
+    size_t before = k;
+    for (size_t i = 0; i < r->n; i++) {
+        struct in_work w = from[i];
+        err_t e = r->sa ? check(d, r->sa, &w) : R_DP_NO_SA;
         if (e) {
-            pkt_drop(d, w->p, e);
+            pkt_drop(d, w.p, e);
             continue;
         }
-        const struct framing *f = &w->sa->f;
-        d->ops[k] = (struct cr_op){.key = w->sa->key,
-                                   .p = w->p->data,
-                                   .text_len = w->p->len - f->hdr_len - f->icv_len,
-                                   .seq_hi = (uint32_t)(w->seq >> 32),
+        const struct framing *f = &r->sa->f;
+        d->ops[k] = (struct cr_op){.key = r->sa->key,
+                                   .p = w.p->data,
+                                   .text_len = w.p->len - f->hdr_len - f->icv_len,
+                                   .seq_hi = (uint32_t)(w.seq >> 32),
                                    .esn = f->esn};
-        if (i != k)
-            d->in[k] = *w;
-        k++;
+        d->in[k++] = w;
+    }
+    r->n = (uint32_t)(k - before);
+    return k;
+}
+
+static size_t check_all(struct dp *d, size_t runs)
+{
+    const struct in_work *from = d->in;
+    size_t k = 0;
+    for (struct in_run *r = d->in_runs; r < d->in_runs + runs; r++) {
+        uint32_t n = r->n;
+        k = check_run(d, r, from, k);
+        from += n;
     }
     return k;
 }
@@ -126,10 +144,10 @@ static inline bool padding_ok(const uint8_t *end, uint32_t n)
 }
 
 /* The inner packet's length within the payload; what follows it is TFC padding (RFC 4303 2.7). */
-static err_t inner_check(struct sa_in *sa, struct dp_pkt *p, uint32_t payload, uint8_t next)
+static err_t inner_parse(struct sa_in *sa, const uint8_t *inner, uint32_t payload, uint8_t next,
+                         uint32_t *len)
 {
     struct ip_info ip;
-    const uint8_t *inner = p->data + sa->f.hdr_len;
     err_t e = ip_parse(inner, payload, &ip);
     if (e)
         return R_DP_INNER;
@@ -139,12 +157,41 @@ static err_t inner_check(struct sa_in *sa, struct dp_pkt *p, uint32_t payload, u
         sa->selector_dropped++;
         return R_DP_SELECTOR; /* RFC 4301 5.2 step 4 */
     }
-    p->data += sa->f.hdr_len;
-    p->len = ip.len;
-    return tunnel_ecn_in(p->data, p->tos);
+    *len = ip.len;
+    return E_OK;
 }
 
-static err_t trailer_check(struct sa_in *sa, struct dp_pkt *p, uint32_t text_len, bool *dummy)
+/*
+ * The common case of inner_parse: one IPv4 prefix on each side, any protocol and port. Then the two
+ * addresses are one word to compare, and nothing behind the IP header matters. 0: ask inner_parse.
+ */
+static inline uint32_t inner_quick(const struct sa_in *sa, const uint8_t *inner, uint32_t payload,
+                                   uint8_t next)
+{
+    if (payload < 20 || next != NEXT_IPV4 || (inner[0] & 0xf0) != 0x40)
+        return 0;
+    uint32_t hlen = (inner[0] & 15u) * 4u, total = get_u16(inner + 2);
+    if (hlen < 20 || total < hlen || total > payload)
+        return 0;
+    return (get_u64(inner + 12) & sa->v4.mask) == sa->v4.net ? total : 0;
+}
+
+static inline err_t inner_check(struct sa_in *sa, struct dp_pkt *p, uint32_t payload, uint8_t next)
+{
+    uint8_t *inner = p->data + sa->f.hdr_len;
+    uint32_t len = inner_quick(sa, inner, payload, next);
+    if (!len) {
+        err_t e = inner_parse(sa, inner, payload, next, &len);
+        if (e)
+            return e;
+    }
+    p->data = inner;
+    p->len = len;
+    return tunnel_ecn_in(inner, p->tos);
+}
+
+static inline err_t trailer_check(struct sa_in *sa, struct dp_pkt *p, uint32_t text_len,
+                                  bool *dummy)
 {
     const uint8_t *end = p->data + sa->f.hdr_len + text_len;
     uint8_t next = end[-1];
@@ -187,9 +234,10 @@ static inline bool same_endpoint(const struct endpoint *a, const struct endpoint
 }
 
 /* RFC 4303 3.4.4: the ICV has been checked; only now the window moves. */
-static err_t commit(struct dp *d, const struct in_work *w, const struct cr_op *op, uint64_t now_ms)
+static inline err_t commit(struct dp *d, struct sa_in *sa, const struct in_work *w,
+                           const struct cr_op *op)
 {
-    struct sa_in *sa = w->sa;
+    struct dp_pkt *p = w->p;
     if (op->status) {
         sa->icv_failed += op->status == R_DP_ICV;
         return op->status;
@@ -202,36 +250,30 @@ static err_t commit(struct dp *d, const struct in_work *w, const struct cr_op *o
         return R_DP_REPLAY;
     }
     /* an old packet delayed on the former path says nothing about where the peer is now */
-    if (sa->f.udp && newest && !same_endpoint(&sa->remote, &w->p->remote))
-        tell_moved(d, sa, w->p);
+    if (newest && sa->f.udp && !same_endpoint(&sa->remote, &p->remote))
+        tell_moved(d, sa, p);
     if (sa->announce)
         tell_first(d, sa);
     sa->life.packets++;
-    sa->last_ms = now_ms;
     bool dummy = false;
-    err_t e = trailer_check(sa, w->p, op->text_len, &dummy);
+    err_t e = trailer_check(sa, p, op->text_len, &dummy);
     if (!e && !dummy)
-        sa->life.bytes += w->p->len;
+        sa->life.bytes += p->len;
     if (life_due(&sa->life, sa->life.packets))
         life_reached_in(d, sa);
     if (!e)
-        w->p->verdict = dummy ? DP_DROP : DP_TO_HOST;
+        p->verdict = dummy ? DP_DROP : DP_TO_HOST;
     return e;
 }
 
-void esp_in_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms)
+static void commit_run(struct dp *d, const struct in_run *r, size_t at, uint64_t now_ms)
 {
-    size_t k = find_slots(d, pkts, n);
-    if (!k)
-        return;
-    find_sas(d, k);
-    k = check_all(d, k);
-    cr_open(d->crypto, d->ops, k);
-    uint64_t packets = 0, bytes = 0;
-    for (size_t i = 0; i < k; i++) {
+    struct sa_in *sa = r->sa;
+    uint64_t taken = sa->life.packets, packets = 0, bytes = 0;
+    for (size_t i = at; i < at + r->n; i++) {
         struct dp_pkt *p = d->in[i].p;
-        p->child_id = d->in[i].sa->child_id;
-        err_t e = commit(d, &d->in[i], &d->ops[i], now_ms);
+        p->child_id = sa->child_id;
+        err_t e = commit(d, sa, &d->in[i], &d->ops[i]);
         if (e) {
             pkt_drop(d, p, e);
         } else if (p->verdict == DP_TO_HOST) {
@@ -239,6 +281,22 @@ void esp_in_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t n
             bytes += p->len;
         }
     }
+    if (sa->life.packets != taken)
+        sa->last_ms = now_ms;
     d->stats.packets_in += packets;
     d->stats.bytes_in += bytes;
+}
+
+void esp_in_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms)
+{
+    size_t at = 0, runs = find_runs(d, pkts, n);
+    if (!runs)
+        return;
+    find_sas(d, runs);
+    cr_open(d->crypto, d->ops, check_all(d, runs));
+    for (const struct in_run *r = d->in_runs; r < d->in_runs + runs; r++) {
+        if (r->n)
+            commit_run(d, r, at, now_ms);
+        at += r->n;
+    }
 }

@@ -47,14 +47,17 @@ static inline bool replay_check(const struct replay *r, uint64_t seq)
     return !(r->bits[seq >> 6 & r->word_mask] >> (seq & 63) & 1);
 }
 
-void replay_advance(struct replay *r, uint64_t seq); /* seq > top: clears what comes into view */
+/* seq > top, in another word: clears what comes into view. */
+void replay_advance(struct replay *r, uint64_t seq);
 
 /* Marks a number whose packet was authentic. False: another packet of the same batch had it. */
 static inline bool replay_commit(struct replay *r, uint64_t seq)
 {
     if (!replay_check(r, seq))
         return false;
-    if (seq > r->top)
+    if ((seq ^ r->top) < 64)
+        r->top = seq > r->top ? seq : r->top;
+    else if (seq > r->top)
         replay_advance(r, seq);
     if (r->window)
         r->bits[seq >> 6 & r->word_mask] |= 1ull << (seq & 63);

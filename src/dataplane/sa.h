@@ -40,7 +40,10 @@ struct sa_in {
     struct endpoint remote; /* UDP: where the peer is thought to be */
     /* third */
     uint64_t own_bits[REPLAY_INLINE];
-    uint64_t replay_dropped, icv_failed, selector_dropped;
+    struct sel_v4 v4; /* instead of `sel`, where that is possible */
+    uint64_t replay_dropped, icv_failed;
+    /* fourth */
+    uint64_t selector_dropped;
     struct endpoint noted; /* the last address told by NOTE_MOVED */
     struct endpoint local;
 } __attribute__((aligned(64)));

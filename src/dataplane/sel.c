@@ -48,6 +48,24 @@ struct sel_set *sel_set_new(const struct ts_list *local, const struct ts_list *r
     return s;
 }
 
+/* False: not one whole IPv4 prefix with nothing else asked. */
+static bool v4_prefix(const struct sel *s, uint32_t *mask)
+{
+    uint32_t wide = (uint32_t)(s->lo[1] ^ s->hi[1]);
+    *mask = ~wide;
+    return s->family == 4 && !s->proto && s->any_port && (wide & (wide + 1)) == 0 &&
+           (s->lo[1] & wide) == 0;
+}
+
+struct sel_v4 sel_v4_received(const struct sel_set *s)
+{
+    uint32_t local, remote;
+    if (s->nl != 1 || s->nr != 1 || !v4_prefix(&s->s[0], &local) || !v4_prefix(&s->s[1], &remote))
+        return (struct sel_v4){.mask = 0, .net = 1};
+    return (struct sel_v4){.mask = (uint64_t)remote << 32 | local,
+                           .net = s->s[1].lo[1] << 32 | s->s[0].lo[1]};
+}
+
 static bool side_match(const struct sel *s, size_t n, const uint64_t a[2], uint16_t port,
                        uint64_t meta)
 {

@@ -37,6 +37,14 @@ struct sel_set {
 };
 
 struct sel_set *sel_set_new(const struct ts_list *local, const struct ts_list *remote) must_use;
+
+/* Two words in place of a set of one IPv4 prefix on each side, of any protocol and port, for a
+ * packet received: its source and destination as one number in network order. */
+struct sel_v4 {
+    uint64_t mask, net; /* addresses & mask == net; never true where a set is not of that kind */
+};
+struct sel_v4 sel_v4_received(const struct sel_set *s);
+
 bool sel_set_match_any(const struct sel_set *s, const struct flow *f);
 bool sel_set_match_any_received(const struct sel_set *s, const struct flow *f);
 
