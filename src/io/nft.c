@@ -19,6 +19,10 @@ struct nft_guard {
     struct nft_ctx *ctx;
     char tun[IF_NAMESIZE];
     struct nft_guard_settings set; /* its tun is the one above */
+    bool loaded;                   /* the table holds `hosts` and `rest` */
+    struct nft_hosts hosts;
+    struct nft_pair *rest;
+    size_t rest_count;
 };
 
 /*
@@ -113,10 +117,11 @@ struct nft_guard *nft_guard_open(const struct nft_guard_settings *s, struct io_e
     return g;
 }
 
-err_t nft_guard_set(struct nft_guard *g, const struct nft_pair *rows, size_t n,
-                    struct io_error *err)
+/* Replaces the whole table. */
+static err_t set_all(struct nft_guard *g, const struct nft_hosts *hosts,
+                     const struct nft_pair *rows, size_t n, struct io_error *err)
 {
-    struct nft_rules r = {g->tun, g->set.mark, g->set.port, g->set.port_natt, 0, 0};
+    struct nft_rules r = {g->tun, g->set.mark, g->set.port, g->set.port_natt, 0, 0, hosts};
     struct guard_boxes pass = {0}, drop = {0};
     struct buf text = {0};
 
@@ -136,6 +141,69 @@ out:
     guard_boxes_free(&pass);
     guard_boxes_free(&drop);
     return e;
+}
+
+static bool pair_eq(const struct nft_pair *a, const struct nft_pair *b)
+{
+    return addr_eq(&a->local_lo, &b->local_lo) && addr_eq(&a->local_hi, &b->local_hi) &&
+           addr_eq(&a->remote_lo, &b->remote_lo) && addr_eq(&a->remote_hi, &b->remote_hi) &&
+           a->proto == b->proto && a->pass == b->pass && a->local_port_lo == b->local_port_lo &&
+           a->local_port_hi == b->local_port_hi && a->remote_port_lo == b->remote_port_lo &&
+           a->remote_port_hi == b->remote_port_hi;
+}
+
+/* True when hosts alone differ and the kernel took the difference: somebody may have flushed it. */
+static bool set_difference(struct nft_guard *g, const struct nft_hosts *hosts,
+                           const struct nft_pair *rows, size_t n)
+{
+    struct buf text = {0};
+    if (!g->loaded || n != g->rest_count || hosts->groups != g->hosts.groups)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!pair_eq(&rows[i], &g->rest[i]))
+            return false;
+    nft_hosts_diff(&g->hosts, hosts, &text);
+    bool ok = !text.err && (text.n == 0 || run(g, buf_str(&text), "change the guard", NULL) == 0);
+    buf_free(&text);
+    return ok;
+}
+
+/* Takes rows and hosts over. */
+static void remember(struct nft_guard *g, struct nft_hosts *hosts, struct nft_pair *rows, size_t n)
+{
+    nft_hosts_free(&g->hosts);
+    free(g->rest);
+    g->hosts = *hosts;
+    g->rest = rows;
+    g->rest_count = n;
+    g->loaded = true;
+}
+
+err_t nft_guard_set(struct nft_guard *g, const struct nft_pair *rows, size_t n,
+                    struct io_error *err)
+{
+    struct nft_hosts hosts = {0};
+    struct nft_pair *rest = malloc((n + 1) * sizeof *rest);
+    size_t left = 0;
+    if (!rest) {
+        io_fail(err, ENOMEM, NULL, "cannot lay out %zu guard rows", n);
+        return E_NOMEM;
+    }
+    if (n)
+        memcpy(rest, rows, n * sizeof *rest);
+    err_t e = nft_hosts_take(&hosts, &g->hosts, rest, n, &left);
+    if (e)
+        io_fail(err, ENOMEM, NULL, "cannot lay out %zu guard rows", n);
+    else if (!set_difference(g, &hosts, rest, left))
+        e = set_all(g, &hosts, rest, left, err);
+    if (e) {
+        nft_hosts_free(&hosts);
+        free(rest);
+        return e;
+    }
+    struct nft_pair *fitted = realloc(rest, (left + 1) * sizeof *rest);
+    remember(g, &hosts, fitted ? fitted : rest, left);
+    return E_OK;
 }
 
 static bool find_counter(const char *text, const char *name, uint64_t *out)
@@ -167,5 +235,7 @@ void nft_guard_close(struct nft_guard *g, bool remove_table)
         (void)!run(g, "add table " NFT_TABLE "\ndelete table " NFT_TABLE "\n", "remove", NULL);
     if (g->ctx)
         nft_ctx_free(g->ctx);
+    nft_hosts_free(&g->hosts);
+    free(g->rest);
     free(g);
 }

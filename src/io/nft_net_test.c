@@ -418,6 +418,32 @@ static void test_overlapping_rows(void **state)
     nft_guard_close(g, true);
 }
 
+/* Clients come and go one by one, without the table being made anew; a flushed table comes back. */
+static void test_clients(void **state)
+{
+    (void)state;
+    struct io_error err = {""};
+    const struct hosts *h = &hosts[0];
+    const struct nft_pair rows[] = {row("10.1.0.0/16", "10.9.9.9/32"),
+                                    row("10.1.0.0/16", h->b_lan)};
+    const struct path stopped = {ns_c, ns_b, h->c, h->b_lan, 0, PORT, 20, false};
+    struct path passes = stopped;
+    passes.passes = true;
+    struct nft_guard *g = guard_with(rows, 1);
+    lab_run("nft add chain inet culvert mine");
+    try_path(h, &passes, h->c, h->b_wan);
+    assert_int_equal(nft_guard_set(g, rows, 2, &err), E_OK);
+    try_path(h, &stopped, h->c, h->b_wan);
+    assert_int_equal(nft_guard_set(g, rows, 2, &err), E_OK);
+    assert_int_equal(nft_guard_set(g, rows, 1, &err), E_OK);
+    try_path(h, &passes, h->c, h->b_wan);
+    assert_int_equal(lab_number("nft list table inet culvert | grep -c 'chain mine'"), 1);
+    lab_run("nft flush ruleset");
+    assert_int_equal(nft_guard_set(g, rows, 2, &err), E_OK);
+    try_path(h, &stopped, h->c, h->b_wan);
+    nft_guard_close(g, true);
+}
+
 static void test_refusals(void **state)
 {
     struct io_error err = {""};
@@ -447,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_unclean_exit),
         cmocka_unit_test(test_many_rows),
         cmocka_unit_test(test_overlapping_rows),
+        cmocka_unit_test(test_clients),
         cmocka_unit_test(test_refusals),
     };
     if (!lab_allowed())

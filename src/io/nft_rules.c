@@ -119,9 +119,11 @@ static void print_rules(struct buf *out, const struct direction *d, const struct
 }
 
 static void print_policies(struct buf *out, const struct direction *d,
-                           const struct guard_boxes *pass, const struct guard_boxes *drop)
+                           const struct nft_hosts *hosts, const struct guard_boxes *pass,
+                           const struct guard_boxes *drop)
 {
     print_rules(out, d, &(struct verdict){"pass_", "accept", pass});
+    nft_hosts_print_rules(hosts, d->remote, d->local, d->drop, out);
     print_rules(out, d, &(struct verdict){"", d->drop, drop});
 }
 
@@ -172,11 +174,12 @@ void nft_rules_print(const struct nft_rules *r, const struct guard_boxes *pass,
                (unsigned long long)r->out_dropped);
     print_sets(out, "pass_", pass);
     print_sets(out, "", drop);
+    nft_hosts_print_sets(r->hosts, out);
     buf_puts(out, link_local);
     print_in(r, out);
-    print_policies(out, &in, pass, drop);
+    print_policies(out, &in, r->hosts, pass, drop);
     buf_puts(out, "}\n");
     print_out(r, out);
-    print_policies(out, &out_ward, pass, drop);
+    print_policies(out, &out_ward, r->hosts, pass, drop);
     buf_puts(out, "}\n}\n");
 }

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "io/guard_boxes.h"
+#include "io/nft_hosts.h"
 
 #define NFT_TABLE "inet culvert"
 
@@ -11,6 +12,7 @@ struct nft_rules {
     uint32_t mark;
     uint16_t port, port_natt;
     uint64_t in_dropped, out_dropped; /* what the counters start with */
+    const struct nft_hosts *hosts;    /* dropped too; never NULL */
 };
 
 /* One transaction that replaces the table, whatever it held. */
