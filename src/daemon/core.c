@@ -94,6 +94,10 @@ static bool do_child(void *ctx, const struct ike_act *a)
         return child_add(c, a->sa);
     case ACT_CHILD_DIR:
         return dp_child_dir(dp, a->sa->id, (enum child_dir)a->sa->dirs) == E_OK;
+    case ACT_CHILD_QUIET:
+        dp_child_quiet(dp, a->sa->id);
+        policies_sa_del(c->pol, a->sa->id);
+        return true;
     case ACT_CHILD_DEL:
         dp_child_del(dp, a->sa->id);
         policies_sa_del(c->pol, a->sa->id);
@@ -122,12 +126,55 @@ static void do_cmd_done(void *ctx, uint32_t cmd, err_t reason, const struct even
     control_cmd_done(ctx, cmd, reason, ev);
 }
 
-void core_settle(struct core *c)
+/*
+ * Changes are applied at once, as long as they come one by one. While SAs come by the hundred,
+ * applying takes one part in APPLY_SHARE of the time: its cost grows with the number of policies,
+ * and each new SA would pay for all before it. What was not used is saved up, to APPLY_SAVED.
+ */
+#define APPLY_SHARE    50
+#define APPLY_SAVED_NS 50000000
+
+static void save_up(struct core *c, uint64_t now)
+{
+    c->apply_budget_ns += (int64_t)((now - c->apply_seen_ns) / APPLY_SHARE);
+    if (c->apply_budget_ns > APPLY_SAVED_NS)
+        c->apply_budget_ns = APPLY_SAVED_NS;
+    c->apply_seen_ns = now;
+}
+
+static void apply(struct core *c)
 {
     struct io_error err;
+    uint64_t before = uv_hrtime();
     err_t e = policies_apply(c->pol, &err);
+    c->apply_budget_ns -= (int64_t)(uv_hrtime() - before);
     if (e)
         core_say(c, EV_DAEMON_ERROR, NULL, err.text);
+}
+
+static void on_apply(uv_timer_t *t)
+{
+    core_settle(t->data);
+}
+
+static void apply_later(struct core *c)
+{
+    if (uv_is_active((uv_handle_t *)&c->apply_timer))
+        return;
+    uv_update_time(c->loop);
+    uv_timer_start(&c->apply_timer, on_apply,
+                   (uint64_t)-c->apply_budget_ns * APPLY_SHARE / 1000000 + 1, 0);
+}
+
+void core_settle(struct core *c)
+{
+    if (policies_dirty(c->pol)) {
+        save_up(c, uv_hrtime());
+        if (c->apply_budget_ns >= 0)
+            apply(c);
+        else
+            apply_later(c);
+    }
     datapath_kick(c->path);
 }
 
@@ -272,6 +319,8 @@ static err_t open_engine(struct core *c, struct io_error *err)
 
 err_t core_open(struct core *c, struct io_error *err)
 {
+    uv_timer_init(c->loop, &c->apply_timer);
+    c->apply_timer.data = c;
     c->nl = netlink_open(err);
     if (!c->nl)
         return E_SYS;
@@ -304,6 +353,8 @@ void core_close(struct core *c)
     c->names = NULL;
     if (c->path)
         datapath_close(c->path);
+    if (c->apply_timer.loop)
+        uv_close((uv_handle_t *)&c->apply_timer, NULL);
 }
 
 void core_free(struct core *c)

@@ -1,83 +1,126 @@
 /* The daemon's SPD: see policies.h. */
-#include "daemon/policies.h"
-#include "base/list.h"
-#include "daemon/routes.h"
+#include "daemon/policies_rows.h"
+#include "crypto/crypto.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-struct row {
-    struct list node;
-    uint32_t id, priority;
-    char *conn, *child;
-    enum policy_action action;
-    struct ts_list local, remote;
-    bool configured; /* by the connection or by install: stays until it is taken back */
-    bool acquire;
-    bool keep; /* stays without SA although an SA made it */
-    size_t sas;
-};
-
 struct sa_ref {
-    struct list node;
+    struct hash_node node;
     uint32_t child_id;
-    struct row *row;
+    struct policies_row *row;
 };
 
-struct policies {
-    struct policies_settings set;
-    struct dp *dp;
-    struct netlink *nl;
-    struct nft_guard *guard;
-    struct routes *routes;
-    struct list rows, refs;
-    uint32_t next_id;
-    bool dirty;
-};
+static struct policies_row *row_of(struct list *n)
+{
+    return policies_row_of(n);
+}
 
-static void row_free(struct policies *p, struct row *r)
+/* What a row is found by: configured ones by name, those that SAs made by their first selector. */
+static uint64_t name_hash(const struct policies *p, const char *conn, const char *child)
+{
+    return hash_of(&p->named, conn, strlen(conn)) * 31 + hash_of(&p->named, child, strlen(child));
+}
+
+static uint64_t selected_hash(const struct policies *p, const char *conn, const struct ts *remote)
+{
+    uint64_t h = hash_of(&p->selected, conn, strlen(conn));
+    h = h * 31 + hash_of(&p->selected, remote->lo.ip, sizeof remote->lo.ip);
+    return h * 31 + hash_of(&p->selected, remote->hi.ip, sizeof remote->hi.ip);
+}
+
+static err_t key_add(struct policies *p, struct policies_row *r)
+{
+    if (r->configured)
+        return hash_add(&p->named, &r->key_node, name_hash(p, r->conn, r->child));
+    return hash_add(&p->selected, &r->key_node, selected_hash(p, r->conn, &r->ts[r->local_count]));
+}
+
+static void key_del(struct policies *p, struct policies_row *r)
+{
+    hash_del(r->configured ? &p->named : &p->selected, &r->key_node);
+}
+
+static void row_free(struct policies *p, struct policies_row *r)
 {
     list_del(&r->node);
+    hash_del(&p->by_id, &r->id_node);
+    key_del(p, r);
     dp_hold_drop(p->dp, r->id);
-    free(r->conn);
-    free(r->child);
     free(r);
+    p->row_count--;
     p->dirty = true;
 }
 
-static struct row *row_new(struct policies *p, const char *conn, const char *child)
+static struct policies_row *row_alloc(const char *conn, const char *child,
+                                      const struct ts_list *local, const struct ts_list *remote)
 {
-    struct row *r = calloc(1, sizeof *r);
+    size_t ts = local->count + remote->count, nc = strlen(conn) + 1, nh = strlen(child) + 1;
+    struct policies_row *r = calloc(1, sizeof *r + ts * sizeof r->ts[0] + nc + nh);
     if (!r)
         return NULL;
+    char *text = (char *)&r->ts[ts];
+    r->conn = memcpy(text, conn, nc);
+    r->child = memcpy(text + nc, child, nh);
+    r->local_count = (uint16_t)local->count;
+    r->remote_count = (uint16_t)remote->count;
+    memcpy(r->ts, local->ts, local->count * sizeof r->ts[0]);
+    memcpy(r->ts + local->count, remote->ts, remote->count * sizeof r->ts[0]);
     list_init(&r->node);
-    r->conn = strdup(conn);
-    r->child = strdup(child);
-    if (!r->conn || !r->child) {
-        row_free(p, r);
+    return r;
+}
+
+/* Both lists hold at least one selector. */
+static struct policies_row *row_new(struct policies *p, const char *conn, const char *child,
+                                    const struct ts_list *local, const struct ts_list *remote,
+                                    bool configured)
+{
+    struct policies_row *r = row_alloc(conn, child, local, remote);
+    if (!r)
+        return NULL;
+    r->id = ++p->next_id;
+    r->configured = configured;
+    if (hash_add(&p->by_id, &r->id_node, hash_of(&p->by_id, &r->id, sizeof r->id))) {
+        free(r);
         return NULL;
     }
-    r->id = ++p->next_id;
+    if (key_add(p, r)) {
+        hash_del(&p->by_id, &r->id_node);
+        free(r);
+        return NULL;
+    }
     list_add_tail(&p->rows, &r->node);
+    p->row_count++;
     p->dirty = true;
     return r;
 }
 
-static struct row *row_of(struct list *n)
+static struct policies_row *row_by_id(const struct policies *p, uint32_t id)
 {
-    return container_of(n, struct row, node);
-}
-
-static struct row *row_by_id(const struct policies *p, uint32_t id)
-{
-    list_each (n, &p->rows)
-        if (row_of(n)->id == id)
-            return row_of(n);
+    uint64_t h = hash_of(&p->by_id, &id, sizeof id);
+    for (struct hash_node *n = hash_first(&p->by_id, h); n; n = hash_next(n)) {
+        struct policies_row *r = container_of(n, struct policies_row, id_node);
+        if (r->id == id)
+            return r;
+    }
     return NULL;
 }
 
-static bool named(const struct row *r, const char *conn, const char *child)
+static bool named(const struct policies_row *r, const char *conn, const char *child)
 {
     return !strcmp(r->conn, conn) && (!child || !strcmp(r->child, child));
+}
+
+/* Goes, or stays for the SAs that use it. */
+static void no_longer_configured(struct policies *p, struct policies_row *r)
+{
+    if (r->sas == 0) {
+        row_free(p, r);
+        return;
+    }
+    key_del(p, r);
+    r->configured = r->acquire = r->keep = false;
+    if (key_add(p, r))
+        return; /* out of memory: not found again, gone with its SAs */
 }
 
 /* Address selectors that say nothing until an SA exists are left to it. */
@@ -129,34 +172,34 @@ static err_t add_configured(struct policies *p, const struct conn *c, const stru
                  c->name, ch->name);
         return R_CONFIG_VALUE;
     }
-    struct row *r = row_new(p, c->name, ch->name);
+    struct policies_row *r = row_new(p, c->name, ch->name, &local, &remote, true);
     if (!r)
         return E_NOMEM;
     r->action = action_of(ch);
     r->priority = ch->priority;
-    r->local = local;
-    r->remote = remote;
-    r->configured = true;
     r->acquire = r->action == POL_PROTECT && (ch->start_action & (START_TRAP | START_START));
     return E_OK;
 }
 
 /* Rows that SAs still use stay for them and go with the last. */
-static void unconfigure(struct policies *p, const char *conn, const char *child)
+static void unconfigure(struct policies *p, const char *conn)
 {
     list_each_safe (n, nx, &p->rows) {
-        struct row *r = row_of(n);
-        if (!named(r, conn, child))
+        struct policies_row *r = row_of(n);
+        if (!named(r, conn, NULL))
             continue;
-        r->configured = r->keep = r->acquire = false;
-        if (r->sas == 0)
+        if (r->configured)
+            no_longer_configured(p, r);
+        else if (r->sas == 0)
             row_free(p, r);
+        else
+            r->keep = false;
     }
 }
 
 err_t policies_conn_load(struct policies *p, const struct conn *c, struct io_error *err)
 {
-    unconfigure(p, c->name, NULL);
+    unconfigure(p, c->name);
     for (size_t i = 0; i < c->child_count; i++) {
         const struct conn_child *ch = &c->child[i];
         if (ch->start_action == START_NONE)
@@ -171,21 +214,25 @@ err_t policies_conn_load(struct policies *p, const struct conn *c, struct io_err
 
 void policies_conn_unload(struct policies *p, const char *conn)
 {
-    unconfigure(p, conn, NULL);
+    unconfigure(p, conn);
 }
 
-static struct row *configured_row(const struct policies *p, const char *conn, const char *child)
+static struct policies_row *configured_row(const struct policies *p, const char *conn,
+                                           const char *child)
 {
-    list_each (n, &p->rows)
-        if (row_of(n)->configured && named(row_of(n), conn, child))
-            return row_of(n);
+    uint64_t h = name_hash(p, conn, child);
+    for (struct hash_node *n = hash_first(&p->named, h); n; n = hash_next(n)) {
+        struct policies_row *r = container_of(n, struct policies_row, key_node);
+        if (named(r, conn, child))
+            return r;
+    }
     return NULL;
 }
 
 err_t policies_install(struct policies *p, const struct conn *c, const struct conn_child *ch,
                        struct io_error *err)
 {
-    struct row *r = configured_row(p, c->name, ch->name);
+    struct policies_row *r = configured_row(p, c->name, ch->name);
     if (!r) {
         err_t e = add_configured(p, c, ch, err);
         if (e)
@@ -198,25 +245,36 @@ err_t policies_install(struct policies *p, const struct conn *c, const struct co
 
 err_t policies_uninstall(struct policies *p, const char *conn, const char *child)
 {
-    struct row *found = NULL;
+    struct policies_row *found = NULL;
     list_each (n, &p->rows)
         if (row_of(n)->configured && !strcmp(row_of(n)->child, child) &&
             (!conn || !strcmp(row_of(n)->conn, conn)))
             found = row_of(n);
     if (!found)
         return R_NOT_FOUND;
-    found->configured = found->acquire = found->keep = false;
-    if (found->sas == 0)
-        row_free(p, found);
+    no_longer_configured(p, found);
     return E_OK;
 }
 
 /* --- SAs --- */
 
-static bool covers(const struct row *r, const struct child_sa *sa)
+/* Whether each selector lies within one of the row's: ts_within on the row's own arrays. */
+static bool all_within(const struct ts *outer, size_t n, const struct ts_list *inner)
 {
-    return r->action == POL_PROTECT && ts_within(&r->local, &sa->local_ts) &&
-           ts_within(&r->remote, &sa->remote_ts);
+    for (size_t i = 0; i < inner->count; i++) {
+        size_t k = 0;
+        while (k < n && !ts_contains(&outer[k], &inner->ts[i]))
+            k++;
+        if (k == n)
+            return false;
+    }
+    return true;
+}
+
+static bool covers(const struct policies_row *r, const struct child_sa *sa)
+{
+    return r->action == POL_PROTECT && all_within(r->ts, r->local_count, &sa->local_ts) &&
+           all_within(r->ts + r->local_count, r->remote_count, &sa->remote_ts);
 }
 
 static bool has_dynamic(const struct ts_conf_list *l)
@@ -227,57 +285,80 @@ static bool has_dynamic(const struct ts_conf_list *l)
     return false;
 }
 
-static struct row *row_for_sa(struct policies *p, const struct child_sa *sa, const struct conn *c)
+static struct policies_row *row_found_for_sa(const struct policies *p, const struct child_sa *sa)
 {
-    list_each (n, &p->rows)
-        if (named(row_of(n), sa->conn, sa->child) && covers(row_of(n), sa))
-            return row_of(n);
-    struct row *r = row_new(p, sa->conn, sa->child);
+    struct policies_row *r = configured_row(p, sa->conn, sa->child);
+    if (r && covers(r, sa))
+        return r;
+    uint64_t h = selected_hash(p, sa->conn, &sa->remote_ts.ts[0]);
+    for (struct hash_node *n = hash_first(&p->selected, h); n; n = hash_next(n)) {
+        r = container_of(n, struct policies_row, key_node);
+        if (named(r, sa->conn, sa->child) && covers(r, sa))
+            return r;
+    }
+    return NULL;
+}
+
+static struct policies_row *row_for_sa(struct policies *p, const struct child_sa *sa,
+                                       const struct conn *c)
+{
+    struct policies_row *r = row_found_for_sa(p, sa);
+    if (r)
+        return r;
+    r = row_new(p, sa->conn, sa->child, &sa->local_ts, &sa->remote_ts, false);
     if (!r)
         return NULL;
     const struct conn_child *ch = c ? conn_child_find(c, sa->child) : NULL;
     r->action = POL_PROTECT;
     r->priority = ch ? ch->priority : 0;
-    r->local = sa->local_ts;
-    r->remote = sa->remote_ts;
     r->keep = ch && !has_dynamic(&ch->remote_ts);
     return r;
 }
 
 uint32_t policies_sa_add(struct policies *p, const struct child_sa *sa, const struct conn *c)
 {
+    if (!sa->local_ts.count || !sa->remote_ts.count)
+        return 0;
     struct sa_ref *ref = calloc(1, sizeof *ref);
-    struct row *r = ref ? row_for_sa(p, sa, c) : NULL;
-    if (!r) {
+    struct policies_row *r = ref ? row_for_sa(p, sa, c) : NULL;
+    uint32_t id = sa->id;
+    if (!r || hash_add(&p->refs, &ref->node, hash_of(&p->refs, &id, sizeof id))) {
         free(ref);
         return 0;
     }
-    ref->child_id = sa->id;
+    ref->child_id = id;
     ref->row = r;
     r->sas++;
-    list_add_tail(&p->refs, &ref->node);
     return r->id;
+}
+
+static struct sa_ref *ref_of(const struct policies *p, uint32_t child_id)
+{
+    uint64_t h = hash_of(&p->refs, &child_id, sizeof child_id);
+    for (struct hash_node *n = hash_first(&p->refs, h); n; n = hash_next(n)) {
+        struct sa_ref *ref = container_of(n, struct sa_ref, node);
+        if (ref->child_id == child_id)
+            return ref;
+    }
+    return NULL;
 }
 
 void policies_sa_del(struct policies *p, uint32_t child_id)
 {
-    list_each_safe (n, nx, &p->refs) {
-        struct sa_ref *ref = container_of(n, struct sa_ref, node);
-        if (ref->child_id != child_id)
-            continue;
-        struct row *r = ref->row;
-        list_del(&ref->node);
-        free(ref);
-        if (--r->sas == 0 && !r->configured && !r->keep)
-            row_free(p, r);
+    struct sa_ref *ref = ref_of(p, child_id);
+    if (!ref)
         return;
-    }
+    struct policies_row *r = ref->row;
+    hash_del(&p->refs, &ref->node);
+    free(ref);
+    if (--r->sas == 0 && !r->configured && !r->keep)
+        row_free(p, r);
 }
 
 void policies_release(struct policies *p, const char *conn, const char *child)
 {
     list_each_safe (n, nx, &p->rows) {
-        struct row *r = row_of(n);
+        struct policies_row *r = row_of(n);
         if ((conn && strcmp(r->conn, conn) != 0) || (child && strcmp(r->child, child) != 0))
             continue;
         r->keep = false;
@@ -288,160 +369,81 @@ void policies_release(struct policies *p, const char *conn, const char *child)
 
 /* --- looking in --- */
 
-static struct policy_row view_of(const struct row *r)
+/* Points into the scratch of `pp`: good for one row at a time. */
+static struct policy_row view_of(const struct policies *pp, const struct policies_row *r)
 {
+    struct policies *p = (struct policies *)pp;
+    p->local.count = r->local_count;
+    p->remote.count = r->remote_count;
+    memcpy(p->local.ts, r->ts, r->local_count * sizeof r->ts[0]);
+    memcpy(p->remote.ts, r->ts + r->local_count, r->remote_count * sizeof r->ts[0]);
     return (struct policy_row){.conn = r->conn,
                                .child = r->child,
                                .acquire = r->acquire,
                                .installed = r->configured,
                                .shunt = r->action != POL_PROTECT,
                                .action = r->action,
-                               .local = &r->local,
-                               .remote = &r->remote,
+                               .local = &p->local,
+                               .remote = &p->remote,
                                .sas = r->sas};
 }
 
 bool policies_get(const struct policies *p, uint32_t id, struct policy_row *out)
 {
-    const struct row *r = row_by_id(p, id);
+    const struct policies_row *r = row_by_id(p, id);
     if (r)
-        *out = view_of(r);
+        *out = view_of(p, r);
     return r != NULL;
 }
 
 uint32_t policies_id_of(const struct policies *p, const char *conn, const char *child)
 {
-    list_each (n, &p->rows)
-        if (named(row_of(n), conn, child))
-            return row_of(n)->id;
-    return 0;
+    const struct policies_row *r = conn && child ? configured_row(p, conn, child) : NULL;
+    return r ? r->id : 0;
 }
 
 void policies_each(const struct policies *p, policies_fn *fn, void *ctx)
 {
     list_each (n, &p->rows) {
-        struct policy_row v = view_of(row_of(n));
+        struct policy_row v = view_of(p, row_of(n));
         fn(ctx, &v);
     }
 }
 
-/* --- carrying out --- */
-
-static size_t row_count(const struct policies *p)
+bool policies_dirty(const struct policies *p)
 {
-    size_t n = 0;
-    list_each (it, &p->rows)
-        n++;
-    return n;
-}
-
-static struct policy *view_make(const struct policies *p, size_t n)
-{
-    struct policy *v = calloc(n ? n : 1, sizeof *v), *at = v;
-    if (!v)
-        return NULL;
-    list_each (it, &p->rows) {
-        const struct row *r = row_of(it);
-        *at++ = (struct policy){.id = r->id,
-                                .priority = r->priority,
-                                .action = r->action,
-                                .conn = r->conn,
-                                .child = r->child,
-                                .local = r->local,
-                                .remote = r->remote};
-    }
-    return v;
-}
-
-static bool list_within(const struct ts_list *outer, const struct ts_list *inner)
-{
-    return outer->count && inner->count && ts_within(outer, inner);
-}
-
-/* The guard needs to hear of a bypass only where a protect policy covers all of it. */
-static bool guarded(const struct policy *v, size_t n, const struct policy *x)
-{
-    if (x->action == POL_PROTECT)
-        return true;
-    if (x->action == POL_DROP)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (v[i].action == POL_PROTECT && list_within(&v[i].local, &x->local) &&
-            list_within(&v[i].remote, &x->remote))
-            return true;
-    return false;
-}
-
-static struct nft_pair pair_of(const struct ts *l, const struct ts *r, bool pass)
-{
-    return (struct nft_pair){.local_lo = l->lo,
-                             .local_hi = l->hi,
-                             .remote_lo = r->lo,
-                             .remote_hi = r->hi,
-                             .proto = l->proto ? l->proto : r->proto,
-                             .local_port_lo = l->port_lo,
-                             .local_port_hi = l->port_hi,
-                             .remote_port_lo = r->port_lo,
-                             .remote_port_hi = r->port_hi,
-                             .pass = pass};
-}
-
-/* Counts them when `out` is NULL. */
-static size_t pairs_of(const struct policy *v, struct nft_pair *out)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < v->local.count; i++) {
-        for (size_t j = 0; j < v->remote.count; j++) {
-            const struct ts *l = &v->local.ts[i], *r = &v->remote.ts[j];
-            if (l->lo.family != r->lo.family || (l->proto && r->proto && l->proto != r->proto))
-                continue;
-            if (out)
-                out[n] = pair_of(l, r, v->action == POL_BYPASS);
-            n++;
-        }
-    }
-    return n;
-}
-
-static err_t guard_apply(struct policies *p, const struct policy *v, size_t n, struct io_error *err)
-{
-    size_t pairs = 0, at = 0;
-    for (size_t i = 0; i < n; i++)
-        pairs += pairs_of(&v[i], NULL);
-    struct nft_pair *rows = calloc(pairs ? pairs : 1, sizeof *rows);
-    if (!rows)
-        return E_NOMEM;
-    for (size_t i = 0; i < n; i++)
-        if (guarded(v, n, &v[i]))
-            at += pairs_of(&v[i], rows + at);
-    err_t e = nft_guard_set(p->guard, rows, at, err);
-    free(rows);
-    return e;
-}
-
-err_t policies_apply(struct policies *p, struct io_error *err)
-{
-    if (!p->dirty)
-        return E_OK;
-    size_t n = row_count(p);
-    struct policy *v = view_make(p, n);
-    snprintf(err->text, sizeof err->text, "out of memory");
-    if (!v)
-        return E_NOMEM;
-    /* closed before open: the guard knows a new policy before routes could lead elsewhere */
-    err_t e = guard_apply(p, v, n, err);
-    if (!e)
-        e = dp_policies_set(p->dp, v, n);
-    if (!e)
-        e = routes_set(p->routes, v, n, err);
-    free(v);
-    p->dirty = e != E_OK;
-    return e;
+    return p->dirty;
 }
 
 bool policies_guard_counters(struct policies *p, uint64_t *in_dropped, uint64_t *out_dropped)
 {
     return nft_guard_counters(p->guard, in_dropped, out_dropped);
+}
+
+static err_t tables_init(struct policies *p)
+{
+    struct hash *const tables[] = {&p->by_id, &p->named, &p->selected, &p->refs};
+    uint64_t key[2];
+    cr_random(key, sizeof key);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (hash_init(tables[i], key))
+            return E_NOMEM;
+    return E_OK;
+}
+
+/* After the rows: each takes itself out. */
+static void tables_fini(struct policies *p)
+{
+    size_t i;
+    struct hash_node *n;
+    while (p->refs.count && (n = hash_begin(&p->refs, &i))) {
+        hash_del(&p->refs, n);
+        free(container_of(n, struct sa_ref, node));
+    }
+    hash_fini(&p->by_id);
+    hash_fini(&p->named);
+    hash_fini(&p->selected);
+    hash_fini(&p->refs);
 }
 
 struct policies *policies_open(const struct policies_settings *s, struct dp *dp, struct netlink *nl,
@@ -453,7 +455,10 @@ struct policies *policies_open(const struct policies_settings *s, struct dp *dp,
         return NULL;
     *p = (struct policies){.set = *s, .dp = dp, .nl = nl};
     list_init(&p->rows);
-    list_init(&p->refs);
+    if (tables_init(p)) {
+        policies_close(p);
+        return NULL;
+    }
     p->routes = routes_new(nl, s->table, s->ifindex);
     p->guard = nft_guard_open(&s->guard, err);
     p->dirty = true; /* rows that a crash left are replaced */
@@ -467,12 +472,9 @@ void policies_close(struct policies *p)
 {
     if (!p)
         return;
-    list_each_safe (n, nx, &p->refs) {
-        list_del(n);
-        free(container_of(n, struct sa_ref, node));
-    }
     list_each_safe (n, nx, &p->rows)
         row_free(p, row_of(n));
+    tables_fini(p);
     routes_free(p->routes);
     netlink_rules_del(p->nl, p->set.table, p->set.guard.mark, p->set.priority);
     if (p->guard)

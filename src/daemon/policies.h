@@ -50,10 +50,15 @@ struct policy_row {
     const struct ts_list *local, *remote;
     size_t sas;
 };
+/* What `out` points to is good until the next look at a row. */
 bool policies_get(const struct policies *p, uint32_t id, struct policy_row *out);
 uint32_t policies_id_of(const struct policies *p, const char *conn, const char *child);
 typedef void policies_fn(void *ctx, const struct policy_row *row);
 void policies_each(const struct policies *p, policies_fn *fn, void *ctx);
-/* Applies what changed since the last call to data plane, routes and guard. */
+/*
+ * Applies what changed since the last call to data plane, routes and guard. Costs time with the
+ * number of rows: while SAs come by the hundred, call it from time to time only.
+ */
 err_t policies_apply(struct policies *p, struct io_error *err) must_use;
+bool policies_dirty(const struct policies *p);
 bool policies_guard_counters(struct policies *p, uint64_t *in_dropped, uint64_t *out_dropped);

@@ -14,11 +14,21 @@ struct table {
     size_t n, cap;
 };
 
+/* What netlink_local_in said: many policies have the same few local selectors. */
+#define KNOWN_MAX 16
+
+struct known {
+    struct addr lo, hi, src;
+    bool found;
+};
+
 struct routes {
     struct netlink *nl;
     uint32_t id;
     int ifindex;
     struct table now;
+    struct known known[KNOWN_MAX]; /* of one routes_set: addresses come and go */
+    size_t known_count;
 };
 
 /* More prefixes than a range can need: 2 * 128. */
@@ -68,13 +78,30 @@ static err_t add_range(struct table *t, const struct ts *ts, const struct addr *
     return e;
 }
 
+static bool local_in(struct routes *rt, const struct ts *l, struct addr *src)
+{
+    struct known now = {.lo = l->lo, .hi = l->hi};
+    for (size_t i = 0; i < rt->known_count; i++) {
+        const struct known *k = &rt->known[i];
+        if (addr_eq(&k->lo, &l->lo) && addr_eq(&k->hi, &l->hi)) {
+            *src = k->src;
+            return k->found;
+        }
+    }
+    now.found = netlink_local_in(rt->nl, &l->lo, &l->hi, rt->ifindex, &now.src);
+    *src = now.src;
+    if (rt->known_count < KNOWN_MAX)
+        rt->known[rt->known_count++] = now;
+    return now.found;
+}
+
 /* The gateway's own address on the protected side, so that its own packets match the selectors. */
 static struct addr source_for(struct routes *rt, const struct policy *p, uint8_t family)
 {
     struct addr src = {0};
     for (size_t i = 0; i < p->local.count; i++) {
         const struct ts *l = &p->local.ts[i];
-        if (l->lo.family == family && netlink_local_in(rt->nl, &l->lo, &l->hi, rt->ifindex, &src))
+        if (l->lo.family == family && local_in(rt, l, &src))
             return src;
     }
     return (struct addr){0};
@@ -178,6 +205,7 @@ err_t routes_set(struct routes *rt, const struct policy *p, size_t n, struct io_
 {
     struct table want = {0};
     err_t e = E_OK;
+    rt->known_count = 0;
     for (size_t i = 0; i < n && !e; i++)
         e = add_policy(rt, &want, &p[i]);
     if (!e) {
