@@ -6,7 +6,8 @@
  *   peers GROUP FIRST COUNT   loads peers that will call the gateway
  *   call FIRST COUNT WINDOW   brings them up, WINDOW at a time
  *   serve GROUP               loads one connection that answers anybody, as all peers together
- *   wait COUNT                until so many CHILD SAs came up since the last order
+ *   mark                      forgets the CHILD SAs that came up so far
+ *   wait COUNT                until so many CHILD SAs came up since then
  *   half COUNT                so many first messages that nobody goes on with
  *   flood COUNT WINDOW PORT   the same message with SPIs of its own each, WINDOW under way
  *   stay SECONDS              answers what comes
@@ -204,8 +205,10 @@ static bool order(struct load *l, const char *line)
     char group[32];
     unsigned a = 0, b = 0, c = 0;
     uint64_t t0 = rig_now_ms();
-    l->up = l->failed = 0;
+    bool waits = !strncmp(line, "wait ", 5);
     l->moved_ms = t0;
+    if (!waits)
+        l->up = l->failed = 0;
     if (sscanf(line, "peers %31s %u %u", group, &a, &b) == 3) {
         peers(l, group, a, b);
     } else if (sscanf(line, "serve %31s", group) == 1) {
@@ -214,6 +217,8 @@ static bool order(struct load *l, const char *line)
         call_all(l, a, b, c);
     } else if (sscanf(line, "wait %u", &a) == 1) {
         wait_for(l, a);
+    } else if (!strcmp(line, "mark")) {
+        /* the counters are at zero now */
     } else if (sscanf(line, "half %u", &a) == 1) {
         l->up = half(l, a);
     } else if (sscanf(line, "flood %u %u %u", &a, &b, &c) == 3) {
