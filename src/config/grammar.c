@@ -315,7 +315,7 @@ static bool parse_statements(struct lex *lx, const struct body *b)
 
 bool grammar_parse(struct grammar *g, const char *file, struct bytes text, struct vnode *section)
 {
-    const char *s = (const char *)text.p;
+    const char *s = text.n ? (const char *)text.p : ""; /* an empty file may come as NULL */
     struct lex lx = {g, s, s + text.n, {file, 1}};
     struct body b = {section, 1, 0};
     const char *nul = text.n ? memchr(s, 0, text.n) : NULL;
