@@ -94,9 +94,6 @@ static bool do_child(void *ctx, const struct ike_act *a)
         return child_add(c, a->sa);
     case ACT_CHILD_DIR:
         return dp_child_dir(dp, a->sa->id, (enum child_dir)a->sa->dirs) == E_OK;
-    case ACT_CHILD_QUIET:
-        dp_child_quiet(dp, a->sa->id);
-        policies_sa_del(c->pol, a->sa->id);
         return true;
     case ACT_CHILD_DEL:
         dp_child_del(dp, a->sa->id);
