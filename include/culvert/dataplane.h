@@ -33,6 +33,8 @@ void dp_spi_free(struct dp *d, uint32_t spi);
 err_t dp_child_add(struct dp *d, const struct child_sa *sa, uint64_t now_ms) must_use;
 /* Installs the direction left out by dp_child_add. */
 err_t dp_child_dir(struct dp *d, uint32_t child_id, enum child_dir dir) must_use;
+/* Stops sending on it; it receives until dp_child_del: what is under way when an SA was replaced. */
+void dp_child_quiet(struct dp *d, uint32_t child_id);
 void dp_child_del(struct dp *d, uint32_t child_id);
 err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *local,
                     const struct endpoint *remote) must_use;
@@ -119,6 +121,8 @@ struct dp_stats {
     uint64_t drops[R_COUNT];
     size_t sas, held;
 };
+/* A packet that the caller itself had to drop, so that all drops are counted in one place. */
+void dp_count_drop(struct dp *d, err_t reason);
 void dp_stats_get(const struct dp *d, struct dp_stats *out);
 
 /* Does this clear packet's flow (as selectors of local and remote) meet a protect policy? For the

@@ -94,6 +94,9 @@ static bool do_child(void *ctx, const struct ike_act *a)
         return child_add(c, a->sa);
     case ACT_CHILD_DIR:
         return dp_child_dir(dp, a->sa->id, (enum child_dir)a->sa->dirs) == E_OK;
+    case ACT_CHILD_QUIET:
+        dp_child_quiet(dp, a->sa->id);
+        policies_sa_del(c->pol, a->sa->id);
         return true;
     case ACT_CHILD_DEL:
         dp_child_del(dp, a->sa->id);
@@ -273,11 +276,11 @@ static unsigned tun_mtu(uint32_t path)
 
 static err_t open_path(struct core *c, struct io_error *err)
 {
-    struct datapath_settings s = {.tun = c->set.tun,
-                                  .tun_mtu = tun_mtu(c->set.mtu),
-                                  .port = c->set.port,
-                                  .port_natt = c->set.port_natt,
-                                  .mark = c->set.fwmark};
+    struct lane_settings s = {.tun = c->set.tun,
+                              .tun_mtu = tun_mtu(c->set.mtu),
+                              .port = c->set.port,
+                              .port_natt = c->set.port_natt,
+                              .mark = c->set.fwmark};
     dp_settings_default(&s.dp);
     s.dp.sa_max = c->set.sa_max;
     s.dp.hold_max = c->set.hold_max;
@@ -285,7 +288,7 @@ static err_t open_path(struct core *c, struct io_error *err)
     s.dp.hold_ms = c->set.hold_ms;
     s.dp.mtu = (uint16_t)c->set.mtu;
     cr_random(s.dp.seed, sizeof s.dp.seed);
-    const struct datapath_ports ports = {c, on_ike, on_note, on_lost};
+    const struct lane_ports ports = {c, on_ike, on_note, on_lost};
     c->path = datapath_open(c->loop, &s, &ports, err);
     return c->path ? E_OK : E_SYS;
 }

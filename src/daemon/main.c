@@ -254,6 +254,7 @@ static int run(struct daemon *d)
     c->started_wall_s = clock_wall_s();
     watch_signals(d);
     core_say(c, EV_DAEMON_START, NULL, "culvertd " CULVERT_VERSION);
+    core_say(c, EV_DAEMON_IO, NULL, datapath_offloads(c->path));
     if (access(c->config_path, F_OK) == 0)
         reload(c);
     tell_ready(d);

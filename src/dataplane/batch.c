@@ -120,6 +120,11 @@ void dp_tick(struct dp *d, uint64_t now_ms)
         d->stats.drops[R_DP_HOLD] += hold_expire(&d->hold, now_ms - d->set.hold_ms);
 }
 
+void dp_count_drop(struct dp *d, err_t reason)
+{
+    d->stats.drops[reason]++;
+}
+
 void dp_stats_get(const struct dp *d, struct dp_stats *out)
 {
     *out = d->stats;
