@@ -40,7 +40,9 @@ struct ike_settings {
     uint32_t half_open_max;         /* 10000: drop first messages beyond */
     uint32_t init_limit_per_source; /* 0: off */
     uint32_t keepalive_ms;          /* 20000: NAT keepalives, RFC 3948 4 */
-    uint32_t close_delay_ms;        /* how long a deleted SA answers retransmissions: 5000 */
+    /* How long a deleted SA answers retransmissions, and a replaced CHILD SA still receives what was
+     * under way: 5000. */
+    uint32_t close_delay_ms;
     uint16_t port, port_natt;       /* ours: 500, 4500 */
     bool make_before_break;
 };
@@ -104,6 +106,7 @@ enum ike_act_kind {
     ACT_KEEPALIVE,  /* one byte 0xff from local to remote through the NAT-T socket */
     ACT_CHILD_ADD,  /* install sa; with `dirs` */
     ACT_CHILD_DIR,  /* install the direction that was left out before: sa with id and dirs only */
+    ACT_CHILD_QUIET, /* sa->id is replaced: it only receives now, until ACT_CHILD_DEL */
     ACT_CHILD_DEL,  /* remove the pair sa->id; frees its inbound SPI */
     ACT_CHILD_MOVE, /* NAT mapping changed: sa->id has new local and remote */
     ACT_SPI_FREE,   /* spi was reserved and is not used */

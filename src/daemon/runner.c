@@ -67,6 +67,7 @@ static void carry_out(struct runner *r, const struct ike_act *a)
         break;
     case ACT_CHILD_ADD:
     case ACT_CHILD_DIR:
+    case ACT_CHILD_QUIET:
     case ACT_CHILD_DEL:
     case ACT_CHILD_MOVE:
     case ACT_SPI_FREE:

@@ -193,6 +193,15 @@ err_t dp_child_dir(struct dp *d, uint32_t child_id, enum child_dir dir)
     return E_OK;
 }
 
+void dp_child_quiet(struct dp *d, uint32_t child_id)
+{
+    struct child *c = child_find(d, child_id);
+    if (!c || !c->out->active)
+        return;
+    bind_sa_del(c->bind, c->out);
+    c->out->active = false;
+}
+
 void dp_child_del(struct dp *d, uint32_t child_id)
 {
     struct child *c = child_find(d, child_id);

@@ -214,13 +214,29 @@ static void start_again(struct ike *e, struct conn *conn, const char *name)
         ike_fail(e, err);
 }
 
+/* Deletes may come in any order, so a chain of rekeyings stays linked: whom this one replaced is
+ * replaced by its own successor, if any. */
+static void unlink_successor(const struct ike *e, const struct child *c)
+{
+    struct child *old = c->replaces ? child_by_id(e, c->replaces) : NULL;
+    struct child *next = c->successor ? child_by_id(e, c->successor) : NULL;
+    if (old && old->successor == c->id)
+        old->successor = c->successor;
+    if (next && next->replaces == c->id)
+        next->replaces = c->replaces;
+}
+
 void child_remove(struct ike *e, struct child *c, err_t reason)
 {
     bool again = starts_again(e, c, reason);
-    child_uninstall(e, c);
+    if (reason == R_REPLACED && c->dirs)
+        linger_add(e, c->id, c->spi_in);
+    else
+        child_uninstall(e, c);
     if (!c->redundant && c->state != CHILD_REKEYED)
         ike_event(e, EV_CHILD_DOWN, c->sa, c)->reason = reason;
     waiters_done(e, &c->gone, E_OK);
+    unlink_successor(e, c);
     list_del(&c->link);
     hash_del(&e->children, &c->id_node);
     e->stats.children--;

@@ -222,7 +222,7 @@ static bool rekey_children(struct ike *e, struct ike_sa *sa, const struct ike_in
     bool any = false;
     list_each (it, &sa->children) {
         struct child *c = container_of(it, struct child, link);
-        if (!named_child(c, in) || c->state != CHILD_INSTALLED)
+        if (!named_child(c, in) || c->state != CHILD_INSTALLED || c->redundant)
             continue;
         c->rekey_soon = true;
         struct task *t = task_add(e, sa, TASK_CHILD_REKEY, c->id);
@@ -293,6 +293,7 @@ static err_t shut_down(struct ike *e, struct cmd *cmd)
         cmd_unref(e, e->shutdown);
     e->shutdown = cmd;
     e->stopping = true;
+    linger_flush(e);
     e->shutdown_ms = e->now + SHUTDOWN_WAIT_MS;
     list_each_safe (it, nx, &e->sas) {
         struct ike_sa *sa = container_of(it, struct ike_sa, all);

@@ -44,6 +44,7 @@ static void tables_fini(struct ike *e)
 
 static void lists_init(struct ike *e)
 {
+    list_init(&e->lingering);
     list_init(&e->sas);
     list_init(&e->conns);
     list_init(&e->shared);
@@ -87,6 +88,7 @@ void ike_free(struct ike *e)
     for (struct ike_timer *t; (t = heap_first(&e->heap));)
         sa_drop(e, container_of(t, struct ike_sa, timer), R_SHUTDOWN);
     sa_bury(e);
+    linger_flush(e);
     cmd_unref(e, e->shutdown);
     conns_fini(e);
     shared_clear(e);
@@ -235,6 +237,7 @@ err_t ike_step(struct ike *e, const struct ike_in *in, struct ike_out *out)
     e->evidence = NULL;
     take(e, in);
     timers(e);
+    linger_tick(e);
     settle(e);
     ike_shutdown_check(e);
     settle(e);
@@ -244,6 +247,8 @@ err_t ike_step(struct ike *e, const struct ike_in *in, struct ike_out *out)
         out->wake_ms = first->at > e->now ? first->at : e->now + 1;
     if (e->stopping && e->shutdown && e->shutdown_ms < out->wake_ms)
         out->wake_ms = e->shutdown_ms;
+    if (linger_at(e) < out->wake_ms)
+        out->wake_ms = linger_at(e);
     e->out = NULL;
     return e->err;
 }

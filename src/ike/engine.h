@@ -182,6 +182,7 @@ struct ike {
 
     struct hash by_spi, by_id, by_peer, children, entries, remotes, owners, sources, inits;
     struct ike_heap heap;
+    struct list lingering; /* replaced CHILD SAs that still receive, oldest first: linger.c */
     struct list sas, conns, shared, wild_shared, wild_conns, graveyard;
     struct ike_sa *dirty;
     uint32_t next_ike, next_child, next_conn, next_exch;
@@ -277,6 +278,12 @@ struct child *child_by_spi_out(const struct ike_sa *sa, uint32_t spi);
 struct child *child_by_config(const struct ike_sa *sa, const char *name);
 void child_paths_set(struct ike *e, struct ike_sa *sa);
 bool child_stats_get(const struct ike *e, const struct child *c, struct child_stats *out);
+
+/* --- linger.c --- */
+void linger_add(struct ike *e, uint32_t child_id, uint32_t spi_in);
+uint64_t linger_at(const struct ike *e); /* when the first is over */
+void linger_tick(struct ike *e);
+void linger_flush(struct ike *e);
 
 /* --- lookup.c: connections --- */
 err_t conn_load(struct ike *e, struct conn *c) must_use;

@@ -35,7 +35,8 @@ struct side {
     struct endpoint ep;
     uint64_t rng;
     uint32_t next_spi;
-    int spis; /* reserved or installed */
+    int spis;  /* reserved or installed */
+    int quiet; /* replaced, and receiving what is late */
     uint64_t wake;
     struct pair_child child[PAIR_CHILDREN];
     size_t child_count;

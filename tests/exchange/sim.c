@@ -181,6 +181,15 @@ static void child_dir(struct sim *s, struct sim_node *n, const struct child_sa *
     c->dirs |= sa->dirs;
 }
 
+static void child_quiet(struct sim *s, struct sim_node *n, uint32_t id)
+{
+    struct sim_child *c = child_by_id(n, id);
+    if (!c || c->quiet)
+        sim_fail(s, "CHILD SA %u silenced twice or unknown", id);
+    else
+        c->quiet = true;
+}
+
 static void child_del(struct sim *s, struct sim_node *n, uint32_t id)
 {
     struct sim_child *c = child_by_id(n, id);
@@ -197,7 +206,8 @@ static struct sim_child *sender(struct sim_node *n)
 {
     struct sim_child *best = NULL;
     for (size_t i = 0; i < n->children; i++)
-        if ((n->child[i].dirs & DIR_OUT) && (!best || n->child[i].out_order > best->out_order))
+        if ((n->child[i].dirs & DIR_OUT) && !n->child[i].quiet &&
+            (!best || n->child[i].out_order > best->out_order))
             best = &n->child[i];
     return best;
 }
@@ -208,7 +218,9 @@ static void esp_send(struct sim *s, int from)
     if (!c || s->net.cut)
         return;
     s->esp_sent++;
-    struct sim_item *it = push(s, IT_ESP, !from, s->now_ms + s->net.latency_min_ms);
+    uint32_t min = s->net.latency_min_ms, max = s->net.esp_latency_max_ms;
+    uint64_t at = s->now_ms + min + (max > min ? sim_random(s, max - min) : 0);
+    struct sim_item *it = push(s, IT_ESP, !from, at);
     it->spi = c->spi_out;
     memcpy(it->key, c->key_out, sizeof it->key);
 }
@@ -318,6 +330,9 @@ static void carry_out(struct sim *s, int node, const struct ike_act *a)
         break;
     case ACT_CHILD_DIR:
         child_dir(s, n, a->sa);
+        break;
+    case ACT_CHILD_QUIET:
+        child_quiet(s, n, a->sa->id);
         break;
     case ACT_CHILD_DEL:
         child_del(s, n, a->sa->id);

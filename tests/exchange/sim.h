@@ -12,6 +12,7 @@ enum { A, B, NODES };
 struct sim_net {
     unsigned loss_pct, dup_pct;
     uint32_t latency_min_ms, latency_max_ms; /* a random one in between: reordering */
+    uint32_t esp_latency_max_ms;             /* more than latency_min_ms: ESP comes late */
     bool nat;                                /* A is behind a NAT */
     bool cut;                                /* nothing passes */
     int drop_index;                          /* drops this message, counted from 0; -1: none */
@@ -20,8 +21,8 @@ struct sim_net {
 struct sim_child {
     uint32_t id, spi_in, spi_out;
     uint8_t dirs;
-    uint64_t out_order; /* when its outbound direction was installed */
-    bool announced, replaces;
+    uint64_t out_order;              /* when its outbound direction was installed */
+    bool announced, replaces, quiet; /* quiet: replaced, receives what is late */
     char name[32];
     uint8_t key_in[64], key_out[64];
     uint64_t last_in_ms, packets_in;

@@ -19,17 +19,6 @@ static void end(struct ike *e, struct v2_sa *v, err_t reason)
     v2_req_end(e, v);
 }
 
-/* Back into the queue for later, keeping who waits for it. */
-static void later(struct ike *e, struct v2_sa *v, uint64_t wait_ms)
-{
-    struct task *t = v->sa.active;
-    v->sa.active = NULL;
-    t->tries++;
-    t->not_before = wait_ms ? e->now + wait_ms : 0;
-    list_add_tail(&v->sa.tasks, &t->link);
-    v2_req_end(e, v);
-}
-
 static void send_request(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 {
     struct v2_build b;
@@ -53,7 +42,7 @@ static void send_request(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 static struct child *to_rekey(struct ike *e, const struct v2_sa *v, const struct task *t)
 {
     struct child *c = child_by_id(e, t->child_id);
-    if (!c || c->sa != &v->sa || c->state != CHILD_INSTALLED)
+    if (!c || c->sa != &v->sa || c->state != CHILD_INSTALLED || c->redundant)
         return NULL;
     return c->successor && child_by_id(e, c->successor) ? NULL : c;
 }
@@ -146,7 +135,7 @@ static void say_collision(struct ike *e, struct v2_sa *v, const struct child *c,
 static void settle(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct child *old)
 {
     struct child *rival = rival_of(e, x);
-    bool lose = rival && v2_we_lose(x);
+    bool lose = x->rival && v2_we_lose(x); /* it may have been replaced already */
     struct child *mine = v2_child_install(e, v, x, lose ? DIR_IN : DIR_BOTH);
     if (!mine)
         return;
@@ -200,7 +189,7 @@ static bool wants_group(struct ike *e, struct v2_sa *v, struct v2_exch *x, const
     if (n->type != N_INVALID_KE_PAYLOAD || !v2_offers_ke(x->offer, group) || t->ke_method == group)
         return false;
     t->ke_method = group;
-    later(e, v, 0);
+    v2_task_again(e, v, 0);
     return true;
 }
 
@@ -210,9 +199,9 @@ static bool busy(struct ike *e, struct v2_sa *v, const struct v2_exch *x, const 
     struct task *t = v->sa.active;
     if (n->type != N_TEMPORARY_FAILURE || t->tries >= BUSY_TRIES)
         return false;
-    if (rival_of(e, x)) /* the peer rekeyed it already */
+    if (x->rival) /* the peer rekeyed it already */
         return false;
-    later(e, v, BUSY_RETRY_MS + ike_random_below(e, BUSY_RETRY_MS));
+    v2_task_again(e, v, BUSY_RETRY_MS + ike_random_below(e, BUSY_RETRY_MS));
     return true;
 }
 
@@ -229,8 +218,7 @@ static bool gone(struct ike *e, struct v2_sa *v, const struct v2_exch *x, const 
     struct child *old = x->old_child ? child_by_id(e, x->old_child) : NULL;
     if (n->type != N_CHILD_SA_NOT_FOUND)
         return false;
-    bool replaced = rival_of(e, x) != NULL;
-    if (old && !replaced && old->state == CHILD_INSTALLED) {
+    if (old && !x->rival && old->state == CHILD_INSTALLED) {
         old->state = CHILD_DELETING;
         child_remove(e, old, R_PEER_DELETED);
         if (!child_by_config(&v->sa, x->cc->name) && !task_find_config(&v->sa, x->cc->name))
@@ -245,13 +233,13 @@ static void refused(struct ike *e, struct v2_sa *v, struct v2_exch *x, const str
     struct child *old = x->old_child ? child_by_id(e, x->old_child) : NULL;
     if (wants_group(e, v, x, n) || busy(e, v, x, n) || gone(e, v, x, n))
         return;
-    if (!rival_of(e, x))
+    if (!x->rival)
         v2_child_refused(e, v, x, n);
     if (old) { /* another attempt before its life ends */
         old->rekey_soon = false;
         old->rekey_ms = e->now + REKEY_RETRY_MS + ike_random_below(e, REKEY_RETRY_MS);
     }
-    end(e, v, rival_of(e, x) ? E_OK : v2_reason_of(n->type));
+    end(e, v, x->rival ? E_OK : v2_reason_of(n->type));
 }
 
 static err_t read_answer(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct bytes *peer,

@@ -28,7 +28,7 @@ static void not_found(struct ike *e, struct v2_sa *v, uint32_t spi)
 
 static bool being_deleted(const struct v2_sa *v, const struct child *c)
 {
-    return c->state != CHILD_INSTALLED ||
+    return c->state != CHILD_INSTALLED || c->redundant ||
            (task_is(v->sa.active, TASK_CHILD_DEL) && v->sa.active->child_id == c->id);
 }
 

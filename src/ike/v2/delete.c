@@ -150,19 +150,12 @@ size_t v2_delete_children(struct ike *e, struct v2_sa *v, const struct del *d, u
 /* 2.25.2: a Delete of the IKE SA ends whatever we were at with it. */
 void v2_delete_ike(struct ike *e, struct v2_sa *v, err_t reason)
 {
-    struct ike_sa *next = v->successor ? sa_by_id(e, v->successor) : NULL;
+    struct ike_sa *next = v2_bequeath(e, v);
     if (next && v->state == V2_UP) {
-        struct task *t = v->sa.active;
-        v->sa.active = NULL;
-        if (t)
-            task_done(e, &v->sa, t, E_OK);
-        v->sa.told = true;
-        reason = R_REPLACED;
-    }
-    if (next && next->state == SA_ESTABLISHED && v->state == V2_UP) {
-        v2_succeed(e, v, v2_of(next));
         struct event *ev = ike_event(e, EV_IKE_REKEYED, next, NULL);
         ev->number = v->sa.id;
+        v->sa.told = true;
+        reason = R_REPLACED;
     }
     sa_close(e, &v->sa, v->state == V2_REKEYED ? R_REPLACED : reason);
 }

@@ -93,11 +93,8 @@ void v2_info_response(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     struct notify n;
     struct task *t = v->sa.active;
     if (task_is(t, TASK_CHILD_DEL) && v2_error_of(x->msg, &n) == N_TEMPORARY_FAILURE &&
-        t->tries++ < BUSY_TRIES) {
-        v->sa.active = NULL;
-        t->not_before = e->now + 1000 + ike_random_below(e, 1000);
-        list_add_tail(&v->sa.tasks, &t->link);
-        v2_req_end(e, v);
+        t->tries < BUSY_TRIES) {
+        v2_task_again(e, v, 1000 + ike_random_below(e, 1000));
         return;
     }
     if (v->state == V2_DELETING || task_is(t, TASK_CHILD_DEL)) {

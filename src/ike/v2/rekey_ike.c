@@ -30,6 +30,45 @@ bool v2_task_follow(struct ike *e, struct v2_sa *v, struct task *t, const struct
     return true;
 }
 
+/* The SA that all of this one's rekeyings led to; NULL: none, or it is gone. */
+static struct ike_sa *prevailing(struct ike *e, const struct v2_sa *v)
+{
+    struct ike_sa *sa = v->successor ? sa_by_id(e, v->successor) : NULL;
+    while (sa && sa->state != SA_ESTABLISHED)
+        sa = v2_of(sa)->successor ? sa_by_id(e, v2_of(sa)->successor) : NULL;
+    return sa;
+}
+
+void v2_task_again(struct ike *e, struct v2_sa *v, uint64_t wait_ms)
+{
+    struct task *t = v->sa.active;
+    const struct child *c = t->child_id ? child_by_id(e, t->child_id) : NULL;
+    struct ike_sa *next = v->state == V2_UP ? NULL : prevailing(e, v);
+    struct ike_sa *at = c ? c->sa : next ? next : &v->sa;
+    v->sa.active = NULL;
+    t->tries++;
+    t->not_before = wait_ms ? e->now + wait_ms : 0;
+    list_add_tail(&at->tasks, &t->link);
+    sa_dirty(e, at);
+    v2_req_end(e, v);
+}
+
+struct ike_sa *v2_bequeath(struct ike *e, struct v2_sa *v)
+{
+    struct task *t = v->sa.active;
+    struct ike_sa *next = prevailing(e, v);
+    if (!next)
+        return NULL;
+    if (t && (t->child_id || t->kind == TASK_CHILD_NEW)) {
+        v2_task_again(e, v, 0);
+    } else if (t) {
+        v->sa.active = NULL;
+        task_done(e, &v->sa, t, E_OK);
+    }
+    v2_succeed(e, v, v2_of(next));
+    return next;
+}
+
 static struct ike_sa *undecided(struct ike *e, const struct v2_sa *v)
 {
     struct ike_sa *old = v->predecessor ? sa_by_id(e, v->predecessor) : NULL;
@@ -46,8 +85,8 @@ void v2_adopt(struct ike *e, struct v2_sa *v)
 {
     struct ike_sa *old = undecided(e, v);
     v->predecessor = 0;
-    if (old)
-        child_move_all(e, old, &v->sa);
+    if (old) /* plans too: a Delete left behind would go down with the old SA */
+        v2_succeed(e, v2_of(old), v);
 }
 
 static void put_proposals(struct v2_build *b, const struct v2_exch *x)
@@ -191,10 +230,11 @@ static void retire(struct ike *e, struct v2_sa *v, struct v2_sa *next, bool ours
 
 /* --- our rekeying: the answer --- */
 
-static struct v2_sa *rival_of(struct ike *e, const struct v2_exch *x)
+/* The SA of the peer's rekeying, or what replaced that meanwhile. */
+static struct v2_sa *rival_of(struct ike *e, const struct v2_sa *v, const struct v2_exch *x)
 {
-    struct ike_sa *sa = x->rival ? sa_by_id(e, x->rival) : NULL;
-    return sa && sa->state == SA_ESTABLISHED ? v2_of(sa) : NULL;
+    struct ike_sa *sa = x->rival ? prevailing(e, v) : NULL;
+    return sa ? v2_of(sa) : NULL;
 }
 
 static void say_collision(struct ike *e, const struct v2_sa *v, const char *text)
@@ -214,7 +254,7 @@ static void discard(struct ike *e, struct v2_sa *loser)
 static void commit(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 {
     struct v2_sa *mine = x->job_err ? NULL : new_sa(e, v, x);
-    struct v2_sa *rival = rival_of(e, x);
+    struct v2_sa *rival = rival_of(e, v, x);
     bool lose = mine && rival && v2_we_lose(x);
     if (!mine) {
         end(e, v, R_KE_VALUE);
@@ -240,21 +280,11 @@ static void commit(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     retire(e, v, mine, true);
 }
 
-static void again(struct ike *e, struct v2_sa *v, uint64_t wait_ms)
-{
-    struct task *t = v->sa.active;
-    v->sa.active = NULL;
-    t->tries++;
-    t->not_before = wait_ms ? e->now + wait_ms : 0;
-    list_add_tail(&v->sa.tasks, &t->link);
-    v2_req_end(e, v);
-}
-
 static void refused(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct notify *n)
 {
     struct refusal r;
     struct task *t = v->sa.active;
-    struct v2_sa *rival = rival_of(e, x);
+    struct v2_sa *rival = rival_of(e, v, x);
     if (rival) { /* the peer did it: its SA takes over */
         end(e, v, E_OK);
         say_rekeyed(e, v, rival);
@@ -264,11 +294,11 @@ static void refused(struct ike *e, struct v2_sa *v, struct v2_exch *x, const str
     uint16_t group = n->data.n == 2 ? get_u16(n->data.p) : 0;
     if (n->type == N_INVALID_KE_PAYLOAD && v2_offers_ke(x->offer, group) && t->ke_method != group) {
         t->ke_method = group;
-        again(e, v, 0);
+        v2_task_again(e, v, 0);
         return;
     }
     if (n->type == N_TEMPORARY_FAILURE && t->tries < BUSY_TRIES) {
-        again(e, v, BUSY_RETRY_MS + ike_random_below(e, BUSY_RETRY_MS));
+        v2_task_again(e, v, BUSY_RETRY_MS + ike_random_below(e, BUSY_RETRY_MS));
         return;
     }
     v2_peer_refusal(e, &v->sa, n, &r);
@@ -343,7 +373,8 @@ static void respond(struct ike *e, struct v2_sa *v, struct v2_exch *x)
         v2_refuse(e, v, x, &r);
         return;
     }
-    struct v2_sa *n = new_sa(e, v, x);
+    /* our own rekeying was settled while we computed: the peer goes on with that SA (2.25.2) */
+    struct v2_sa *n = v->state == V2_UP ? new_sa(e, v, x) : NULL;
     if (!n) {
         v2_respond_notify(e, v, N_TEMPORARY_FAILURE, bytes_of(NULL, 0));
         v2_rsp_end(e, v);

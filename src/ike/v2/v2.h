@@ -272,6 +272,10 @@ void v2_succeed(struct ike *e, struct v2_sa *v, struct v2_sa *next);
 /* The peer speaks of children on this SA: then it is the one that prevails, whatever we wait for.
  */
 void v2_adopt(struct ike *e, struct v2_sa *v);
+/* Ends the exchange but not its task: once more, under the IKE SA that has the child by then. */
+void v2_task_again(struct ike *e, struct v2_sa *v, uint64_t wait_ms);
+/* What a deleted SA leaves goes to the one that all its rekeyings led to; NULL: none. */
+struct ike_sa *v2_bequeath(struct ike *e, struct v2_sa *v);
 bool v2_task_follow(struct ike *e, struct v2_sa *v, struct task *t, const struct child *c);
 /* Made by the peer's rekeying while ours is under way: it may yet be the one to go. */
 bool v2_undecided(struct ike *e, const struct v2_sa *v);

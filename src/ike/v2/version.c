@@ -25,12 +25,14 @@ static void begin(struct ike *e, struct v2_sa *v, struct task *t)
     }
 }
 
-/* A replaced SA only gets its Delete; while the peer rekeys this one, nothing new begins. */
+/* A replaced SA only gets its Delete; while the peer rekeys this one (perhaps we still compute the
+ * answer), nothing new begins. */
 static bool may_begin(const struct v2_sa *v, const struct task *t)
 {
+    bool replaced = v->successor || (v->rsp && v->rsp->ike_spi);
     if (v->state == V2_REKEYED)
         return t->kind == TASK_IKE_DEL;
-    return v->state == V2_UP && (!v->successor || t->kind == TASK_IKE_DEL);
+    return v->state == V2_UP && (!replaced || t->kind == TASK_IKE_DEL);
 }
 
 void v2_kick(struct ike *e, struct ike_sa *sa)
