@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 static IMB_MGR *mgr;
+static bool short_works;
 
 static IMB_MGR *mgr_new(void)
 {
@@ -25,8 +26,10 @@ static IMB_MGR *mgr_new(void)
 
 err_t imb_init(void)
 {
-    if (!mgr)
-        mgr = mgr_new();
+    if (mgr)
+        return E_OK;
+    mgr = mgr_new();
+    short_works = mgr && imb_short_works(mgr);
     return mgr ? E_OK : E_NOTSUP;
 }
 
@@ -53,6 +56,8 @@ struct imb_ctx *imb_ctx_new(void)
     if (!c)
         return NULL;
     memset(c, 0, sizeof *c);
+    c->seal_max = short_works ? IMB_SHORT_SEAL_MAX : 0;
+    c->open_max = short_works ? IMB_SHORT_MAX : 0;
     c->mgr = mgr_new();
     c->gcm_page = aligned_alloc(4096, (IMB_GCM_PAGE + 4095) / 4096 * 4096);
     if (!c->mgr || !c->gcm_page) {

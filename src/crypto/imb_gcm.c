@@ -17,36 +17,72 @@ static inline struct gcm_context_data *place(const struct imb_ctx *c, const stru
     return (struct gcm_context_data *)(void *)(c->gcm_page + at);
 }
 
+static inline bool is_short(const struct cr_op *op, uint32_t max)
+{
+    return op->text_len - 1 < max;
+}
+
+static void seal_one(struct imb_ctx *c, const struct cr_op *op, size_t i)
+{
+    const struct imb_esp *k = imb_key(op);
+    uint8_t *text = op->p + 16;
+    k->gcm_enc(&k->k.gcm, place(c, k), text, op->plain ? op->plain : text, op->text_len,
+               c->nonce[i], imb_aad(c, op, i), op->esn ? 12 : 8, text + op->text_len,
+               k->head.icv_len);
+}
+
+static void open_one(struct imb_ctx *c, const struct cr_op *op, size_t i)
+{
+    const struct imb_esp *k = imb_key(op);
+    uint8_t *text = op->p + 16;
+    k->gcm_dec(&k->k.gcm, place(c, k), op->plain ? op->plain : text, text, op->text_len,
+               c->nonce[i], imb_aad(c, op, i), op->esn ? 12 : 8, c->tag[i], k->head.icv_len);
+}
+
 void imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n)
 {
+    bool any_short = false;
     for (size_t i = 0; i < n; i++) {
         put_u64(ops[i].p + 8, ops[i].iv_seed); /* RFC 4106 3.1: unique is enough */
-        imb_aead_frame(c, &ops[i], i);
         ops[i].status = E_OK;
+        if (is_short(&ops[i], c->seal_max))
+            any_short = true;
+        else
+            imb_aead_frame(c, &ops[i], i);
     }
-    for (size_t i = 0; i < n; i++) {
-        struct cr_op *op = &ops[i];
-        const struct imb_esp *k = imb_key(op);
-        uint8_t *text = op->p + 16;
-        k->gcm_enc(&k->k.gcm, place(c, k), text, op->plain ? op->plain : text, op->text_len,
-                   c->nonce[i], imb_aad(c, op, i), op->esn ? 12 : 8, text + op->text_len,
-                   k->head.icv_len);
+    for (size_t i = 0; i < n;) {
+        if (is_short(&ops[i], c->seal_max))
+            i += imb_short_seal(&ops[i], n - i);
+        else {
+            seal_one(c, &ops[i], i);
+            i++;
+        }
     }
+    if (any_short)
+        imb_short_wipe();
 }
 
 void imb_gcm_open(struct imb_ctx *c, struct cr_op *ops, size_t n)
 {
+    size_t longs = 0;
     for (size_t i = 0; i < n; i++)
-        imb_aead_frame(c, &ops[i], i);
-    for (size_t i = 0; i < n; i++) {
-        struct cr_op *op = &ops[i];
-        const struct imb_esp *k = imb_key(op);
-        uint8_t *text = op->p + 16;
-        k->gcm_dec(&k->k.gcm, place(c, k), op->plain ? op->plain : text, text, op->text_len,
-                   c->nonce[i], imb_aad(c, op, i), op->esn ? 12 : 8, c->tag[i], k->head.icv_len);
+        if (!is_short(&ops[i], c->open_max)) {
+            imb_aead_frame(c, &ops[i], i);
+            longs++;
+        }
+    for (size_t i = 0; i < n;) {
+        if (is_short(&ops[i], c->open_max))
+            i += imb_short_open(&ops[i], n - i);
+        else {
+            open_one(c, &ops[i], i);
+            i++;
+        }
     }
-    for (size_t i = 0; i < n; i++) {
+    if (longs < n)
+        imb_short_wipe();
+    for (size_t i = 0; longs && i < n; i++) {
         const uint8_t *icv = ops[i].p + 16 + ops[i].text_len;
-        ops[i].status = icv_eq(c->tag[i], icv, ops[i].key->icv_len) ? E_OK : R_DP_ICV;
+        if (!is_short(&ops[i], c->open_max))
+            ops[i].status = icv_eq(c->tag[i], icv, ops[i].key->icv_len) ? E_OK : R_DP_ICV;
     }
 }

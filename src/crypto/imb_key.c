@@ -135,6 +135,7 @@ err_t imb_esp_new(const struct alg *encr, const struct alg *integ, struct bytes 
         .iv_len = encr->iv_len,
         .icv_len = integ ? integ->icv_len : encr->icv_len,
         .block = encr->block};
+    k->rounds = (uint8_t)(6 + encr->key_bits / 32);
     if (encr->salt_len)
         memcpy(k->salt, key.p + encr->key_len, encr->salt_len);
     if (encr->id == ENCR_CHACHA20_POLY1305)
