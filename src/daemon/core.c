@@ -121,10 +121,6 @@ static void do_event(void *ctx, const struct event *ev)
     updown_event(c, ev);
 }
 
-static void do_cmd_done(void *ctx, uint32_t cmd, err_t reason, const struct event *ev)
-{
-    control_cmd_done(ctx, cmd, reason, ev);
-}
 
 /*
  * Changes are applied at once, as long as they come one by one. While SAs come by the hundred,
@@ -176,6 +172,15 @@ void core_settle(struct core *c)
             apply_later(c);
     }
     datapath_kick(c->path);
+}
+
+/* What the operator is told to be up or down is so for the next packet. */
+static void do_cmd_done(void *ctx, uint32_t cmd, err_t reason, const struct event *ev)
+{
+    struct core *c = ctx;
+    if (policies_dirty(c->pol))
+        apply(c);
+    control_cmd_done(c, cmd, reason, ev);
 }
 
 static void do_settled(void *ctx)
