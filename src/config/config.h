@@ -47,6 +47,9 @@ err_t config_shared_from_vici(const struct vnode *msg, struct shared **out,
 
 /* --- a whole file --- */
 
+/* How native ESP is received and sent; in the order of enum esp_io of io/esp_port.h. */
+enum config_esp_io { CONFIG_ESP_AUTO, CONFIG_ESP_RAW, CONFIG_ESP_PACKET, CONFIG_ESP_XDP };
+
 /* culvertd's own settings, section culvertd { }. */
 struct config_daemon {
     uint32_t retransmit_tries, retransmit_timeout_ms, retransmit_base_pct;
@@ -54,8 +57,10 @@ struct config_daemon {
     uint32_t keepalive_ms;
     uint16_t port, port_natt;
     bool make_before_break;
-    char tun[16]; /* name of the shared TUN device: culvert0 */
-    uint32_t mtu; /* outer path MTU assumed: 1500 */
+    int esp_io;             /* enum config_esp_io */
+    char esp_interface[16]; /* "": none */
+    char tun[16];           /* name of the shared TUN device: culvert0 */
+    uint32_t mtu;           /* outer path MTU assumed: 1500 */
     uint32_t route_table, route_table_prio;
     uint32_t fwmark;                             /* mark of the daemon's own packets */
     uint32_t sa_max;                             /* slots of the inbound SA table */

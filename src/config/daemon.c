@@ -17,6 +17,7 @@ void config_daemon_default(struct config_daemon *s)
         .port = 500,
         .port_natt = 4500,
         .make_before_break = true,
+        .esp_io = CONFIG_ESP_AUTO,
         .tun = "culvert0",
         .mtu = 1500,
         .route_table = 220,
@@ -51,6 +52,12 @@ void daemon_from_tree(struct cx *cx, const struct vnode *sec, struct config_daem
     if (!is_interface_name(out->tun))
         cx_report(cx, DIAG_ERROR, key_or_section(sec, "tun"), out->tun,
                   "expected the name of an interface");
+    if (*out->esp_interface && !is_interface_name(out->esp_interface))
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "esp_interface"), out->esp_interface,
+                  "expected the name of an interface");
+    if (out->esp_io > CONFIG_ESP_RAW && !*out->esp_interface)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "esp_io"), vnode_get(sec, "esp_io"),
+                  "needs esp_interface");
     if (strncmp(out->vici, "unix://", 7) != 0 || out->vici[7] != '/')
         cx_report(cx, DIAG_ERROR, key_or_section(sec, "vici"), out->vici,
                   "expected unix:// and an absolute path");

@@ -174,6 +174,9 @@ static const struct {
     {"retransmit_base = 0.5", "0.5", "must be 1"},
     {"retransmit_timeout = 4s", "4s", "expected a number"},
     {"log_level = loud", "loud", "error, audit"},
+    {"esp_io = xdp", "xdp", "needs esp_interface"},
+    {"esp_io = fast", "fast", "auto, raw, packet"},
+    {"esp_interface = a/b", "a/b", "name of an interface"},
     {"log { }", "log", "unknown section"},
     {"tum = x", "tum", "did you mean `tun'"},
 };

@@ -72,6 +72,12 @@ static const struct word levels[] = {{"error", LEVEL_ERROR},
                                      {"3", LEVEL_RAW},
                                      {NULL, 0}};
 
+static const struct word esp_ios[] = {{"auto", CONFIG_ESP_AUTO},
+                                      {"raw", CONFIG_ESP_RAW},
+                                      {"packet", CONFIG_ESP_PACKET},
+                                      {"xdp", CONFIG_ESP_XDP},
+                                      {NULL, 0}};
+
 #define AT(type, field) .off = offsetof(type, field), .size = sizeof(((type *)0)->field)
 #define NO_ONLY         "no|false|0|disabled"
 #define YES_ONLY        "yes|true|1|enabled"
@@ -239,6 +245,8 @@ const struct row schema[] =
     DAEMON("block_threshold", V_COUNT, "0", init_limit_per_source, "Half-open IKE SAs of one address beyond which it is not answered; 0: off."), .max = UINT32_MAX},
     DAEMON("keep_alive", V_DECIMAL, "20", keepalive_ms, "Seconds between NAT keepalives (RFC 3948 4); 0: none."), .min = 1000, .max = 3600},
     DAEMON("make_before_break", V_BOOL, "yes", make_before_break, "Reauthenticate with overlapping SAs.")},
+    DAEMON("esp_interface", V_TEXT, "", esp_interface, "The Ethernet interface toward the peers, for esp_io.")},
+    DAEMON("esp_io", V_WORD, "auto", esp_io, "How ESP without UDP is received and sent on esp_interface: xdp (AF_XDP), packet (AF_PACKET), raw (raw sockets); auto takes the first of them that works. What does not work falls back to the next, with a line in the log; without esp_interface, and on other interfaces, there are raw sockets. xdp and packet pass by the firewall's input and output chains."), .words = esp_ios},
     DAEMON("tun", V_TEXT, "culvert0", tun, "Name of the TUN device.")},
     DAEMON("mtu", V_COUNT, "1500", mtu, "MTU of the paths between gateways."), .min = 576, .max = 65535},
     DAEMON("route_table", V_COUNT, "220", route_table, "Routing table for the routes into the tunnels."), .min = 1, .max = UINT32_MAX},

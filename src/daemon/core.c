@@ -121,7 +121,6 @@ static void do_event(void *ctx, const struct event *ev)
     updown_event(c, ev);
 }
 
-
 /*
  * Changes are applied at once, as long as they come one by one. While SAs come by the hundred,
  * applying takes one part in APPLY_SHARE of the time: its cost grows with the number of policies,
@@ -239,6 +238,11 @@ static void on_note(void *ctx, const struct dp_note *n)
     }
 }
 
+static void on_say(void *ctx, const char *text)
+{
+    core_say(ctx, EV_DAEMON_IO, NULL, text);
+}
+
 static void on_lost(void *ctx, const char *text)
 {
     struct core *c = ctx;
@@ -279,13 +283,18 @@ static unsigned tun_mtu(uint32_t path)
     return path < 1280 + overhead ? 1280 : path - overhead;
 }
 
+_Static_assert((int)ESP_IO_XDP == CONFIG_ESP_XDP && (int)ESP_IO_RAW == CONFIG_ESP_RAW,
+               "same order");
+
 static err_t open_path(struct core *c, struct io_error *err)
 {
     struct lane_settings s = {.tun = c->set.tun,
                               .tun_mtu = tun_mtu(c->set.mtu),
                               .port = c->set.port,
                               .port_natt = c->set.port_natt,
-                              .mark = c->set.fwmark};
+                              .mark = c->set.fwmark,
+                              .esp_io = (enum esp_io)c->set.esp_io,
+                              .esp_interface = c->set.esp_interface};
     dp_settings_default(&s.dp);
     s.dp.sa_max = c->set.sa_max;
     s.dp.hold_max = c->set.hold_max;
@@ -293,7 +302,7 @@ static err_t open_path(struct core *c, struct io_error *err)
     s.dp.hold_ms = c->set.hold_ms;
     s.dp.mtu = (uint16_t)c->set.mtu;
     cr_random(s.dp.seed, sizeof s.dp.seed);
-    const struct lane_ports ports = {c, on_ike, on_note, on_lost};
+    const struct lane_ports ports = {c, on_ike, on_note, on_lost, on_say};
     c->path = datapath_open(c->loop, &s, &ports, err);
     return c->path ? E_OK : E_SYS;
 }

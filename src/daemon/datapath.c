@@ -51,9 +51,9 @@ static void on_sock(uv_poll_t *poll, int status, int events)
     struct sock_poll *s = poll->data;
     (void)status; /* an error is read, and thereby cleared, by receiving */
     (void)events;
-    for (int i = 0; i < BURSTS_PER_TURN; i++)
-        if (!lane_inbound(&s->d->lane, s->at, clock_now_ms()))
-            return;
+    for (int i = 0; i < BURSTS_PER_TURN && lane_inbound(&s->d->lane, s->at, clock_now_ms()); i++)
+        ;
+    watch_holds(s->d);
 }
 
 static void on_lost(void *ctx, const char *text)
@@ -61,6 +61,12 @@ static void on_lost(void *ctx, const char *text)
     struct datapath *d = ctx;
     uv_poll_stop(&d->tun_poll);
     d->port.lost(d->port.ctx, text);
+}
+
+static void on_say(void *ctx, const char *text)
+{
+    struct datapath *d = ctx;
+    d->port.say(d->port.ctx, text);
 }
 
 static void on_ike(void *ctx, const struct endpoint *local, const struct endpoint *remote,
@@ -95,7 +101,7 @@ static void poll_all(struct datapath *d)
             continue;
         *s = (struct sock_poll){.d = d, .at = (enum lane_sock)at};
         s->poll.data = s;
-        uv_poll_init(d->loop, &s->poll, d->lane.sock[at].fd);
+        uv_poll_init(d->loop, &s->poll, lane_fd(&d->lane, s->at));
         uv_poll_start(&s->poll, UV_READABLE, on_sock);
     }
     uv_poll_init(d->loop, &d->tun_poll, d->lane.tun.fd);
@@ -112,7 +118,7 @@ struct datapath *datapath_open(uv_loop_t *loop, const struct lane_settings *s,
         return NULL;
     d->port = *ports;
     d->loop = loop;
-    const struct lane_ports lane_ports = {d, on_ike, on_note, on_lost};
+    const struct lane_ports lane_ports = {d, on_ike, on_note, on_lost, on_say};
     if (lane_open(&d->lane, s, &lane_ports, err)) {
         datapath_free(d);
         return NULL;

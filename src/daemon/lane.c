@@ -6,20 +6,25 @@
 static err_t open_sock(struct lane *l, enum lane_sock at, const struct lane_settings *s,
                        struct io_error *err)
 {
-    static const struct {
-        enum sock_kind kind;
-        uint8_t family;
-    } what[LS_COUNT] = {{SOCK_UDP, 4}, {SOCK_UDP, 6}, {SOCK_UDP, 4},
-                        {SOCK_UDP, 6}, {SOCK_ESP, 4}, {SOCK_ESP, 6}};
+    static const uint8_t family[LS_ESP] = {4, 6, 4, 6};
     bool natt = at == LS_NATT4 || at == LS_NATT6;
-    uint16_t port = what[at].kind == SOCK_ESP ? 0 : natt ? s->port_natt : s->port;
-    err_t e = sock_open(&l->sock[at], what[at].kind, what[at].family, port, s->mark, err);
-    if (e == E_NOTSUP && what[at].family == 6)
+    uint16_t port = natt ? s->port_natt : s->port;
+    err_t e = sock_open(&l->sock[at], SOCK_UDP, family[at], port, s->mark, err);
+    if (e == E_NOTSUP && family[at] == 6)
         return E_OK; /* a machine without IPv6 goes on with IPv4 alone */
     if (e)
         return e;
     l->open[at] = true;
     return E_OK;
+}
+
+static err_t open_esp(struct lane *l, const struct lane_settings *s, struct io_error *err)
+{
+    const struct esp_settings esp = {
+        .io = s->esp_io, .interface = s->esp_interface, .mark = s->mark};
+    err_t e = esp_port_open(&l->esp, &esp, err);
+    l->open[LS_ESP] = !e;
+    return e;
 }
 
 static void offload_socks(struct lane *l, char *text, size_t cap)
@@ -51,12 +56,16 @@ static err_t open_all(struct lane *l, const struct lane_settings *s, struct io_e
     struct tun_offload tun = {0};
     char socks[128] = "";
     err_t e = open_tun(l, s, &tun, err);
-    for (int at = 0; at < LS_COUNT && !e; at++)
+    for (int at = 0; at < LS_ESP && !e; at++)
         e = open_sock(l, (enum lane_sock)at, s, err);
+    if (!e)
+        e = open_esp(l, s, err);
     if (e)
         return e;
     offload_socks(l, socks, sizeof socks);
-    snprintf(l->offloads, sizeof l->offloads, "%s; %s", tun.text, socks);
+    const char *esp = esp_port_news(l->esp);
+    snprintf(l->offloads, sizeof l->offloads, "%s; %s%s%s", tun.text, socks, esp ? "; " : "",
+             esp ? esp : "");
     return E_OK;
 }
 
@@ -74,14 +83,20 @@ err_t lane_open(struct lane *l, const struct lane_settings *s, const struct lane
 
 void lane_close(struct lane *l)
 {
-    for (int at = 0; at < LS_COUNT; at++)
+    for (int at = 0; at < LS_ESP; at++)
         if (l->open[at])
             sock_close(&l->sock[at]);
+    esp_port_close(l->esp);
     if (l->tun.fd >= 0)
         tun_close(&l->tun);
     if (l->dp)
         dp_free(l->dp);
     lane_buffers_free(l);
+}
+
+int lane_fd(const struct lane *l, enum lane_sock at)
+{
+    return at == LS_ESP ? esp_port_fd(l->esp) : l->sock[at].fd;
 }
 
 void lane_tick(struct lane *l, uint64_t now_ms)

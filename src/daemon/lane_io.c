@@ -60,7 +60,7 @@ static void drain_notes(struct lane *l)
 static int sock_for(const struct lane *l, const struct dp_pkt *p)
 {
     bool v6 = p->remote.addr.family == 6;
-    int at = p->udp ? (v6 ? LS_NATT6 : LS_NATT4) : (v6 ? LS_ESP6 : LS_ESP4);
+    int at = !p->udp ? LS_ESP : v6 ? LS_NATT6 : LS_NATT4;
     return l->open[at] ? at : -1;
 }
 
@@ -69,7 +69,10 @@ static void flush(struct lane *l, int at, size_t n)
     size_t failed = 0, done = 0;
     while (at >= 0 && done < n) {
         size_t now = n - done < IO_BURST ? n - done : IO_BURST;
-        int sent = sock_send_gso(&l->sock[at], l->msg + done, now, &failed);
+        size_t bad = 0;
+        int sent = at == LS_ESP ? esp_port_send(l->esp, l->msg + done, now, &bad)
+                                : sock_send_gso(&l->sock[at], l->msg + done, now, &bad);
+        failed += bad;
         if (sent <= 0)
             break; /* the kernel's buffer is full: what is left is lost, and counted */
         done += (size_t)sent;
@@ -203,7 +206,8 @@ static size_t receive(struct lane *l, enum lane_sock from)
     size_t n = l->gro[from] ? IN_TRAINS : IN_MESSAGES;
     for (size_t i = 0; i < n; i++)
         l->msg[i] = (struct io_msg){.data = in_buffer(l, i), .cap = IN_DATA};
-    int got = sock_recv(&l->sock[from], l->msg, n);
+    int got =
+        from == LS_ESP ? esp_port_recv(l->esp, l->msg, n) : sock_recv(&l->sock[from], l->msg, n);
     return got > 0 ? (size_t)got : 0;
 }
 
@@ -231,8 +235,10 @@ static void through(struct lane *l, size_t n, uint64_t now_ms)
     bool ike = false;
     dp_inbound(l->dp, l->ptr, n, now_ms);
     send_host(l, n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         ike = ike || l->ptr[i]->verdict == DP_TO_IKE;
+        l->held = l->held || l->ptr[i]->verdict == DP_HELD;
+    }
     for (size_t i = 0; ike && i < n; i++) {
         const struct dp_pkt *p = l->ptr[i];
         if (p->verdict == DP_TO_IKE)
@@ -257,7 +263,7 @@ static size_t add_datagram(struct lane *l, size_t n, const struct io_msg *m, uin
 static bool esp_burst(struct lane *l, enum lane_sock from, uint64_t now_ms)
 {
     struct io_msg m[IN_MESSAGES];
-    bool udp = l->sock[from].kind == SOCK_UDP;
+    bool udp = from != LS_ESP;
     size_t got = receive(l, from), n = 0;
     memcpy(m, l->msg, got * sizeof *m);
     for (size_t i = 0; i < got; i++) {
@@ -272,14 +278,26 @@ static bool esp_burst(struct lane *l, enum lane_sock from, uint64_t now_ms)
     }
     if (n)
         through(l, n, now_ms);
+    if (!udp) /* of several sources one after the other: there may be more behind a short burst */
+        return got > 0;
     return got == (size_t)(l->gro[from] ? IN_TRAINS : IN_MESSAGES);
+}
+
+static void tell_news(struct lane *l)
+{
+    const char *news = esp_port_news(l->esp);
+    if (news)
+        l->port.say(l->port.ctx, news);
 }
 
 bool lane_inbound(struct lane *l, enum lane_sock from, uint64_t now_ms)
 {
     if (from == LS_IKE4 || from == LS_IKE6)
         return ike_burst(l, from);
-    return esp_burst(l, from, now_ms);
+    bool more = esp_burst(l, from, now_ms);
+    if (from == LS_ESP)
+        tell_news(l);
+    return more;
 }
 
 void lane_release(struct lane *l, uint64_t now_ms)
