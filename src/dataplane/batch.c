@@ -22,7 +22,8 @@ static err_t init(struct dp *d)
         (e = sad_init(&d->sad, d->set.sa_max, d->set.seed)) ||
         (e = hash_init(&d->children, d->set.seed)) || (e = hash_init(&d->binds, d->set.seed)) ||
         (e = flow_cache_init(&d->flows)) || (e = notes_init(&d->notes)) ||
-        (e = hold_init(&d->hold, d->set.hold_max, d->set.hold_per_policy)))
+        (e = hold_init(&d->hold, d->set.hold_max, d->set.hold_per_policy)) ||
+        (e = early_init(&d->early)))
         return e;
     return view_init(d);
 }
@@ -49,6 +50,7 @@ void dp_free(struct dp *d)
     hash_fini(&d->children);
     hash_fini(&d->binds);
     hold_fini(&d->hold);
+    early_fini(&d->early);
     notes_fini(&d->notes);
     flow_cache_fini(&d->flows);
     pool_fini(&d->sa_in);
@@ -92,6 +94,12 @@ bool dp_held_next(struct dp *d, struct dp_pkt *p, uint8_t *buf, size_t cap, uint
         return false;
     for (;;) {
         *p = (struct dp_pkt){.data = buf + DP_HEADROOM};
+        if (early_take(&d->early, p, cap - DP_HEADROOM - DP_TAILROOM)) {
+            esp_in_batch(d, &p, 1, now_ms);
+            if (p->verdict == DP_TO_HOST)
+                return true;
+            continue;
+        }
         if (!hold_take(&d->hold, p->data, cap - DP_HEADROOM - DP_TAILROOM, &p->len))
             return false;
         d->releasing = true;
@@ -118,6 +126,7 @@ void dp_tick(struct dp *d, uint64_t now_ms)
 {
     if (now_ms > d->set.hold_ms)
         d->stats.drops[R_DP_HOLD] += hold_expire(&d->hold, now_ms - d->set.hold_ms);
+    d->stats.drops[R_DP_NO_SA] += early_expire(&d->early, now_ms);
 }
 
 void dp_count_drop(struct dp *d, err_t reason)
@@ -128,5 +137,5 @@ void dp_count_drop(struct dp *d, err_t reason)
 void dp_stats_get(const struct dp *d, struct dp_stats *out)
 {
     *out = d->stats;
-    out->held = d->hold.held;
+    out->held = d->hold.held + d->early.count;
 }

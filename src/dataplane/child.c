@@ -113,6 +113,7 @@ static void install(struct dp *d, struct child *c, enum child_dir dir)
     if ((dir & DIR_IN) && !c->in_active) {
         sad_slot_of(&d->sad, c->spi_in)->sa = c->in;
         c->in_active = true;
+        early_release(&d->early, c->spi_in);
     }
     if ((dir & DIR_OUT) && !c->out->active) {
         c->out->active = true;

@@ -295,6 +295,63 @@ static void test_rekey(void **state)
     kit_down(&k);
 }
 
+/* The peer's first packets overtake the answer that brings their SA. */
+static void test_early(void **state)
+{
+    (void)state;
+    static uint8_t wire[KIT_BUF], again[KIT_BUF];
+    const struct kit_opts o = {0};
+    struct kit k;
+    struct dp_stats st;
+    struct dp_pkt p;
+    kit_up(&k, &kit_suites[0], &o);
+    struct dp *d = kit_dp(); /* B once more, before its SA is there */
+    assert_true(sad_adopt(&d->sad, k.sa_b.spi_in));
+    for (uint32_t i = 0; i < EARLY_MAX + 1; i++) {
+        p = kit_pkt(wire, kit_inner(wire + DP_HEADROOM, 100, 4, true));
+        kit_out(k.a, &p);
+        kit_cross(&p);
+        kit_in(d, &p);
+        assert_int_equal(p.verdict, i < EARLY_MAX ? DP_HELD : DP_DROP);
+    }
+    assert_false(dp_held_next(d, &p, again, sizeof again, 1000));
+    assert_int_equal(dp_child_add(d, &k.sa_b, 1000), E_OK);
+    for (uint32_t i = 0; i < EARLY_MAX; i++) {
+        assert_true(dp_held_next(d, &p, again, sizeof again, 1000));
+        assert_int_equal(p.verdict, DP_TO_HOST);
+        assert_int_equal(p.len, 100);
+    }
+    assert_false(dp_held_next(d, &p, again, sizeof again, 1000));
+    dp_stats_get(d, &st);
+    assert_int_equal(st.held, 0);
+    assert_int_equal(st.drops[R_DP_NO_SA], 1);
+    dp_free(d);
+    kit_down(&k);
+}
+
+static void test_early_expires(void **state)
+{
+    (void)state;
+    static uint8_t wire[KIT_BUF];
+    const struct kit_opts o = {0};
+    struct kit k;
+    struct dp_stats st;
+    kit_up(&k, &kit_suites[0], &o);
+    struct dp *d = kit_dp();
+    assert_true(sad_adopt(&d->sad, k.sa_b.spi_in));
+    struct dp_pkt p = kit_pkt(wire, kit_inner(wire + DP_HEADROOM, 100, 4, true));
+    kit_out(k.a, &p);
+    kit_cross(&p);
+    kit_in(d, &p);
+    assert_int_equal(p.verdict, DP_HELD);
+    dp_tick(d, 1000 + EARLY_MS * 2);
+    dp_stats_get(d, &st);
+    assert_int_equal(st.held, 0);
+    assert_int_equal(st.drops[R_DP_NO_SA], 1);
+    dp_free(d);
+    kit_down(&k);
+}
+
 static void test_add_refused(void **state)
 {
     (void)state;
@@ -533,14 +590,24 @@ int main(void)
     if (cr_init(&what))
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hold_and_release), cmocka_unit_test(test_hold_waits_for_out),
-        cmocka_unit_test(test_hold_bounds),      cmocka_unit_test(test_hold_full),
-        cmocka_unit_test(test_hold_large),       cmocka_unit_test(test_hold_narrowed),
-        cmocka_unit_test(test_policies),         cmocka_unit_test(test_rekey),
-        cmocka_unit_test(test_add_refused),      cmocka_unit_test(test_lifetimes),
-        cmocka_unit_test(test_seq_overflow),     cmocka_unit_test(test_moved),
-        cmocka_unit_test(test_frag_needed),      cmocka_unit_test(test_packet_too_big),
-        cmocka_unit_test(test_no_answer),        cmocka_unit_test(test_huge),
+        cmocka_unit_test(test_hold_and_release),
+        cmocka_unit_test(test_hold_waits_for_out),
+        cmocka_unit_test(test_hold_bounds),
+        cmocka_unit_test(test_hold_full),
+        cmocka_unit_test(test_hold_large),
+        cmocka_unit_test(test_hold_narrowed),
+        cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_rekey),
+        cmocka_unit_test(test_early),
+        cmocka_unit_test(test_early_expires),
+        cmocka_unit_test(test_add_refused),
+        cmocka_unit_test(test_lifetimes),
+        cmocka_unit_test(test_seq_overflow),
+        cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_frag_needed),
+        cmocka_unit_test(test_packet_too_big),
+        cmocka_unit_test(test_no_answer),
+        cmocka_unit_test(test_huge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

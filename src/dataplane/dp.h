@@ -2,6 +2,7 @@
 #pragma once
 
 #include "culvert/dataplane.h"
+#include "dataplane/early.h"
 #include "dataplane/hold.h"
 #include "dataplane/ip.h"
 #include "dataplane/note.h"
@@ -52,6 +53,7 @@ struct dp {
     struct hash children, binds;
     struct pool sa_in, sa_out;
     struct hold hold;
+    struct early early;
     bool releasing; /* a packet that was held is on its way out */
     struct notes notes;
     struct dp_stats stats;

@@ -72,6 +72,9 @@ static void find_sas(struct dp *d, size_t runs)
         __builtin_prefetch((const char *)r->sa + 64, 1);
         __builtin_prefetch((const char *)r->sa + 128, 1);
     }
+    for (struct in_run *r = d->in_runs; runs > 1 && r < d->in_runs + runs; r++)
+        if (r->sa)
+            __builtin_prefetch(r->sa->key);
 }
 
 /* RFC 4303 3.4.2 and 3.4.3: everything that needs no key. */
@@ -94,13 +97,32 @@ static inline err_t check(struct dp *d, struct sa_in *sa, struct in_work *w)
     return E_OK;
 }
 
+/* An SPI that is reserved gets its SA in a moment: the peer was quicker than its own answer. */
+static void without_sa(struct dp *d, const struct in_run *r, const struct in_work *from,
+                       uint64_t now_ms)
+{
+    bool soon = r->slot->spi == r->spi;
+    for (size_t i = 0; i < r->n; i++) {
+        if (soon && early_put(&d->early, r->spi, from[i].p, now_ms))
+            from[i].p->verdict = DP_HELD;
+        else
+            pkt_drop(d, from[i].p, R_DP_NO_SA);
+    }
+}
+
 /* The packets of a run that may be decrypted move to d->in[k] and on, with their operations. */
-static size_t check_run(struct dp *d, struct in_run *r, const struct in_work *from, size_t k)
+static size_t check_run(struct dp *d, struct in_run *r, const struct in_work *from, size_t k,
+                        uint64_t now_ms)
 {
     size_t before = k;
+    if (!r->sa) {
+        without_sa(d, r, from, now_ms);
+        r->n = 0;
+        return k;
+    }
     for (size_t i = 0; i < r->n; i++) {
         struct in_work w = from[i];
-        err_t e = r->sa ? check(d, r->sa, &w) : R_DP_NO_SA;
+        err_t e = check(d, r->sa, &w);
         if (e) {
             pkt_drop(d, w.p, e);
             continue;
@@ -117,13 +139,13 @@ static size_t check_run(struct dp *d, struct in_run *r, const struct in_work *fr
     return k;
 }
 
-static size_t check_all(struct dp *d, size_t runs)
+static size_t check_all(struct dp *d, size_t runs, uint64_t now_ms)
 {
     const struct in_work *from = d->in;
     size_t k = 0;
     for (struct in_run *r = d->in_runs; r < d->in_runs + runs; r++) {
         uint32_t n = r->n;
-        k = check_run(d, r, from, k);
+        k = check_run(d, r, from, k, now_ms);
         from += n;
     }
     return k;
@@ -293,7 +315,7 @@ void esp_in_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t n
     if (!runs)
         return;
     find_sas(d, runs);
-    cr_open(d->crypto, d->ops, check_all(d, runs));
+    cr_open(d->crypto, d->ops, check_all(d, runs, now_ms));
     for (const struct in_run *r = d->in_runs; r < d->in_runs + runs; r++) {
         if (r->n)
             commit_run(d, r, at, now_ms);
