@@ -1,111 +1,36 @@
 #!/usr/bin/python3
-"""iperf3 from LAN to LAN through the demo's lab: plain (routed, no tunnel), wireguard-go and culvert in turn, round
-by round, so that a noisy machine disturbs all of them alike. What counts are the medians of the ratios within a round.
+"""iperf3 and ping from LAN to LAN through the demo's lab, each way in turn, round by round, so that a noisy machine
+disturbs all of them alike. What counts are the medians of the ratios within a round. Called by bench/run; alone it
+prints its JSON:
 
-    sudo bench/e2e/run.py [--rounds 5] [--seconds 4] [--with strongswan,culvert-udp] [--suite aes128gcm16] [--out FOLDER]
+    sudo bench/e2e/run.py [--rounds 3] [--seconds 3] [--kinds plain,culvert-udp,...] [--quick]
 
-Writes DATE-e2e.json and DATE-e2e.md. Needs root; see tests/lab for the lab. veth's offloads are on, as they are on a
-machine that is not a laboratory; TCP uses reno, because bbr's pacing measures itself."""
+Needs root; see tests/lab for the lab. veth's offloads are on, as they are on a machine that is not a laboratory; TCP
+uses reno, because bbr's pacing measures itself. "One core" puts everything, clients too, on CPU 0."""
 import argparse
-import datetime
 import json
 import os
 import signal
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
-from lab import build_dir, conf                                       # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from kinds import KINDS, missing                                      # noqa: E402
 from lab.topo import Lab                                              # noqa: E402
 from lab.wait import until                                            # noqa: E402
 
-STREAMS = (1, 4)
+TRAFFIC = {"tcp1": ["-P", 1], "tcp4": ["-P", 4], "udp64": ["-u", "-l", 64], "udp1400": ["-u", "-l", 1360]}
+STEPS = {"udp64": (10, 20, 40, 80, 160, 320), "udp1400": (10, 20, 40, 80, 160, 320)}  # thousands of packets a second
+LOSS_MAX = 1.0  # percent
+FULL = [(cores, family, what) for cores in (2, 1) for family in (4, 6) for what in TRAFFIC]
+QUICK = [(2, 4, "tcp1"), (2, 4, "tcp4"), (2, 4, "udp64"), (2, 4, "udp1400"), (2, 6, "tcp4"), (1, 4, "tcp4")]
 
 
-class Plain:
-    """The router knows the way between the LANs."""
-
-    def __init__(self, lab, suite):
-        self.lab = lab
-
-    def up(self):
-        for s in (self.lab.a, self.lab.b):
-            self.lab.net.must(f"ip route replace {s.net4} via {s.wan4}")
-        return []
-
-    def down(self):
-        for s in (self.lab.a, self.lab.b):
-            self.lab.net.must(f"ip route del {s.net4}")
-
-
-class WireGuard:
-    """wireguard-go on both gateways."""
-
-    def __init__(self, lab, suite):
-        self.lab, self.procs = lab, []
-
-    def up(self):
-        lab = self.lab
-        keys = {s: lab.net.must("wg genkey").strip() for s in (lab.a, lab.b)}
-        for s in (lab.a, lab.b):
-            o = lab.other(s)
-            dev = self.dev(s)
-            pub = subprocess.run(["wg", "pubkey"], input=keys[o], text=True, capture_output=True, check=True).stdout.strip()
-            p = s.gw.spawn(["wireguard-go", "-f", dev], log=s.gw.dir / "wireguard.log")
-            self.procs.append((s, p))
-            until(lambda: s.gw.sh(f"wg show {dev}").ok, "wireguard-go is up", 10)
-            f = s.gw.dir / "wg.conf"
-            f.write_text(f"[Interface]\nPrivateKey = {keys[s]}\nListenPort = 51820\n[Peer]\nPublicKey = {pub}\n"
-                         f"Endpoint = {o.wan4}:51820\nAllowedIPs = {o.net4}\n")
-            f.chmod(0o600)
-            s.gw.must(f"wg setconf {dev} {f} && ip link set {dev} mtu 1420 up && ip route replace {o.net4} dev {dev}")
-        return [p.pid for _, p in self.procs]
-
-    def dev(self, s):
-        return f"wg{s.name.lower()}{os.getpid()}"
-
-    def down(self):
-        for s, p in self.procs:
-            s.gw.stop(p)
-        self.procs = []
-
-
-class Daemon:
-    kind, more = "culvert", {}
-
-    def __init__(self, lab, suite):
-        self.lab, self.suite, self.d = lab, suite, None
-
-    def up(self):
-        lab = self.lab
-        if self.d is None:
-            self.d = [lab.daemon(self.kind, s) for s in (lab.a, lab.b)]
-        for d in self.d:
-            d.start(conf.simple(d.side, lab, esp=self.suite, **self.more))
-        r = self.d[0].initiate()
-        if not r.ok:
-            raise RuntimeError(f"{self.kind}: {r}\n{self.d[0].tail()}")
-        until(lambda: self.d[0].up() and self.d[1].up(), "the tunnel is up")
-        return [d.pid for d in self.d]
-
-    def down(self):
-        for d in self.d:
-            if d.proc is not None:
-                d.stop()
-
-
-class CulvertUdp(Daemon):
-    more = dict(encap="yes")
-
-
-class StrongSwan(Daemon):
-    kind = "strongswan"
-
-
-KINDS = {"plain": Plain, "wireguard-go": WireGuard, "culvert": Daemon, "culvert-udp": CulvertUdp, "strongswan": StrongSwan}
+def say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 def cpu(pids):
@@ -118,97 +43,143 @@ def cpu(pids):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def iperf(lab, streams, seconds, pids):
+def client(lab, family, what, seconds, more=()):
     log = lab.dir / "iperf-server.log"
     log.unlink(missing_ok=True)
     srv = lab.b.lan.spawn(["iperf3", "-s", "-1", "--forceflush"], log=log)
     try:
         until(lambda: log.exists() and "listening" in log.read_text(), "iperf3 listens", 10)
-        before = cpu(pids)
-        r = lab.a.lan.exec(["iperf3", "-c", lab.b.host4, "-t", seconds, "-O", 1, "-P", streams, "-J"], seconds + 30)
-        used = cpu(pids) - before
+        r = lab.a.lan.exec(["iperf3", f"-{family}", "-c", lab.b.host(family), "-t", seconds, *TRAFFIC[what], *more, "-J"],
+                           seconds + 20)
     finally:
         lab.b.lan.stop(srv)
-    out = json.loads(r.out)
+    out = json.loads(r.out) if r.out.startswith("{") else dict(error=r.out[:200])
     if "error" in out or "end" not in out:
         raise RuntimeError(f"iperf3: {out.get('error', r)}")
-    end = out["end"]
-    gbit = end["sum_received"]["bits_per_second"] / 1e9
-    return dict(gbit=gbit, retransmits=end["sum_sent"].get("retransmits"), cpu_per_gbyte=used / (gbit / 8 * (seconds + 1)) if pids
-                else None)
+    return out["end"]
 
 
-def measure(kinds, args):
-    rows = []
+def tcp(lab, family, what, seconds, pids):
+    before = cpu(pids)
+    end = client(lab, family, what, seconds, ("-O", 1))
+    return dict(gbit=end["sum_received"]["bits_per_second"] / 1e9, retransmits=end["sum_sent"].get("retransmits"),
+                cpu_s=cpu(pids) - before)
+
+
+def udp(lab, family, what, seconds):
+    """The rate is doubled until packets get lost; what counts is the most that arrived. Flat out, the sender would take
+    the cores that it shares with the gateways."""
+    size, best = int(TRAFFIC[what][-1]), dict(kpps=0.0, gbit=0.0)
+    for step in STEPS[what]:
+        try:
+            total = client(lab, family, what, min(seconds, 2), ("-b", step * 1000 * size * 8))["sum"]
+        except RuntimeError:  # its control connection is lost among the packets: more than it carries
+            if best["kpps"]:
+                break
+            continue
+        kpps = max(0, total["packets"] - total["lost_packets"]) / total["seconds"] / 1e3
+        if kpps > best["kpps"]:
+            best = dict(kpps=kpps, gbit=kpps * size * 8 / 1e6, lost=total["lost_percent"])
+        if total["lost_percent"] > LOSS_MAX or total["packets"] / total["seconds"] < step * 700:
+            break
+    return best
+
+
+def iperf(lab, family, what, seconds, pids):
+    return tcp(lab, family, what, seconds, pids) if what.startswith("tcp") else udp(lab, family, what, seconds)
+
+
+def ping_us(lab):
+    out = lab.a.lan.must(f"ping -n -q -c 300 -i 0.002 {lab.b.host4}", 30)
+    return float(out.rsplit("=", 1)[1].split("/")[1]) * 1000
+
+
+def one_way(lab, thing, kind, cases, seconds, about, rows):
+    pids = thing.up()
+    try:
+        until(lambda: lab.ping(count=1, wait=2).got and lab.ping(family=6, count=1, wait=2).got, f"{kind} carries traffic", 10)
+        if about["cores"] == 2:
+            rows.append(dict(about, family=4, what="ping", us=ping_us(lab)))
+        for _, family, what in cases:
+            row = dict(about, family=family, what=what, **iperf(lab, family, what, seconds, pids))
+            rows.append(row)
+            say(f"  round {about['round'] + 1}: {about['cores']} core(s), IPv{family} {what:8} {kind:13} {row['gbit']:7.2f} Gbit/s")
+    finally:
+        thing.down()
+
+
+def run_round(lab, things, kinds, cores, cases, seconds, n, rows):
+    whole = os.sched_getaffinity(0)
+    if cores == 1:
+        os.sched_setaffinity(0, {min(whole)})
+    try:
+        for k in kinds if n % 2 == 0 else kinds[::-1]:
+            try:
+                one_way(lab, things[k], k, cases, seconds, dict(round=n, cores=cores, kind=k), rows)
+            except (AssertionError, RuntimeError, ValueError) as e:
+                say(f"  round {n + 1}: {k}: {str(e).strip().splitlines()[0]}")
+                rows.append(dict(round=n, cores=cores, kind=k, error=str(e)[:500]))
+    finally:
+        os.sched_setaffinity(0, whole)
+
+
+def measure(kinds=tuple(KINDS), rounds=3, seconds=3, suite="aes128gcm16", quick=False):
+    rows, cases = [], QUICK if quick else FULL
+    absent = {k: missing(k) for k in kinds}
+    for k, why in absent.items():
+        if why:
+            say(f"  {k}: not measured: {why}")
+    kinds = [k for k in kinds if not absent[k]]
     with Lab(offload=True) as lab:
-        things = {k: KINDS[k](lab, args.suite) for k in kinds}
-        for n in range(args.rounds):
-            for k in kinds if n % 2 == 0 else kinds[::-1]:
-                pids = things[k].up()
-                try:
-                    until(lambda: lab.ping(count=1, wait=2).got, f"{k} carries traffic", 10)
-                    for streams in STREAMS:
-                        row = dict(round=n, kind=k, streams=streams, **iperf(lab, streams, args.seconds, pids))
-                        rows.append(row)
-                        print(f"round {n + 1}: {k:13} {streams} stream{'s' if streams > 1 else ' '} {row['gbit']:7.2f} Gbit/s",
-                              flush=True)
-                finally:
-                    things[k].down()
-    return rows
+        things = {k: KINDS[k](lab, suite) for k in kinds}
+        for n in range(rounds):
+            for cores in (2, 1):
+                mine = [c for c in cases if c[0] == cores]
+                if mine:
+                    run_round(lab, things, kinds, cores, mine, seconds, n, rows)
+    return dict(rounds=rounds, seconds=seconds, suite=suite, not_measured={k: w for k, w in absent.items() if w}, rows=rows,
+                summary=summarize(rows, kinds))
+
+
+def median_ratio(rows, key, case, kind, base):
+    def by_round(k):
+        return {r["round"]: r[key] for r in rows if (r["cores"], r.get("family"), r.get("what")) == case and r["kind"] == k}
+    mine, other = by_round(kind), by_round(base)
+    both = [mine[n] / other[n] for n in mine if other.get(n)]
+    return statistics.median(both) if both else None
 
 
 def summarize(rows, kinds):
     out = []
-    for streams in STREAMS:
+    cases = dict.fromkeys((r["cores"], r["family"], r["what"]) for r in rows if "what" in r)
+    for case in cases:
+        key = "us" if case[2] == "ping" else "gbit"
         for k in kinds:
-            mine = {r["round"]: r for r in rows if r["kind"] == k and r["streams"] == streams}
-            line = dict(kind=k, streams=streams, gbit=statistics.median(r["gbit"] for r in mine.values()))
-            costs = [r["cpu_per_gbyte"] for r in mine.values() if r["cpu_per_gbyte"] is not None]
-            line["cpu_per_gbyte"] = statistics.median(costs) if costs else None
-            for base in ("plain", "wireguard-go"):
-                other = {r["round"]: r["gbit"] for r in rows if r["kind"] == base and r["streams"] == streams}
-                line[f"to_{base}"] = statistics.median(mine[n]["gbit"] / other[n] for n in mine) if other else None
+            mine = [r for r in rows if (r["cores"], r.get("family"), r.get("what")) == case and r["kind"] == k]
+            if not mine:
+                continue
+            line = dict(cores=case[0], family=case[1], what=case[2], kind=k, **{key: statistics.median(r[key] for r in mine)})
+            if "kpps" in mine[0]:
+                line["kpps"] = statistics.median(r["kpps"] for r in mine)
+            for base in ("plain", "memcpy", "wireguard-go"):
+                line[f"to_{base}"] = median_ratio(rows, key, case, k, base)
             out.append(line)
     return out
 
 
-def table(lines, about):
-    def f(v, form="{:.2f}"):
-        return "-" if v is None else form.format(v)
-    text = [f"# End to end, {about['date']}", "",
-            f"iperf3, TCP, {about['seconds']} s, {about['rounds']} rounds in turn, medians; ESP suite {about['suite']}; "
-            f"{about['cpu']}, {about['cpus']} CPUs, Linux {about['kernel']}. CPU seconds are those of both gateways' daemons.", "",
-            "| | streams | Gbit/s | ratio to plain | ratio to wireguard-go | CPU s per GB |", "|---|---|---|---|---|---|"]
-    text += [f"| {l['kind']} | {l['streams']} | {f(l['gbit'])} | {f(l['to_plain'], '{:.3f}')} | {f(l['to_wireguard-go'])} | "
-             f"{f(l['cpu_per_gbyte'])} |" for l in lines]
-    return "\n".join(text) + "\n"
-
-
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--rounds", type=int, default=5)
-    ap.add_argument("--seconds", type=int, default=4)
+    ap.add_argument("--rounds", type=int, default=3)
+    ap.add_argument("--seconds", type=int, default=3)
     ap.add_argument("--suite", default="aes128gcm16")
-    ap.add_argument("--kinds", default="plain,wireguard-go,culvert")
-    ap.add_argument("--with", dest="more", default="", help="further kinds: " + ", ".join(KINDS))
-    ap.add_argument("--out", type=Path, default=ROOT / "bench" / "results")
+    ap.add_argument("--kinds", default=",".join(KINDS))
+    ap.add_argument("--quick", action="store_true")
     args = ap.parse_args()
-    kinds = [k for k in f"{args.kinds},{args.more}".split(",") if k]
+    kinds = [k for k in args.kinds.split(",") if k]
     if any(k not in KINDS for k in kinds):
         ap.error("kinds are " + ", ".join(KINDS))
-    if "culvert" in kinds and not (build_dir() / "culvertd").exists():
-        ap.error(f"{build_dir()} has no culvertd: build first (buildtype release)")
     signal.signal(signal.SIGTERM, lambda *a: sys.exit(143))
-    rows = measure(kinds, args)
-    model = next((l.split(":", 1)[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "unknown CPU")
-    about = dict(date=datetime.date.today().isoformat(), rounds=args.rounds, seconds=args.seconds, suite=args.suite, cpu=model,
-                 cpus=os.cpu_count(), kernel=os.uname().release)
-    lines = summarize(rows, kinds)
-    args.out.mkdir(parents=True, exist_ok=True)
-    base = args.out / f"{about['date']}-e2e"
-    base.with_name(base.name + ".json").write_text(json.dumps(dict(about, summary=lines, rows=rows), indent=1) + "\n")
-    base.with_name(base.name + ".md").write_text(table(lines, about))
-    print("\n" + table(lines, about) + f"\nwritten: {base}.json, {base}.md")
+    print(json.dumps(measure(kinds, args.rounds, args.seconds, args.suite, args.quick), indent=1))
 
 
 if __name__ == "__main__":
