@@ -56,8 +56,7 @@ struct imb_ctx *imb_ctx_new(void)
     if (!c)
         return NULL;
     memset(c, 0, sizeof *c);
-    c->seal_max = short_works ? IMB_SHORT_SEAL_MAX : 0;
-    c->open_max = short_works ? IMB_SHORT_MAX : 0;
+    c->short_max = short_works ? IMB_SHORT_MAX : 0;
     c->mgr = mgr_new();
     c->gcm_page = aligned_alloc(4096, (IMB_GCM_PAGE + 4095) / 4096 * 4096);
     if (!c->mgr || !c->gcm_page) {

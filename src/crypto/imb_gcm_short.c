@@ -17,12 +17,12 @@
 #define INLINE static inline __attribute__((always_inline)) VECTOR
 
 /* The last counter word of each lane, big-endian: block j of the text is encrypted with j + 2. */
-#define REGS 9
+#define REGS     5
+#define REST_MAX 304 /* bytes in so many registers with a block to spare */
 #define CTR4(n)                                                                                    \
     0, 0, 0, (n) << 24, 0, 0, 0, (n + 1) << 24, 0, 0, 0, (n + 2) << 24, 0, 0, 0, (n + 3) << 24
 static const uint32_t counters[REGS][16]
-    __attribute__((aligned(64))) = {{CTR4(2)},  {CTR4(6)},  {CTR4(10)}, {CTR4(14)}, {CTR4(18)},
-                                    {CTR4(22)}, {CTR4(26)}, {CTR4(30)}, {CTR4(34)}};
+    __attribute__((aligned(64))) = {{CTR4(2)}, {CTR4(6)}, {CTR4(10)}, {CTR4(14)}, {CTR4(18)}};
 
 /* What one call works on, all of it in registers. */
 struct gcm_sum {
@@ -78,22 +78,25 @@ INLINE __m128i nonce(const struct imb_esp *k, const struct cr_op *op)
     return _mm_or_si128(v, _mm_cvtsi32_si128(salt));
 }
 
-/* RFC 4106 5: SPI and sequence number, 32 or 64 bits; behind it the lengths of GCM. */
-INLINE void sum_aad(struct gcm_sum *s, const struct imb_esp *k, const struct cr_op *op,
-                    size_t blocks)
+/* RFC 4106 5: SPI and sequence number, 32 or 64 bits. */
+INLINE __m128i aad_block(const struct cr_op *op)
 {
-    uint64_t aad = get_u64(op->p), more = 0, bits = 64;
+    uint64_t aad = get_u64(op->p), more = 0;
     if (op->esn) {
         more = aad << 32;
         aad = (aad & 0xffffffff00000000u) | op->seq_hi;
-        bits = 96;
     }
-    __m128i a = _mm_set_epi64x((long long)aad, (long long)more);
-    __m128i len = _mm_set_epi64x((long long)bits, (long long)op->text_len * 8);
-    __m128i ha = _mm_loadu_si128((const __m128i *)(const void *)power(k, blocks + 2));
-    __m128i hl = _mm_loadu_si128((const __m128i *)(const void *)power(k, 1));
-    sum_add(s, _mm512_zextsi256_si512(_mm256_set_m128i(a, len)),
-            _mm512_zextsi256_si512(_mm256_set_m128i(ha, hl)));
+    return _mm_set_epi64x((long long)aad, (long long)more);
+}
+
+INLINE __m128i len_block(const struct cr_op *op)
+{
+    return _mm_set_epi64x(op->esn ? 96 : 64, (long long)op->text_len * 8);
+}
+
+INLINE __m128i power_of(const struct imb_esp *k, size_t n)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)power(k, n));
 }
 
 /* Bytes of the text in its register number g, of which only the last two may be short of 64. */
@@ -116,45 +119,84 @@ struct schedule {
     __m512i rk[15];
 };
 
-/* Key stream for n registers; in block `spare` of the last one the mask of the tag, counter 1. */
-INLINE void key_stream(const struct schedule *ks, __m512i base, __m512i *x, size_t n, size_t rounds,
-                       size_t spare)
+INLINE void encrypt(const struct schedule *ks, __m512i *x, size_t n, size_t rounds)
 {
-#pragma GCC unroll 9
-    for (size_t g = 0; g < n; g++)
-        x[g] = _mm512_or_si512(base, _mm512_load_si512(counters[g]));
-    x[n - 1] =
-        _mm512_mask_mov_epi32(x[n - 1], (__mmask16)(8u << 4 * spare), _mm512_set1_epi32(1 << 24));
-#pragma GCC unroll 9
+#pragma GCC unroll 5
     for (size_t g = 0; g < n; g++)
         x[g] = _mm512_xor_si512(x[g], ks->rk[0]);
 #pragma GCC unroll 16
     for (size_t r = 1; r < rounds; r++)
-#pragma GCC unroll 9
+#pragma GCC unroll 5
         for (size_t g = 0; g < n; g++)
             x[g] = _mm512_aesenc_epi128(x[g], ks->rk[r]);
-#pragma GCC unroll 9
+#pragma GCC unroll 5
     for (size_t g = 0; g < n; g++)
         x[g] = _mm512_aesenclast_epi128(x[g], ks->rk[rounds]);
 }
 
-/* The tag. n: registers of text, the last of them with a block to spare. */
-INLINE __m128i crypt(const struct imb_esp *k, const struct schedule *ks, const struct cr_op *op,
-                     const uint8_t *src, uint8_t *dst, size_t n, size_t rounds, bool seal)
+/* What a packet's parts hand on: the sum so far, or the associated data, and which power of H it
+ * meets in a part of n blocks: n + over. */
+struct part {
+    const uint8_t *src;
+    uint8_t *dst;
+    uint32_t left;
+    __m512i base;
+    __m128i carry;
+    size_t over;
+};
+
+/* 16 blocks that are not the last ones. */
+INLINE void crypt_chunk(const struct imb_esp *k, const struct schedule *ks, struct part *p,
+                        size_t rounds, bool seal)
 {
-    size_t blocks = (op->text_len + 15u) / 16, spare = blocks - 4 * (n - 1);
+    struct gcm_sum s = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+    __m512i x[4];
+#pragma GCC unroll 4
+    for (size_t g = 0; g < 4; g++)
+        x[g] = _mm512_add_epi32(p->base, _mm512_load_si512(counters[g]));
+    encrypt(ks, x, 4, rounds);
+    sum_add(&s, _mm512_zextsi128_si512(p->carry),
+            _mm512_zextsi128_si512(power_of(k, 16 + p->over)));
+#pragma GCC unroll 4
+    for (size_t g = 0; g < 4; g++) {
+        __m512i in = _mm512_loadu_si512(p->src + 64 * g), out = _mm512_xor_si512(in, x[g]);
+        _mm512_storeu_si512(p->dst + 64 * g, out);
+        sum_add(&s, byte_swap(seal ? out : in), _mm512_loadu_si512(power(k, 16 - 4 * g)));
+    }
+    p->carry = reduce(&s);
+    p->over = 0;
+    p->base = _mm512_add_epi32(p->base, _mm512_set4_epi32(16 << 24, 0, 0, 0));
+    p->src += 256;
+    p->dst += 256;
+    p->left -= 256;
+}
+
+/* The rest and the tag. n: registers of text, the last of them with a block to spare, which becomes
+ * the mask of the tag (counter 1). */
+INLINE __m128i crypt_rest(const struct imb_esp *k, const struct schedule *ks,
+                          const struct cr_op *op, const struct part *p, size_t n, size_t rounds,
+                          bool seal)
+{
+    size_t blocks = (p->left + 15u) / 16, spare = blocks - 4 * (n - 1);
     __m512i x[REGS];
     struct gcm_sum s = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
-    key_stream(ks, _mm512_broadcast_i32x4(nonce(k, op)), x, n, rounds, spare);
-    sum_aad(&s, k, op, blocks);
-#pragma GCC unroll 9
+#pragma GCC unroll 5
+    for (size_t g = 0; g < n; g++)
+        x[g] = _mm512_add_epi32(p->base, _mm512_load_si512(counters[g]));
+    x[n - 1] =
+        _mm512_mask_mov_epi32(x[n - 1], (__mmask16)(8u << 4 * spare), _mm512_set1_epi32(1 << 24));
+    encrypt(ks, x, n, rounds);
+    sum_add(&s, _mm512_zextsi256_si512(_mm256_set_m128i(p->carry, len_block(op))),
+            _mm512_zextsi256_si512(
+                _mm256_set_m128i(power_of(k, blocks + 1 + p->over), power_of(k, 1))));
+#pragma GCC unroll 5
     for (size_t g = 0; g < n; g++) {
-        __mmask64 m = bytes_in(op->text_len, g, n);
-        __m512i in = _mm512_maskz_loadu_epi8(m, src + 64 * g);
+        __mmask64 m = bytes_in(p->left, g, n);
+        __m512i in = _mm512_maskz_loadu_epi8(m, p->src + 64 * g);
         __m512i out = _mm512_maskz_mov_epi8(m, _mm512_xor_si512(in, x[g]));
         __mmask8 words = g < n - 1 ? 0xff : (__mmask8)((1u << 2 * spare) - 1);
         __m512i h = _mm512_maskz_loadu_epi64(words, power(k, blocks + 1 - 4 * g));
-        _mm512_mask_storeu_epi8(dst + 64 * g, m, out);
+        _mm512_mask_storeu_epi8(p->dst + 64 * g, m, out);
         sum_add(&s, byte_swap(seal ? out : in), h);
     }
     __m128i mask =
@@ -163,28 +205,28 @@ INLINE __m128i crypt(const struct imb_esp *k, const struct schedule *ks, const s
     return _mm_xor_si128(sum, mask);
 }
 
-INLINE __m128i by_size(const struct imb_esp *k, const struct schedule *ks, const struct cr_op *op,
-                       const uint8_t *src, uint8_t *dst, size_t rounds, bool seal)
+INLINE __m128i crypt(const struct imb_esp *k, const struct schedule *ks, const struct cr_op *op,
+                     const uint8_t *src, uint8_t *dst, size_t rounds, bool seal)
 {
-    switch ((op->text_len + 15) / 64) {
+    struct part p = {.src = src,
+                     .dst = dst,
+                     .left = op->text_len,
+                     .base = _mm512_broadcast_i32x4(nonce(k, op)),
+                     .carry = aad_block(op),
+                     .over = 1};
+    while (p.left > REST_MAX)
+        crypt_chunk(k, ks, &p, rounds, seal);
+    switch ((p.left + 15) / 64) {
     case 0:
-        return crypt(k, ks, op, src, dst, 1, rounds, seal);
+        return crypt_rest(k, ks, op, &p, 1, rounds, seal);
     case 1:
-        return crypt(k, ks, op, src, dst, 2, rounds, seal);
+        return crypt_rest(k, ks, op, &p, 2, rounds, seal);
     case 2:
-        return crypt(k, ks, op, src, dst, 3, rounds, seal);
+        return crypt_rest(k, ks, op, &p, 3, rounds, seal);
     case 3:
-        return crypt(k, ks, op, src, dst, 4, rounds, seal);
-    case 4:
-        return crypt(k, ks, op, src, dst, 5, rounds, seal);
-    case 5:
-        return crypt(k, ks, op, src, dst, 6, rounds, seal);
-    case 6:
-        return crypt(k, ks, op, src, dst, 7, rounds, seal);
-    case 7:
-        return crypt(k, ks, op, src, dst, 8, rounds, seal);
+        return crypt_rest(k, ks, op, &p, 4, rounds, seal);
     default:
-        return crypt(k, ks, op, src, dst, 9, rounds, seal);
+        return crypt_rest(k, ks, op, &p, 5, rounds, seal);
     }
 }
 
@@ -193,7 +235,7 @@ INLINE void seal_one(const struct imb_esp *k, const struct schedule *ks, struct 
 {
     uint8_t *text = op->p + 16;
     __mmask16 icv = (__mmask16)((1u << k->head.icv_len) - 1);
-    __m128i tag = by_size(k, ks, op, op->plain ? op->plain : text, text, rounds, true);
+    __m128i tag = crypt(k, ks, op, op->plain ? op->plain : text, text, rounds, true);
     _mm_mask_storeu_epi8(text + op->text_len, icv, tag);
 }
 
@@ -203,14 +245,13 @@ INLINE void open_one(const struct imb_esp *k, const struct schedule *ks, struct 
     uint8_t *text = op->p + 16;
     __mmask16 icv = (__mmask16)((1u << k->head.icv_len) - 1);
     __m128i want = _mm_maskz_loadu_epi8(icv, text + op->text_len);
-    __m128i tag = by_size(k, ks, op, text, op->plain ? op->plain : text, rounds, false);
+    __m128i tag = crypt(k, ks, op, text, op->plain ? op->plain : text, rounds, false);
     op->status = _mm_mask_cmpneq_epi8_mask(icv, tag, want) ? R_DP_ICV : E_OK;
 }
 
 /* The first operation and those behind it that are short and of the same key. */
 INLINE size_t run(struct cr_op *ops, size_t n, size_t rounds, bool seal)
 {
-    const uint32_t max = seal ? IMB_SHORT_SEAL_MAX : IMB_SHORT_MAX;
     const struct imb_esp *k = imb_key(ops);
     struct schedule ks;
     size_t i = 0;
@@ -222,7 +263,7 @@ INLINE size_t run(struct cr_op *ops, size_t n, size_t rounds, bool seal)
         else
             open_one(k, &ks, &ops[i], rounds);
         i++;
-    } while (i < n && ops[i].key == &k->head && ops[i].text_len - 1 < max);
+    } while (i < n && ops[i].key == &k->head && ops[i].text_len - 1 < IMB_SHORT_MAX);
     return i;
 }
 

@@ -46,8 +46,8 @@ struct imb_esp {
  * packets. */
 struct imb_ctx {
     IMB_MGR *mgr;
-    uint32_t seal_max, open_max; /* texts up to this length go to imb_gcm_short.c */
-    uint8_t *gcm_page;           /* the GCM context goes where imb_gcm_place says */
+    uint32_t short_max; /* texts up to this length go to imb_gcm_short.c */
+    uint8_t *gcm_page;  /* the GCM context goes where imb_gcm_place says */
     DECLARE_ALIGNED(uint8_t nonce[IMB_CHUNK][16], 64); /* AEAD: salt | IV */
     uint8_t aad[IMB_CHUNK][16];  /* AEAD with ESN: SPI | sequence number, 64 bits */
     uint8_t tag[IMB_CHUNK][32];  /* computed while opening */
@@ -85,12 +85,9 @@ static inline const uint8_t *imb_aad(const struct imb_ctx *c, const struct cr_op
 void imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n);
 void imb_gcm_open(struct imb_ctx *c, struct cr_op *ops, size_t n);
 
-/*
- * Short texts, from 1 byte on; the IV stands in the packet. Ours could seal as much as it opens,
- * but there the library's interleaving of ciphers and hash wins sooner.
- */
-#define IMB_SHORT_MAX      560
-#define IMB_SHORT_SEAL_MAX 368
+/* Short texts, from 1 byte on; the IV stands in the packet. From 600 bytes on the library's
+ * interleaving of cipher and hash wins. */
+#define IMB_SHORT_MAX 560
 bool imb_short_works(const IMB_MGR *m);
 /* The first of them, and those behind it that are short too and of the same key; how many. */
 size_t imb_short_seal(struct cr_op *ops, size_t n);

@@ -163,6 +163,9 @@ static void look_up_all(struct dp *d, size_t runs)
     }
     for (size_t i = 0; i < misses; i++)
         spd_fetch_rule(d->spd, d->out_runs[d->miss[i]].home);
+    for (size_t i = 0; runs > 1 && i < runs; i++)
+        if (d->out_runs[i].hit && d->out_runs[i].sa)
+            __builtin_prefetch(d->out_runs[i].sa->key);
 }
 
 /* The SA for a run's packet; NULL: the packet has its verdict. */

@@ -62,8 +62,8 @@ void flow_from_ts(struct flow *f, const struct ts *local, const struct ts *remot
 
 err_t flow_cache_init(struct flow_cache *c)
 {
-    size_t n = FLOW_SETS * 2 * sizeof(struct flow_entry);
-    c->e = aligned_alloc(128, n);
+    size_t n = (size_t)FLOW_SETS * FLOW_WAYS * sizeof(struct flow_entry);
+    c->e = aligned_alloc(FLOW_WAYS * sizeof(struct flow_entry), n);
     if (!c->e)
         return E_NOMEM;
     memset(c->e, 0, n);
@@ -81,7 +81,7 @@ void flow_cache_forget(struct flow_cache *c)
 {
     if (++c->epoch)
         return;
-    memset(c->e, 0, FLOW_SETS * 2 * sizeof(struct flow_entry));
+    memset(c->e, 0, (size_t)FLOW_SETS * FLOW_WAYS * sizeof(struct flow_entry));
     c->epoch = 1;
 }
 
@@ -90,7 +90,7 @@ struct flow_entry *flow_cache_add(struct flow_cache *c, uint64_t hash, const str
     struct flow_entry *e = flow_cache_find(c, hash, f);
     if (!e) {
         e = flow_cache_set(c, hash);
-        e[1] = e[0];
+        memmove(e + 1, e, (FLOW_WAYS - 1) * sizeof *e);
         e->flow = *f;
         e->epoch = c->epoch;
     }

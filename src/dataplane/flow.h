@@ -95,7 +95,10 @@ struct flow_entry {
     const struct spd_rule *rule; /* NULL: no policy */
 };
 
-#define FLOW_SETS 16384 /* of two ways: 2 MiB, of which only live flows stay in the cache */
+/* 4 MiB, of which only live flows stay in the cache. With two ways 10,000 flows would meet too
+ * often for what a miss costs. */
+#define FLOW_SETS 16384
+#define FLOW_WAYS 4
 
 struct flow_cache {
     struct flow_entry *e;
@@ -108,19 +111,19 @@ void flow_cache_forget(struct flow_cache *c); /* all entries, at once */
 
 static inline struct flow_entry *flow_cache_set(const struct flow_cache *c, uint64_t hash)
 {
-    return &c->e[(hash & (FLOW_SETS - 1)) * 2];
+    return &c->e[(hash & (FLOW_SETS - 1)) * FLOW_WAYS];
 }
 
 static inline struct flow_entry *flow_cache_find(const struct flow_cache *c, uint64_t hash,
                                                  const struct flow *f)
 {
     struct flow_entry *e = flow_cache_set(c, hash);
-    if (flow_eq(&e[0].flow, f) && e[0].epoch == c->epoch)
-        return &e[0];
-    if (flow_eq(&e[1].flow, f) && e[1].epoch == c->epoch)
-        return &e[1];
+    for (int i = 0; i < FLOW_WAYS && e[i].epoch == c->epoch;
+         i++) /* behind an old one all are old */
+        if (flow_eq(&e[i].flow, f))
+            return &e[i];
     return NULL;
 }
 
-/* Where to put a new flow: the younger of the two moves over the older. */
+/* Where to put a new flow: the younger ones move over the oldest. */
 struct flow_entry *flow_cache_add(struct flow_cache *c, uint64_t hash, const struct flow *f);
