@@ -91,7 +91,7 @@ struct cr_op {
 /*
  * Runs all of them; order of completion is unspecified, all are complete on return. The bytes of
  * one operation must not overlap those of another. 32 or more together fill ipsec-mb's lanes.
- * True: every status is 0, and there is no need to look.
+ * cr_seal: true: every status is 0, and there is no need to look.
  */
 bool cr_seal(struct cr_esp_ctx *c, struct cr_op *ops, size_t n);
-bool cr_open(struct cr_esp_ctx *c, struct cr_op *ops, size_t n);
+void cr_open(struct cr_esp_ctx *c, struct cr_op *ops, size_t n);

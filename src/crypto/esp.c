@@ -109,9 +109,8 @@ bool cr_seal(struct cr_esp_ctx *c, struct cr_op *ops, size_t n)
     return all_well(ops, n);
 }
 
-bool cr_open(struct cr_esp_ctx *c, struct cr_op *ops, size_t n)
+void cr_open(struct cr_esp_ctx *c, struct cr_op *ops, size_t n)
 {
     if (!c->imb || imb_open(c->imb, ops, n))
         each(ops, n, c->imb != NULL, ossl_esp_open);
-    return all_well(ops, n);
 }

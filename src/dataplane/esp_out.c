@@ -45,6 +45,8 @@ static size_t parse_all(struct dp *d, struct dp_pkt *const *pkts, size_t n, size
         struct dp_pkt *p = pkts[i];
         struct out_work *w = &d->out[k];
         uint32_t len = train_next(&t, p->data, p->len);
+        __builtin_prefetch(p->data - 16, 1); /* where header and trailer will be written */
+        __builtin_prefetch(p->data + p->len, 1);
         if (len) {
             *w = (struct out_work){p, len, p->data[1], p->data[6] & 0x40};
         } else {
