@@ -58,7 +58,12 @@ HANDLER(control_initiate)
         reply_no(rq->reply, "missing configuration name");
         return;
     }
-    ike_conn_each(runner_engine(c->runner), find_owner, &o);
+    struct ike *e = runner_engine(c->runner);
+    const struct conn *named = ike ? ike_conn_get(e, ike) : ike_conn_of_child(e, child);
+    if (named)
+        find_owner(&o, named);
+    if (!o.found && !ike) /* a child that is not to be protected, to say so */
+        ike_conn_each(e, find_owner, &o);
     if (!o.found) {
         reply_no(rq->reply, "%s config '%s' not found", child ? "CHILD_SA" : "IKE_SA",
                  child ? child : ike);
@@ -110,6 +115,21 @@ static void match_ike(void *ctx, const struct ike_sa_info *sa)
         m->matches++;
 }
 
+/* By number or by connection without a look at all the other SAs. */
+static void each_match(const struct ike *e, struct match *m)
+{
+    struct ike_sa_info sa;
+    uint32_t id = m->ike_id ? m->ike_id : m->child_id ? ike_sa_of_child(e, m->child_id) : 0;
+    if (m->ike_id || m->child_id) {
+        if (id && ike_sa_info_get(e, id, &sa))
+            match_ike(m, &sa);
+    } else if (m->ike) {
+        ike_conn_sas_each(e, m->ike, match_ike, m);
+    } else {
+        ike_sa_each(e, match_ike, m);
+    }
+}
+
 static struct match match_of(struct core *c, const struct vnode *msg)
 {
     struct match m = {.c = c,
@@ -118,7 +138,7 @@ static struct match match_of(struct core *c, const struct vnode *msg)
                       .child_id = (uint32_t)number(msg, "child-id", 0),
                       .ike_id = (uint32_t)number(msg, "ike-id", 0)};
     m.by_child = m.child || m.child_id;
-    ike_sa_each(runner_engine(c->runner), match_ike, &m);
+    each_match(runner_engine(c->runner), &m);
     return m;
 }
 

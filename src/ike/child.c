@@ -152,6 +152,7 @@ struct child *child_add(struct ike *e, struct ike_sa *sa, const struct child_pla
     c->conn = conn_ref(p->conn);
     c->sa = sa;
     c->encap = encap(sa);
+    holdoff_clear(sa->entry, p->cc->name);
     list_add_tail(&sa->children, &c->link);
     e->stats.children++;
     set_times(e, c);

@@ -23,8 +23,8 @@ static void cmd_result(struct ike *e, const struct cmd *c)
     struct ike_act *a = ike_act_add(e, ACT_CMD_DONE);
     a->cmd = c->number;
     a->reason = c->worst;
-    if (c->worst && e->evidence)
-        a->event = *e->evidence;
+    if (c->why)
+        evidence_fill(e, c->why, &a->event);
     if (!a->event.reason)
         a->event.reason = c->worst;
 }
@@ -34,7 +34,18 @@ void cmd_unref(struct ike *e, struct cmd *c)
     if (!c || --c->refs)
         return;
     cmd_result(e, c);
+    free(c->why);
     free(c);
+}
+
+/* The first failure of several is the one that is told, with its evidence. */
+static void cmd_failed(struct ike *e, struct cmd *c, err_t reason)
+{
+    if (!reason || c->worst)
+        return;
+    c->worst = reason;
+    if (e->evidence)
+        c->why = evidence_new(e->evidence);
 }
 
 void waiter_add(struct ike *e, struct waiter **list, struct cmd *cmd)
@@ -55,8 +66,7 @@ void waiters_done(struct ike *e, struct waiter **list, err_t reason)
     while (*list) {
         struct waiter *w = *list;
         *list = w->next;
-        if (reason && !w->cmd->worst)
-            w->cmd->worst = reason;
+        cmd_failed(e, w->cmd, reason);
         cmd_unref(e, w->cmd);
         free(w);
     }
@@ -78,19 +88,21 @@ static const struct conn_child *first_child(const struct conn *c)
     return NULL;
 }
 
+static struct conn *in_conn(struct conn *c, const struct ike_in *in, const struct conn_child **cc)
+{
+    *cc = !c ? NULL : in->child ? conn_child_find(c, in->child) : first_child(c);
+    return *cc && (*cc)->policy == CHILD_PROTECT ? c : NULL;
+}
+
 /* swanctl --initiate --child NAME needs no connection's name: the first that has such a child. */
 static struct conn *find_config(const struct ike *e, const struct ike_in *in,
                                 const struct conn_child **cc)
 {
-    list_each (it, (struct list *)&e->conns) {
-        struct conn *c = container_of(it, struct conn_entry, link)->conn;
-        if (in->conn && strcmp(c->name, in->conn) != 0)
-            continue;
-        *cc = in->child ? conn_child_find(c, in->child) : first_child(c);
-        if (*cc && (*cc)->policy == CHILD_PROTECT)
-            return c;
+    if (in->conn) {
+        struct conn_entry *ce = conn_entry_find(e, in->conn);
+        return in_conn(ce ? ce->conn : NULL, in, cc);
     }
-    return NULL;
+    return in_conn(conn_of_child(e, in->child), in, cc);
 }
 
 static err_t not_found(struct ike *e, const struct ike_in *in)
@@ -111,16 +123,22 @@ static err_t initiate(struct ike *e, const struct ike_in *in, struct cmd *cmd)
     struct conn *c = find_config(e, in, &cc);
     if (!c)
         return not_found(e, in);
+    if (in->kind == IN_INITIATE)
+        holdoff_clear(conn_entry_find(e, c->name), cc->name);
     return ike_initiate(e, c, cc, in->kind == IN_ACQUIRE ? in : NULL, cmd);
 }
 
 static err_t acquire(struct ike *e, const struct ike_in *in)
 {
+    struct conn_entry *ce = in->conn ? conn_entry_find(e, in->conn) : NULL;
+    if (holdoff_refuses(e, ce, in->child))
+        return E_OK;
     struct event *ev = ike_event(e, EV_ACQUIRE, NULL, NULL);
     ev->conn = ike_str(e, in->conn);
     ev->child = ike_str(e, in->child);
     err_t err = initiate(e, in, NULL);
     if (err > 0) {
+        holdoff_failed(e, ce, in->child);
         struct ike_act *a = ike_act_add(e, ACT_ACQUIRE_FAILED);
         a->reason = a->event.reason = err;
         a->event.conn = ike_str(e, in->conn);
@@ -142,9 +160,44 @@ static bool named_sa(const struct ike_sa *sa, const struct ike_in *in)
     return in->ike_id || in->conn || in->child || in->child_id;
 }
 
+static size_t one_sa(struct ike *e, struct ike_sa *sa, const struct ike_in *in, struct cmd *cmd,
+                     sa_do *fn)
+{
+    return sa && sa->state != SA_GONE && named_sa(sa, in) && fn(e, sa, in, cmd) ? 1 : 0;
+}
+
+/* The entry may go with its last SA: what comes next is read before. */
+static size_t each_of_conn(struct ike *e, struct conn_entry *ce, const struct ike_in *in,
+                           struct cmd *cmd, sa_do *fn)
+{
+    size_t n = 0, count = 0, i = 0;
+    list_each (it, &ce->sas)
+        count++;
+    uint32_t *ids = count ? ike_alloc(e, count * sizeof *ids) : NULL;
+    if (!ids)
+        return 0;
+    list_each (it, &ce->sas)
+        ids[i++] = container_of(it, struct ike_sa, of_conn)->id;
+    for (i = 0; i < count; i++)
+        n += one_sa(e, sa_by_id(e, ids[i]), in, cmd, fn);
+    return n;
+}
+
+/* Whoever names a number or a connection does not pay for 20,000 others; only a child's name alone
+ * is looked for everywhere. */
 static size_t each_named(struct ike *e, const struct ike_in *in, struct cmd *cmd, sa_do *fn)
 {
     size_t n = 0;
+    const struct child *c = in->child_id ? child_by_id(e, in->child_id) : NULL;
+    struct conn_entry *ce = in->conn ? conn_entry_find(e, in->conn) : NULL;
+    if (in->ike_id)
+        return one_sa(e, sa_by_id(e, in->ike_id), in, cmd, fn);
+    if (in->child_id)
+        return one_sa(e, c ? c->sa : NULL, in, cmd, fn);
+    if (in->conn && !ce)
+        return 0;
+    if (ce)
+        return each_of_conn(e, ce, in, cmd, fn);
     list_each_safe (it, nx, &e->sas) {
         struct ike_sa *sa = container_of(it, struct ike_sa, all);
         if (named_sa(sa, in) && fn(e, sa, in, cmd))
@@ -357,7 +410,7 @@ void ike_command(struct ike *e, const struct ike_in *in)
     err_t err = dispatch(e, in, cmd);
     if (err < 0)
         ike_fail(e, err);
-    if (cmd && err)
-        cmd->worst = err;
+    if (cmd)
+        cmd_failed(e, cmd, err);
     cmd_unref(e, cmd);
 }

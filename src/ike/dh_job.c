@@ -18,6 +18,11 @@ void ike_job_run(struct ike_job *j)
         j->err = cr_ke_derive(j->ke, secret_bytes(&j->peer), &j->shared);
 }
 
+bool ike_job_quick(const struct ike_job *j)
+{
+    return j->method == KE_CURVE25519 || j->method == KE_ECP_256;
+}
+
 void ike_job_free(struct ike_job *j)
 {
     if (!j)

@@ -25,8 +25,8 @@ void ike_settings_default(struct ike_settings *s)
 
 static err_t tables_init(struct ike *e)
 {
-    struct hash *const all[] = {&e->by_spi,  &e->by_id,  &e->by_peer, &e->children, &e->entries,
-                                &e->remotes, &e->owners, &e->sources, &e->inits};
+    struct hash *const all[] = {&e->by_spi,  &e->by_id,   &e->by_peer, &e->by_child, &e->children,
+                                &e->entries, &e->remotes, &e->owners,  &e->sources,  &e->inits};
     uint64_t key[2] = {ike_random_u64(e), ike_random_u64(e)};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (hash_init(all[i], key))
@@ -36,8 +36,8 @@ static err_t tables_init(struct ike *e)
 
 static void tables_fini(struct ike *e)
 {
-    struct hash *const all[] = {&e->by_spi,  &e->by_id,  &e->by_peer, &e->children, &e->entries,
-                                &e->remotes, &e->owners, &e->sources, &e->inits};
+    struct hash *const all[] = {&e->by_spi,  &e->by_id,   &e->by_peer, &e->by_child, &e->children,
+                                &e->entries, &e->remotes, &e->owners,  &e->sources,  &e->inits};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         hash_fini(all[i]);
 }
@@ -45,6 +45,8 @@ static void tables_fini(struct ike *e)
 static void lists_init(struct ike *e)
 {
     list_init(&e->lingering);
+    list_init(&e->refused);
+    e->refused_at = UINT64_MAX;
     list_init(&e->sas);
     list_init(&e->conns);
     list_init(&e->shared);
@@ -238,6 +240,7 @@ err_t ike_step(struct ike *e, const struct ike_in *in, struct ike_out *out)
     take(e, in);
     timers(e);
     linger_tick(e);
+    holdoff_tick(e);
     settle(e);
     ike_shutdown_check(e);
     settle(e);
@@ -247,6 +250,8 @@ err_t ike_step(struct ike *e, const struct ike_in *in, struct ike_out *out)
         out->wake_ms = first->at > e->now ? first->at : e->now + 1;
     if (e->stopping && e->shutdown && e->shutdown_ms < out->wake_ms)
         out->wake_ms = e->shutdown_ms;
+    if (e->refused_at < out->wake_ms)
+        out->wake_ms = e->refused_at;
     if (linger_at(e) < out->wake_ms)
         out->wake_ms = linger_at(e);
     e->out = NULL;

@@ -33,6 +33,7 @@ struct cmd {
     uint32_t number;
     unsigned refs;
     err_t worst;
+    struct evidence *why; /* of worst, if there is any */
 };
 
 struct waiter {
@@ -89,8 +90,11 @@ struct conn_entry {
     struct list link; /* loaded ones, in order of loading */
     struct conn *conn;
     struct list sas;
+    struct list holdoffs;  /* children that failed lately: holdoff.c */
     struct conn_key *keys; /* rows of the look-up by remote address */
     size_t key_count;
+    struct child_key *child_keys; /* rows of the look-up by child's name */
+    size_t child_key_count;
     char *name;
 };
 
@@ -137,6 +141,7 @@ struct ike_sa {
     uint64_t seen_ms, sent_ms;             /* last authentic message in, last datagram out */
     struct retransmit rtx;
     struct waiter *up, *gone;
+    struct evidence *why; /* the last refusal */
 };
 
 /* A datagram whose header was read. */
@@ -180,8 +185,11 @@ struct ike {
     const struct ike_version *ver[4];
     size_t ver_count;
 
-    struct hash by_spi, by_id, by_peer, children, entries, remotes, owners, sources, inits;
+    struct hash by_spi, by_id, by_peer, by_child, children, entries, remotes, owners, sources,
+        inits;
     struct ike_heap heap;
+    struct list refused;   /* acquires that wait: holdoff.c */
+    uint64_t refused_at;   /* UINT64_MAX: none */
     struct list lingering; /* replaced CHILD SAs that still receive, oldest first: linger.c */
     struct list sas, conns, shared, wild_shared, wild_conns, graveyard;
     struct ike_sa *dirty;
@@ -230,8 +238,15 @@ struct refusal {
     const char *what, *ours, *theirs, *hint, *clause, *text;
     const char *child;
 };
-void ike_refused(struct ike *e, const struct ike_sa *sa, const struct refusal *r);
-void ike_peer_refused(struct ike *e, const struct ike_sa *sa, const struct refusal *r);
+void ike_refused(struct ike *e, struct ike_sa *sa, const struct refusal *r);
+void ike_peer_refused(struct ike *e, struct ike_sa *sa, const struct refusal *r);
+
+/* --- evidence.c --- */
+struct evidence *evidence_new(const struct event *ev); /* NULL: no memory */
+err_t evidence_reason(const struct evidence *k);
+void evidence_fill(struct ike *e, const struct evidence *k, struct event *ev);
+/* What failed with `reason` now failed because of what this SA was refused, if reasons agree. */
+void ike_evidence_of(struct ike *e, const struct ike_sa *sa, err_t reason);
 
 /* --- sa_table.c --- */
 struct ike_sa *sa_new(struct ike *e, const struct ike_version *ver, bool initiator, uint64_t spi_i,
@@ -279,6 +294,13 @@ struct child *child_by_config(const struct ike_sa *sa, const char *name);
 void child_paths_set(struct ike *e, struct ike_sa *sa);
 bool child_stats_get(const struct ike *e, const struct child *c, struct child_stats *out);
 
+/* --- holdoff.c: acquires after failures --- */
+bool holdoff_refuses(struct ike *e, const struct conn_entry *ce, const char *child);
+void holdoff_failed(struct ike *e, struct conn_entry *ce, const char *child);
+void holdoff_tick(struct ike *e);
+void holdoff_clear(struct conn_entry *ce, const char *child);
+void holdoffs_free(struct conn_entry *ce);
+
 /* --- linger.c --- */
 void linger_add(struct ike *e, uint32_t child_id, uint32_t spi_in);
 uint64_t linger_at(const struct ike *e); /* when the first is over */
@@ -291,6 +313,8 @@ bool conn_unload(struct ike *e, const char *name);
 struct conn_entry *conn_entry_find(const struct ike *e, const char *name);
 struct conn_entry *conn_entry_get(struct ike *e, const char *name); /* made when missing */
 void conn_entry_release(struct ike *e, struct conn_entry *ce);
+/* The first loaded that has a child of this name to protect; NULL: any child. */
+struct conn *conn_of_child(const struct ike *e, const char *child);
 /* Those whose addresses fit, best first; at most n. */
 size_t conn_candidates(const struct ike *e, const struct endpoint *local,
                        const struct endpoint *remote, uint8_t version, struct conn **out, size_t n);

@@ -308,8 +308,61 @@ static void peer_silent(void **state)
     assert_int_equal(pair_result(&p->a, 1), E_AGAIN);
     pair_pass(p, 10000);
     assert_int_equal(pair_result(&p->a, 1), R_PEER_TIMEOUT);
+    assert_non_null(strstr(p->a.done_ours, "IKE_SA_INIT sent 6 times to 198.51.100.2[500]"));
+    assert_non_null(strstr(p->a.done_hint, "connections.conn.remote_addrs"));
     assert_int_equal(p->a.acquires_failed, 1);
     assert_nothing();
+    finish();
+}
+
+static bool lose_big(struct pair *q, bool to_a, struct bytes msg)
+{
+    (void)q;
+    return !to_a && msg.p[18] == 35; /* IKE_AUTH does not arrive */
+}
+
+/* The hint tells how far it came. */
+static void auth_never_answered(void **state)
+{
+    (void)state;
+    begin(NULL);
+    load(NULL, NULL, NULL, NULL);
+    p->lose = lose_big;
+    pair_initiate(&p->a, "conn", "net", 1);
+    pair_pass(p, 200000);
+    assert_int_equal(pair_result(&p->a, 1), R_PEER_TIMEOUT);
+    assert_non_null(strstr(p->a.done_hint, "fragments"));
+    assert_nothing();
+    finish();
+}
+
+/* Packets that ask for what the peer refuses: one negotiation in 1, 2, 4 ... seconds, until the
+ * operator asks. */
+static void acquire_held_off(void **state)
+{
+    struct ike_in in = {.kind = IN_ACQUIRE, .conn = "conn", .child = "net"};
+    struct ike_stats st;
+    (void)state;
+    begin(NULL);
+    load(NULL, "aes128gcm16", NULL, "aes256gcm16");
+    in.flow_local = (struct ts){.port_hi = 0xffff};
+    in.flow_remote = in.flow_local;
+    assert_true(addr_parse(&in.flow_local.lo, "10.1.0.5"));
+    assert_true(addr_parse(&in.flow_remote.lo, "10.2.0.7"));
+    in.flow_local.hi = in.flow_local.lo;
+    in.flow_remote.hi = in.flow_remote.lo;
+    for (int i = 0; i < 1500; i++) {
+        pair_step(&p->a, &in);
+        pair_pass(p, 10);
+    }
+    ike_stats_get(p->a.e, &st);
+    assert_int_equal(pair_events(&p->a, EV_ACQUIRE), 4); /* at 0, 1, 3 and 7 s */
+    assert_int_equal(st.acquires_refused, 1496);
+    assert_int_equal(p->a.acquires_failed, 8); /* four failed, four times it may ask again */
+    pair_initiate(&p->a, "conn", "net", 1);
+    pair_pass(p, 10);
+    assert_int_equal(pair_result(&p->a, 1), R_PEER_NO_PROPOSAL);
+    assert_non_null(strstr(p->a.done_hint, "esp_proposals"));
     finish();
 }
 
@@ -448,6 +501,8 @@ int main(void)
         cmocka_unit_test(retransmission),
         cmocka_unit_test(peer_silent),
         cmocka_unit_test(acquire),
+        cmocka_unit_test(acquire_held_off),
+        cmocka_unit_test(auth_never_answered),
         cmocka_unit_test(initiate_twice_and_by_name),
         cmocka_unit_test(v1_is_refused_by_name),
         cmocka_unit_test(hostile_first_messages),

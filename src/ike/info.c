@@ -125,6 +125,29 @@ bool ike_sa_info_get(const struct ike *e, uint32_t ike_id, struct ike_sa_info *o
     return true;
 }
 
+void ike_conn_sas_each(const struct ike *e, const char *conn, ike_sa_fn *fn, void *ctx)
+{
+    struct ike_sa_info info;
+    struct conn_entry *ce = conn_entry_find(e, conn);
+    if (!ce)
+        return;
+    list_each (it, &ce->sas) {
+        fill(e, container_of(it, struct ike_sa, of_conn), &info);
+        fn(ctx, &info);
+    }
+}
+
+uint32_t ike_sa_of_child(const struct ike *e, uint32_t child_id)
+{
+    const struct child *c = child_by_id(e, child_id);
+    return c ? c->sa->id : 0;
+}
+
+const struct conn *ike_conn_of_child(const struct ike *e, const char *child)
+{
+    return conn_of_child(e, child);
+}
+
 static const char *child_state_of(const struct child *c)
 {
     const struct task *a = c->sa->active;

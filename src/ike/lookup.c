@@ -20,6 +20,7 @@ struct conn_entry *conn_entry_find(const struct ike *e, const char *name)
 static void entry_free(struct ike *e, struct conn_entry *ce)
 {
     hash_del(&e->entries, &ce->node);
+    holdoffs_free(ce);
     free(ce->name);
     free(ce);
 }
@@ -34,6 +35,7 @@ struct conn_entry *conn_entry_get(struct ike *e, const char *name)
         return NULL;
     list_init(&ce->link);
     list_init(&ce->sas);
+    list_init(&ce->holdoffs);
     ce->name = strdup(name);
     if (!ce->name || hash_add(&e->entries, &ce->node, hash_of(&e->entries, name, strlen(name)))) {
         free(ce->name);
@@ -71,6 +73,61 @@ static void unindex(struct ike *e, struct conn_entry *ce)
     ce->key_count = 0;
 }
 
+static void unindex_children(struct ike *e, struct conn_entry *ce)
+{
+    for (size_t i = 0; i < ce->child_key_count; i++)
+        hash_del(&e->by_child, &ce->child_keys[i].node);
+    free(ce->child_keys);
+    ce->child_keys = NULL;
+    ce->child_key_count = 0;
+}
+
+static uint64_t child_hash(const struct ike *e, const char *name)
+{
+    return hash_of(&e->by_child, name, strlen(name));
+}
+
+static err_t index_children(struct ike *e, struct conn_entry *ce, const struct conn *c)
+{
+    ce->child_keys = c->child_count ? calloc(c->child_count, sizeof *ce->child_keys) : NULL;
+    if (c->child_count && !ce->child_keys)
+        return E_NOMEM;
+    for (size_t i = 0; i < c->child_count; i++) {
+        struct child_key *k = &ce->child_keys[i];
+        *k = (struct child_key){.entry = ce, .name = c->child[i].name};
+        if (hash_add(&e->by_child, &k->node, child_hash(e, k->name)))
+            return E_NOMEM;
+        ce->child_key_count++;
+    }
+    return E_OK;
+}
+
+static bool protects(const struct conn *c, const char *child)
+{
+    for (size_t i = 0; i < c->child_count; i++)
+        if (c->child[i].policy == CHILD_PROTECT && (!child || !strcmp(c->child[i].name, child)))
+            return true;
+    return false;
+}
+
+struct conn *conn_of_child(const struct ike *e, const char *child)
+{
+    struct conn *best = NULL;
+    if (!child) {
+        list_each (it, (struct list *)&e->conns)
+            if (protects(container_of(it, struct conn_entry, link)->conn, NULL))
+                return container_of(it, struct conn_entry, link)->conn;
+        return NULL;
+    }
+    for (struct hash_node *n = hash_first(&e->by_child, child_hash(e, child)); n;
+         n = hash_next(n)) {
+        struct conn *c = container_of(n, struct child_key, node)->entry->conn;
+        if (c && protects(c, child) && (!best || c->serial < best->serial))
+            best = c;
+    }
+    return best;
+}
+
 static err_t index_remote(struct ike *e, struct conn_entry *ce, const struct conn *c)
 {
     size_t n = c->remote_count ? c->remote_count : 1;
@@ -101,6 +158,8 @@ static err_t index_remote(struct ike *e, struct conn_entry *ce, const struct con
 static void entry_clear(struct ike *e, struct conn_entry *ce)
 {
     unindex(e, ce);
+    unindex_children(e, ce);
+    holdoffs_free(ce); /* another configuration may well succeed */
     list_del(&ce->link);
     conn_unref(ce->conn);
     ce->conn = NULL;
@@ -114,8 +173,11 @@ err_t conn_load(struct ike *e, struct conn *c)
     if (ce->conn)
         entry_clear(e, ce);
     err_t err = index_remote(e, ce, c);
+    if (!err)
+        err = index_children(e, ce, c);
     if (err) {
         unindex(e, ce);
+        unindex_children(e, ce);
         conn_entry_release(e, ce);
         return err;
     }

@@ -258,6 +258,8 @@ static void do_act(struct side *s, const struct ike_act *a)
         break;
     }
     case ACT_CMD_DONE:
+        text(s->done_hint, sizeof s->done_hint, a->event.hint);
+        text(s->done_ours, sizeof s->done_ours, a->event.ours);
         s->done[s->done_count].cmd = a->cmd;
         s->done[s->done_count++ % PAIR_CMDS].reason = a->reason;
         break;

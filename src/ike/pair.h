@@ -46,6 +46,7 @@ struct side {
         uint32_t cmd;
         err_t reason;
     } done[PAIR_CMDS];
+    char done_hint[512], done_ours[256]; /* evidence of the last */
     size_t done_count, keepalives, acquires_failed;
     bool dead; /* packets to it vanish, its time stands still */
     uint64_t traffic_ms;

@@ -3,6 +3,7 @@
  * our value, the peer's and the key of swanctl.conf to change.
  */
 #include "ike/engine.h"
+#include <stdlib.h>
 
 static void fill_sa(struct ike *e, struct event *ev, const struct ike_sa *sa)
 {
@@ -36,8 +37,27 @@ struct event *ike_event(struct ike *e, enum event_kind kind, const struct ike_sa
     return ev;
 }
 
-static void refusal(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
-                    const struct refusal *r)
+static void keep(struct ike_sa *sa, const struct event *ev)
+{
+    struct evidence *why = evidence_new(ev);
+    free(sa->why);
+    sa->why = why;
+}
+
+void ike_evidence_of(struct ike *e, const struct ike_sa *sa, err_t reason)
+{
+    bool have = e->evidence && e->evidence->ike_id == sa->id && e->evidence->reason == reason;
+    if (have || !sa->why || evidence_reason(sa->why) != reason)
+        return;
+    struct event *ev = ike_alloc(e, sizeof *ev);
+    if (!ev)
+        return;
+    fill_sa(e, ev, sa);
+    evidence_fill(e, sa->why, ev);
+    e->evidence = ev;
+}
+
+static void refusal(struct ike *e, enum event_kind kind, struct ike_sa *sa, const struct refusal *r)
 {
     struct event *ev = ike_event(e, kind, sa, NULL);
     ev->reason = r->reason;
@@ -49,14 +69,16 @@ static void refusal(struct ike *e, enum event_kind kind, const struct ike_sa *sa
     ev->text = r->text;
     ev->child = ike_str(e, r->child);
     e->evidence = ev;
+    if (sa)
+        keep(sa, ev);
 }
 
-void ike_refused(struct ike *e, const struct ike_sa *sa, const struct refusal *r)
+void ike_refused(struct ike *e, struct ike_sa *sa, const struct refusal *r)
 {
     refusal(e, EV_REFUSED, sa, r);
 }
 
-void ike_peer_refused(struct ike *e, const struct ike_sa *sa, const struct refusal *r)
+void ike_peer_refused(struct ike *e, struct ike_sa *sa, const struct refusal *r)
 {
     refusal(e, EV_PEER_REFUSED, sa, r);
 }

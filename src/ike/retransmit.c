@@ -52,8 +52,10 @@ void retransmit_tick(struct ike *e, struct ike_sa *sa)
     if (r->at > e->now)
         return;
     if (r->sent > e->set.retransmit_tries) {
-        retransmit_stop(sa);
+        r->at = UINT64_MAX;
         sa->ver->timeout(e, sa);
+        if (!sa->dead)
+            retransmit_stop(sa);
         return;
     }
     struct event *ev = ike_event(e, EV_MSG_RETRANSMIT, sa, NULL);

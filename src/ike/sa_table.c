@@ -236,6 +236,7 @@ static void finish(struct ike *e, struct ike_sa *sa, err_t reason)
     if (sa->state == SA_GONE)
         return;
     say_down(e, sa, reason);
+    ike_evidence_of(e, sa, reason);
     sa->state = SA_GONE;
     sa_half_open(e, sa, false);
     retransmit_stop(sa);
@@ -259,6 +260,7 @@ static void finish(struct ike *e, struct ike_sa *sa, err_t reason)
 void sa_fail(struct ike *e, struct ike_sa *sa, err_t reason)
 {
     say_down(e, sa, reason);
+    ike_evidence_of(e, sa, reason);
     tasks_fail(e, sa, reason);
     waiters_done(e, &sa->up, reason);
 }
@@ -293,6 +295,7 @@ static void sa_free(struct ike_sa *sa)
         conn_unref(sa->conn);
     free(sa->local_id);
     free(sa->remote_id);
+    free(sa->why);
     ike_msg_free(&sa->rtx.msg);
     free(sa);
 }

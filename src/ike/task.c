@@ -108,6 +108,7 @@ void task_take(struct task *t)
 
 static void acquire_failed(struct ike *e, struct ike_sa *sa, const struct task *t, err_t reason)
 {
+    holdoff_failed(e, conn_entry_find(e, t->conn->name), t->cc->name);
     struct ike_act *a = ike_act_add(e, ACT_ACQUIRE_FAILED);
     a->reason = reason;
     a->event.reason = reason;
@@ -126,6 +127,8 @@ void task_done(struct ike *e, struct ike_sa *sa, struct task *t, err_t reason)
         ev->reason = reason;
         acquire_failed(e, sa, t, reason);
     }
+    if (reason && sa)
+        ike_evidence_of(e, sa, reason);
     waiters_done(e, &t->waiters, reason);
     if (t->conn)
         conn_unref(t->conn);

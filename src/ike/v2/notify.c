@@ -65,10 +65,13 @@ void v2_peer_refusal(struct ike *e, const struct ike_sa *sa, const struct notify
     if (r->reason == R_PEER_AUTH_FAILED) {
         r->what = "secret or id";
         r->clause = "RFC 7296 2.21.2";
+        r->theirs = "(the peer does not tell; see its log)";
         r->hint = ike_strf(e,
-                           "check that both sides have the same secrets.ike-*.secret, and that "
-                           "connections.%s.local.id is the peer's remote.id",
-                           conn);
+                           "check in this order: secrets.ike-*.secret is the same on both sides; "
+                           "connections.%s.local.id is the peer's remote.id; "
+                           "connections.%s.remote.id is the peer's local.id; auth = psk in local "
+                           "and remote on both sides; the peer has a connection for our address",
+                           conn, conn);
     }
 }
 
