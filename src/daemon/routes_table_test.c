@@ -1,0 +1,205 @@
+/*
+ * Routes that follow from policies, as `ip route` would write them. RFC 4301 4.4.1.2: selectors
+ * are ranges; the kernel knows prefixes only.
+ */
+#include "daemon/routes_table.h"
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#define SIDES 4
+
+struct row {
+    enum policy_action action;
+    const char *local[SIDES], *remote[SIDES];
+};
+
+struct row_case {
+    const char *name;
+    struct row rows[3];
+    size_t n;
+    const char *want;
+};
+
+static const struct row_case cases[] = {
+    {"nothing", {{0}}, 0, ""},
+    {"one subnet", {{POL_PROTECT, {"10.1.0.0/16"}, {"10.2.0.0/16"}}}, 1, "10.2.0.0/16\n"},
+    {"our own packets get an address of our side",
+     {{POL_PROTECT, {"192.168.7.0/24"}, {"10.2.0.0/16"}}},
+     1,
+     "10.2.0.0/16 src 192.168.7.1\n"},
+    {"no address of the other family",
+     {{POL_PROTECT, {"192.168.7.0/24", "fd01::/64"}, {"10.2.0.0/16", "fd02::/64"}}},
+     1,
+     "10.2.0.0/16 src 192.168.7.1\nfd02::/64\n"},
+    {"a range becomes prefixes",
+     {{POL_PROTECT, {"10.1.0.0/16"}, {"10.2.0.1-10.2.0.6"}}},
+     1,
+     "10.2.0.1/32\n10.2.0.2/31\n10.2.0.4/31\n10.2.0.6/32\n"},
+    {"a range up to the last address",
+     {{POL_PROTECT, {"10.1.0.0/16"}, {"255.255.255.254-255.255.255.255"}}},
+     1,
+     "255.255.255.254/31\n"},
+    {"ports do not matter: the route is as wide as the addresses",
+     {{POL_PROTECT, {"10.1.0.0/16"}, {"10.2.0.0/16[tcp/443]"}}},
+     1,
+     "10.2.0.0/16\n"},
+    {"the same prefix twice is one route",
+     {{POL_PROTECT, {"10.1.0.0/16"}, {"10.2.0.0/16[tcp]"}},
+      {POL_PROTECT, {"10.3.0.0/16"}, {"10.2.0.0/16[udp]"}}},
+     2,
+     "10.2.0.0/16\n"},
+    {"drop leads into the TUN too, where it is dropped and counted",
+     {{POL_DROP, {"10.1.0.0/16"}, {"10.9.0.0/16"}}},
+     1,
+     "10.9.0.0/16\n"},
+    {"bypass is thrown back",
+     {{POL_PROTECT, {"10.1.0.0/16"}, {"10.0.0.0/8"}},
+      {POL_BYPASS, {"10.1.0.0/16"}, {"10.9.0.0/16"}}},
+     2,
+     "10.0.0.0/8\nthrow 10.1.0.0/16\nthrow 10.9.0.0/16\n"},
+    {"bypass of remote ports makes no route",
+     {{POL_PROTECT, {"10.1.0.0/16"}, {"10.2.0.0/16"}},
+      {POL_BYPASS, {"10.1.0.0/16"}, {"10.2.5.0/24[tcp/22]"}}},
+     2,
+     "10.2.0.0/16\n"},
+    {"bypass of local ports makes no route",
+     {{POL_PROTECT, {"10.1.0.0/16"}, {"10.2.0.0/16"}},
+      {POL_BYPASS, {"10.1.0.0/16[tcp/22]"}, {"10.2.5.0/24"}}},
+     2,
+     "10.2.0.0/16\n"},
+    {"bypass and protect of one prefix: protect wins",
+     {{POL_BYPASS, {"10.1.0.0/16"}, {"10.2.0.0/16"}},
+      {POL_PROTECT, {"10.1.0.0/16"}, {"10.2.0.0/16"}}},
+     2,
+     "10.2.0.0/16\n"},
+    {"our side under 0.0.0.0/0 is thrown back",
+     {{POL_PROTECT, {"10.1.0.0/16", "192.168.7.0/24"}, {"0.0.0.0/0"}}},
+     1,
+     "0.0.0.0/0 src 192.168.7.1\nthrow 10.1.0.0/16\nthrow 192.168.7.0/24\n"},
+    {"our side under ::/0", {{POL_PROTECT, {"fd01::/64"}, {"::/0"}}}, 1, "::/0\nthrow fd01::/64\n"},
+    {"0.0.0.0/0 says nothing of our IPv6 side",
+     {{POL_PROTECT, {"fd01::/64"}, {"0.0.0.0/0"}}},
+     1,
+     "0.0.0.0/0\n"},
+    {"both sides equal: no throw, or nothing would be protected",
+     {{POL_PROTECT, {"10.0.0.0/8"}, {"10.0.0.0/8"}}},
+     1,
+     "10.0.0.0/8\n"},
+    {"our side that another policy's peer has: the route wins",
+     {{POL_PROTECT, {"10.1.0.0/16"}, {"0.0.0.0/0"}},
+      {POL_PROTECT, {"10.3.0.0/16"}, {"10.1.0.0/16"}}},
+     2,
+     "0.0.0.0/0\n10.1.0.0/16\n"},
+    {"drop over our side throws nothing back",
+     {{POL_DROP, {"10.1.0.0/16"}, {"0.0.0.0/0"}}},
+     1,
+     "0.0.0.0/0\n"},
+    {"sorted: IPv4 first, wider before narrower",
+     {{POL_PROTECT, {"10.1.0.0/16"}, {"fd02::/64", "10.2.3.0/24", "10.2.0.0/16"}}},
+     1,
+     "10.2.0.0/16\n10.2.3.0/24\nfd02::/64\n"},
+};
+
+static void list_of(struct ts_list *out, const char *const text[SIDES])
+{
+    const char *why = "";
+    struct ts_conf_list c = {0};
+    const struct addr none = {0};
+    while (c.count < SIDES && text[c.count]) {
+        assert_int_equal(ts_conf_parse(&c.ts[c.count], text[c.count], &why), E_OK);
+        c.count++;
+    }
+    ts_resolve(&c, &none, out);
+    assert_int_equal(out->count, c.count);
+}
+
+/* The gateway has 192.168.7.1 and nothing else. */
+static bool local_in(void *ctx, const struct addr *lo, const struct addr *hi, struct addr *out)
+{
+    (void)ctx;
+    struct addr own;
+    assert_true(addr_parse(&own, "192.168.7.1"));
+    if (addr_cmp(lo, &own) > 0 || addr_cmp(&own, hi) > 0)
+        return false;
+    *out = own;
+    return true;
+}
+
+static const struct route_source from = {NULL, local_in};
+
+static void print_table(const struct route_table *t, struct buf *out)
+{
+    char a[ADDR_STR_MAX];
+    buf_puts(out, "");
+    for (size_t i = 0; i < t->n; i++) {
+        const struct route *r = &t->r[i];
+        buf_printf(out, "%s%s/%u", r->throw_back ? "throw " : "", addr_str(&r->prefix, a), r->bits);
+        if (r->src.family)
+            buf_printf(out, " src %s", addr_str(&r->src, a));
+        buf_puts(out, "\n");
+    }
+}
+
+static void test_cases(void **state)
+{
+    (void)state;
+    for (const struct row_case *c = cases; c < cases + sizeof cases / sizeof *cases; c++) {
+        struct policy p[3] = {0};
+        struct route_table t;
+        struct buf got = {0};
+        for (size_t i = 0; i < c->n; i++) {
+            p[i].action = c->rows[i].action;
+            list_of(&p[i].local, c->rows[i].local);
+            list_of(&p[i].remote, c->rows[i].remote);
+        }
+        assert_int_equal(route_table_make(&t, p, c->n, &from), E_OK);
+        print_table(&t, &got);
+        if (strcmp(buf_str(&got), c->want) != 0)
+            fail_msg("%s: want\n%sgot\n%s", c->name, c->want, buf_str(&got));
+        buf_free(&got);
+        route_table_free(&t);
+    }
+}
+
+static bool covered(const struct route_table *t, uint32_t ip)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        uint32_t shift = 32 - t->r[i].bits;
+        if (shift == 32 || get_u32(t->r[i].prefix.ip) >> shift == ip >> shift)
+            return true;
+    }
+    return false;
+}
+
+/* Ranges of every size at a border of prefixes: what is in is in, the neighbours are not. */
+static void test_ranges(void **state)
+{
+    (void)state;
+    const uint32_t base = 0x0a02ff80;
+    for (uint32_t lo = base; lo < base + 33; lo++) {
+        for (uint32_t hi = lo; hi < base + 160; hi += 7) {
+            struct policy p = {.action = POL_PROTECT};
+            struct route_table t;
+            struct ts *r = &p.remote.ts[0];
+            p.remote.count = 1;
+            *r = (struct ts){.port_hi = 65535, .lo = {.family = 4}, .hi = {.family = 4}};
+            put_u32(r->lo.ip, lo);
+            put_u32(r->hi.ip, hi);
+            assert_int_equal(route_table_make(&t, &p, 1, &from), E_OK);
+            for (uint32_t ip = base - 2; ip < base + 164; ip++)
+                assert_int_equal(covered(&t, ip), ip >= lo && ip <= hi);
+            route_table_free(&t);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_ranges),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
