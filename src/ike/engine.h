@@ -200,6 +200,9 @@ struct ike {
     uint8_t cookie_version;
     uint64_t cookie_at;
 
+    uint64_t spi_answers_at; /* INVALID_IKE_SPI of this second: 2.21.4 */
+    uint32_t spi_answers;
+
     struct cmd *shutdown; /* IN_SHUTDOWN came */
     bool stopping;
     uint64_t shutdown_ms;

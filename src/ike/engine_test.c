@@ -467,6 +467,31 @@ static void hostile_first_messages(void **state)
     }
 }
 
+/* 2.21.4: a request under SPIs of ours that we forgot is answered, ten times in a second; a
+ * response never. */
+static void unknown_spi(void **state)
+{
+    uint8_t msg[28] = {[0] = 1, [8] = 2, [17] = 0x20, [18] = 37, [19] = 0x08, [27] = 28};
+    struct ike_in in = {.kind = IN_PACKET, .data = bytes_of(msg, sizeof msg)};
+    (void)state;
+    begin(NULL);
+    in.local = p->b.ep;
+    in.remote = p->a.ep;
+    for (int i = 0; i < 25; i++)
+        pair_step(&p->b, &in);
+    assert_int_equal(p->sent, 10);
+    assert_int_equal(p->first->p[19], 0x20);
+    assert_int_equal(p->first->p[28 + 7], 4);
+    pair_pass(p, 1000);
+    assert_int_equal(p->sent, 10); /* A does not answer the answers */
+    pair_step(&p->b, &in);
+    assert_int_equal(p->sent, 11);
+    msg[19] = 0x20;
+    pair_step(&p->b, &in);
+    assert_int_equal(p->sent, 11);
+    finish();
+}
+
 static void half_open_limits(void **state)
 {
     struct ike_settings s;
@@ -507,6 +532,7 @@ int main(void)
         cmocka_unit_test(v1_is_refused_by_name),
         cmocka_unit_test(hostile_first_messages),
         cmocka_unit_test(half_open_limits),
+        cmocka_unit_test(unknown_spi),
     };
     if (cr_init(&what))
         return 1;

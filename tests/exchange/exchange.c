@@ -442,6 +442,40 @@ static void run_churn(struct sim *s, uint64_t seed)
     heal(s);
 }
 
+/* Damaged copies of everything once the tunnel is up: nothing may change but counters. */
+static void run_hostile(struct sim *s, uint64_t seed)
+{
+    establish(s, seed, &plain);
+    s->net.hostile_pct = 100;
+    s->net.latency_max_ms = 50;
+    s->traffic = true;
+    for (int i = 0; i < 20; i++) {
+        int node = (int)sim_random(s, 2);
+        bool ike = sim_random(s, 2);
+        sim_rekey(s, node, ike ? "gw" : NULL, ike ? NULL : "net0");
+        sim_run(s, 20000 + sim_random(s, 100000));
+    }
+    s->net.hostile_pct = 0;
+    s->traffic = false;
+    sim_run(s, 20000);
+    want(s, s->esp_lost == 0, "packets were lost");
+    want(s, s->node[A].cmds_failed + s->node[B].cmds_failed == 0, "a command failed");
+    one_tunnel(s);
+    sim_check_settled(s);
+}
+
+/* The same from the first message on, which nothing protects: it may fail, it must settle. */
+static void run_hostile_start(struct sim *s, uint64_t seed)
+{
+    struct sim_net net = bad_net(seed);
+    net.hostile_pct = 100;
+    set_up(s, seed, &plain, &net);
+    sim_initiate(s, A, "net0");
+    sim_run(s, 300 * 1000);
+    s->net.hostile_pct = 0;
+    heal(s);
+}
+
 static const struct scenario {
     const char *name;
     void (*run)(struct sim *s, uint64_t seed);
@@ -453,6 +487,7 @@ static const struct scenario {
     {"days", run_days, 10},          {"peer-vanishes", run_peer_vanishes, 60},
     {"nobody", run_nobody, 5},       {"refused", run_refused, 240},
     {"retry", run_retry, 240},       {"churn", run_churn, 300},
+    {"hostile", run_hostile, 40},   {"hostile-start", run_hostile_start, 300},
 };
 
 static bool run_one(const struct scenario *sc, uint64_t seed)

@@ -284,6 +284,30 @@ static void deliver_later(struct sim *s, int from, const struct ike_act *a)
     it->n = a->data.n;
 }
 
+/* What an attacker on the way sends besides: flipped bits, truncations, garbage behind a header
+ * that fits. The real datagram arrives, too. */
+static void damaged_copy(struct sim *s, int from, const struct ike_act *a)
+{
+    struct ike_act bad = *a;
+    uint8_t copy[4096];
+    size_t n = a->data.n < sizeof copy ? a->data.n : sizeof copy;
+    memcpy(copy, a->data.p, n);
+    switch (sim_random(s, 3)) {
+    case 0:
+        for (uint32_t i = sim_random(s, 4) + 1; i > 0; i--)
+            copy[sim_random(s, (uint32_t)n)] ^= (uint8_t)(1u << sim_random(s, 8));
+        break;
+    case 1:
+        n = sim_random(s, (uint32_t)n);
+        break;
+    default:
+        for (size_t i = 28; i < n; i++)
+            copy[i] = (uint8_t)sim_random(s, 256);
+    }
+    bad.data = bytes_of(copy, n);
+    deliver_later(s, from, &bad);
+}
+
 static void net_send(struct sim *s, int from, const struct ike_act *a)
 {
     int index = s->sent++;
@@ -296,6 +320,8 @@ static void net_send(struct sim *s, int from, const struct ike_act *a)
     if (lost)
         return;
     deliver_later(s, from, a);
+    if (sim_random(s, 100) < s->net.hostile_pct)
+        damaged_copy(s, from, a);
     if (sim_random(s, 100) < s->net.dup_pct)
         deliver_later(s, from, a);
 }

@@ -14,8 +14,9 @@ struct sim_net {
     uint32_t latency_min_ms, latency_max_ms; /* a random one in between: reordering */
     uint32_t esp_latency_max_ms;             /* more than latency_min_ms: ESP comes late */
     bool nat;                                /* A is behind a NAT */
-    bool cut;                                /* nothing passes */
-    int drop_index;                          /* drops this message, counted from 0; -1: none */
+    unsigned hostile_pct; /* besides each datagram come this many damaged copies of it */
+    bool cut;             /* nothing passes */
+    int drop_index;       /* drops this message, counted from 0; -1: none */
 };
 
 struct sim_child {

@@ -94,6 +94,50 @@ static void wrong_major(struct ike *e, const struct ike_pkt *p)
     ike_msg_free(&out);
 }
 
+#define SPI_ANSWERS 10 /* in a second: nobody shall reflect floods with us */
+
+/* 2.21.4: a peer that still uses an SA we forgot (we were restarted) hears of it; to a request of
+ * its own address and port, with its SPIs and message id, once and without state. */
+static void unknown_spi(struct ike *e, const struct ike_pkt *p)
+{
+    struct v2_build b;
+    struct ike_msg out = {0};
+    ike_drop(e, p, R_IKE_SPI, ike_exchange_name(p->exchange));
+    if (p->flags & IKE_FLAG_RESPONSE || p->exchange == EXCH_IKE_SA_INIT || !p->spi_r)
+        return;
+    if (e->now >= e->spi_answers_at + 1000) {
+        e->spi_answers_at = e->now;
+        e->spi_answers = 0;
+    }
+    if (e->spi_answers++ >= SPI_ANSWERS)
+        return;
+    struct ike_hdr h = {.spi_i = p->spi_i,
+                        .spi_r = p->spi_r,
+                        .major = 2,
+                        .exchange = p->exchange,
+                        .msg_id = p->msg_id};
+    h.flags =
+        (uint8_t)(IKE_FLAG_RESPONSE | (p->flags & IKE_FLAG_INITIATOR ? 0 : IKE_FLAG_INITIATOR));
+    if (!v2_build_clear(e, &b, &h))
+        return;
+    v2_put_notify(&b, N_INVALID_IKE_SPI, bytes_of(NULL, 0));
+    if (v2_build_end(e, NULL, &b, &out))
+        ike_send_to(e, &p->local, &p->remote, p->natt, bytes_of(out.p, out.n));
+    ike_msg_free(&out);
+}
+
+/* 2.4: an unprotected INVALID_IKE_SPI proves nothing, anybody can send it. It answers a request
+ * that is under way, whose retransmissions find out whether the peer still has the SA; here it is
+ * only said. */
+static const char *unprotected(const struct payloads *clear)
+{
+    struct notify n;
+    const struct payload *p = clear ? payloads_find(clear, PL_NOTIFY) : NULL;
+    bool hint = p && !notify_parse(p->body, &n) && n.type == N_INVALID_IKE_SPI;
+    return hint ? "not protected; the peer seems to have lost this SA (INVALID_IKE_SPI)"
+                : "not protected";
+}
+
 /* The answer to our first message: in clear, so nothing of it is believed but what is checked. */
 static void clear_response(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
 {
@@ -129,7 +173,7 @@ static bool open_msg(struct ike *e, struct v2_sa *v, struct v2_msg *m, err_t *er
     struct payloads *clear = ike_alloc(e, sizeof *clear);
     const struct payload *sk = clear ? sk_of(m, clear) : NULL;
     if (!sk || !v->keys.all.p) {
-        ike_drop(e, &m->pkt, sk ? R_STATE : R_DECRYPT, "not protected");
+        ike_drop(e, &m->pkt, sk ? R_STATE : R_DECRYPT, unprotected(clear));
         return false;
     }
     *err = v2_sk_open(v, m, sk);
@@ -279,7 +323,7 @@ void v2_packet(struct ike *e, struct ike_sa *sa, const struct ike_pkt *p)
     else if (p->exchange == EXCH_IKE_SA_INIT && !is_response && by_initiator && !sa)
         v2_init_request(e, p);
     else if (!sa)
-        ike_drop(e, p, R_IKE_SPI, ike_exchange_name(p->exchange));
+        unknown_spi(e, p);
     else if (by_initiator == sa->initiator)
         ike_drop(e, p, R_SYNTAX, "initiator flag");
     else if (p->exchange == EXCH_IKE_SA_INIT && is_response)
