@@ -1,6 +1,32 @@
 /* VICI's view of SAs, connections and policies: see render.h. */
 #include "daemon/render.h"
+#include <arpa/inet.h>
+#include <netdb.h>
 #include <stdio.h>
+
+/* The name that the machine's /etc/services has for the one port of a selector; NULL: none. */
+static const char *service_of(const struct ts *t)
+{
+    const struct protoent *p = t->proto ? getprotobynumber(t->proto) : NULL;
+    if (t->port_lo != t->port_hi || t->proto == IPPROTO_ICMP || t->proto == IPPROTO_ICMPV6 ||
+        (t->proto && !p))
+        return NULL;
+    const struct servent *s = getservbyport(htons(t->port_lo), p ? p->p_name : NULL);
+    return s ? s->s_name : NULL;
+}
+
+/* As charon: "10.2.0.0/16[tcp/http]", where the model says tcp/80. */
+static void item_ts(struct vnode *list, const struct ts *t, const char *text)
+{
+    char named[200];
+    const char *bracket = strchr(text, '['), *slash = bracket ? strchr(bracket, '/') : NULL;
+    const char *service = slash ? service_of(t) : NULL;
+    if (service) {
+        snprintf(named, sizeof named, "%.*s%.40s]", (int)(slash + 1 - text), text, service);
+        text = named;
+    }
+    vnode_item(list, text);
+}
 
 static void add_ts(struct vnode *in, const char *name, const struct ts_list *l)
 {
@@ -8,7 +34,7 @@ static void add_ts(struct vnode *in, const char *name, const struct ts_list *l)
     for (size_t i = 0; i < l->count; i++) {
         struct buf b = {0};
         ts_print(&l->ts[i], &b);
-        vnode_item(list, buf_str(&b));
+        item_ts(list, &l->ts[i], buf_str(&b));
         buf_free(&b);
     }
 }
@@ -228,10 +254,10 @@ static void add_ts_conf(struct vnode *in, const char *name, const struct ts_conf
             const char *bracket = strchr(buf_str(&b), '[');
             char text[64];
             snprintf(text, sizeof text, "dynamic%.48s", bracket ? bracket : "");
-            vnode_item(list, text);
+            item_ts(list, &t, text);
         } else {
             ts_print(&t, &b);
-            vnode_item(list, buf_str(&b));
+            item_ts(list, &t, buf_str(&b));
         }
         buf_free(&b);
     }
