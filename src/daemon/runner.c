@@ -3,7 +3,8 @@
 #include "io/clock.h"
 #include <stdlib.h>
 
-#define LOST_MAX 64 /* CHILD SAs of one step that the data plane could not take */
+#define QUICK_MAX 8  /* jobs of one step that are done on the spot */
+#define LOST_MAX  64 /* CHILD SAs of one step that the data plane could not take */
 
 struct runner {
     struct ike *engine;
@@ -14,7 +15,9 @@ struct runner {
     bool stepping, closed;
     uint32_t lost[LOST_MAX];
     size_t lost_count;
-    size_t jobs; /* in the thread pool */
+    size_t jobs;                      /* in the thread pool */
+    struct ike_job *quick[QUICK_MAX]; /* done already, to be fed back after the step */
+    size_t quick_count;
 };
 
 struct job_req {
@@ -43,6 +46,11 @@ static void on_job_done(uv_work_t *w, int status)
 
 static void queue_job(struct runner *r, struct ike_job *job)
 {
+    if (ike_job_quick(job) && r->quick_count < QUICK_MAX) {
+        ike_job_run(job);
+        r->quick[r->quick_count++] = job;
+        return;
+    }
     struct job_req *q = calloc(1, sizeof *q);
     if (!q) {
         ike_job_free(job); /* the SA runs into its half-open timeout */
@@ -78,8 +86,7 @@ static void carry_out(struct runner *r, const struct ike_act *a)
     case ACT_JOB:
         queue_job(r, a->job);
         break;
-    case ACT_CMD_DONE:
-        r->port.cmd_done(r->port.ctx, a->cmd, a->reason, &a->event);
+    case ACT_CMD_DONE: /* tell_done: who is answered may have the next command ready */
         break;
     case ACT_EVENT:
         r->port.event(r->port.ctx, &a->event);
@@ -107,6 +114,13 @@ static void arm(struct runner *r, uint64_t wake_ms, uint64_t now_ms)
     uv_timer_start(&r->timer, on_timer, wake_ms > now_ms ? wake_ms - now_ms : 0, 0);
 }
 
+static void tell_done(struct runner *r, const struct ike_out *out)
+{
+    for (const struct ike_act *a = out->first; a; a = a->next)
+        if (a->kind == ACT_CMD_DONE)
+            r->port.cmd_done(r->port.ctx, a->cmd, a->reason, &a->event);
+}
+
 static bool step(struct runner *r, struct ike_in *in)
 {
     struct ike_out out = {0};
@@ -118,6 +132,7 @@ static bool step(struct runner *r, struct ike_in *in)
         carry_out(r, a);
     r->stepping = false;
     arm(r, out.wake_ms, in->now_ms);
+    tell_done(r, &out);
     ike_out_free(&out);
     return e >= 0;
 }
@@ -127,6 +142,10 @@ bool runner_feed(struct runner *r, struct ike_in *in)
     if (r->stepping)
         abort(); /* a port fed the engine: a programming error */
     bool ok = step(r, in);
+    while (r->quick_count) {
+        struct ike_job *job = r->quick[--r->quick_count];
+        ok = step(r, &(struct ike_in){.kind = IN_JOB_DONE, .job = job}) && ok;
+    }
     while (r->lost_count) {
         uint32_t id = r->lost[--r->lost_count];
         ok = step(r, &(struct ike_in){.kind = IN_EXPIRE, .child_id = id, .hard = true}) && ok;

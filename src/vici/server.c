@@ -6,6 +6,8 @@
 #include <culvert/vici.h>
 #include <stdlib.h>
 
+#define GATHER_MAX 65536
+
 struct vici_server {
     const struct vici_command *cmds;
     size_t n_cmds;
@@ -24,6 +26,7 @@ struct vici_client {
     struct vici_stream in;
     uint64_t ticket; /* the request that waits for its answer, 0: none */
     bool serving;    /* a handler runs: vici_reply from within must not start the next one */
+    struct buf out;  /* what a handler sends, written in large pieces */
     err_t err;       /* the stream is broken: nothing more is read */
     bool registered[];
 };
@@ -71,11 +74,31 @@ void vici_client_free(struct vici_client *c)
         return;
     list_del(&c->node);
     vici_stream_free(&c->in);
+    buf_free(&c->out);
     free(c);
 }
 
+static void flush(struct vici_client *c)
+{
+    if (c->out.n)
+        c->write(c->io, bytes_of(c->out.s, c->out.n));
+    buf_clear(&c->out);
+}
+
+/* A listing is thousands of small events: one system call each would cost more than making them. */
 static void send_buf(struct vici_client *c, const struct buf *b)
 {
+    if (!c->serving) {
+        c->write(c->io, bytes_of(b->s, b->n));
+        return;
+    }
+    if (c->out.n + b->n > GATHER_MAX)
+        flush(c);
+    buf_add(&c->out, b->s, b->n);
+    if (!c->out.err)
+        return;
+    flush(c); /* no memory to gather in */
+    buf_free(&c->out);
     c->write(c->io, bytes_of(b->s, b->n));
 }
 
@@ -138,6 +161,8 @@ static void request(struct vici_client *c, const struct vici_packet_in *p)
     c->ticket = ticket;
     c->serving = true;
     cmd->fn(c->server->ctx, &rq);
+    flush(c);
+    buf_free(&c->out);
     c->serving = false;
     if (!rq.later && c->ticket == ticket) {
         c->ticket = 0;
