@@ -73,9 +73,11 @@ def udp(lab, family, what, seconds):
     for step in STEPS[what]:
         try:
             total = client(lab, family, what, min(seconds, 2), ("-b", step * 1000 * size * 8))["sum"]
-        except RuntimeError:  # its control connection is lost among the packets: more than it carries
+        except RuntimeError as e:  # its control connection is lost among the packets: more than it carries
             if best["kpps"]:
                 break
+            best["error"] = str(e)[:200]
+            until(lambda: lab.ping(count=1, wait=2).got, "the way recovers", 20)
             continue
         kpps = max(0, total["packets"] - total["lost_packets"]) / total["seconds"] / 1e3
         if kpps > best["kpps"]:
