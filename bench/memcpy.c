@@ -1,7 +1,7 @@
 /*
  * The ceiling of the packet path: AES-GCM replaced by a copy. Linked into bench-culvertd-memcpy
- * alone (meson option bench_memcpy, linker option --wrap); culvertd itself has no such mode. What it
- * sends is not encrypted. Called in place of src/crypto/imb_gcm.c.
+ * alone (meson option bench_memcpy, linker option --wrap); culvertd itself has no such mode. What
+ * it sends is not encrypted. Called in place of src/crypto/imb_gcm.c.
  */
 #include <intel-ipsec-mb.h>
 
