@@ -75,18 +75,45 @@ void core_name_ready(void *ctx, const char *host)
     }
 }
 
-err_t core_load_conn(struct core *c, struct conn *conn, struct io_error *err)
+/* The engine still has the old ones: their rows come back, for what runs keeps running. */
+static void rows_back(struct core *c, struct conn *const *conn, size_t n)
 {
-    err_t e = policies_conn_load(c->pol, conn, err);
+    struct io_error err;
+    for (size_t i = 0; i < n; i++) {
+        const struct conn *old = ike_conn_get(runner_engine(c->runner), conn[i]->name);
+        if (!old)
+            policies_conn_unload(c->pol, conn[i]->name);
+        else if (policies_conn_load(c->pol, old, &err))
+            core_say(c, EV_DAEMON_ERROR, old->name, err.text);
+    }
+    core_settle(c);
+}
+
+/*
+ * All are checked, then all get their rows, then these are applied at once: the guard that stood
+ * before, perhaps that of a daemon which was killed, never makes way for a part of the new one.
+ */
+static err_t set_rows(struct core *c, struct conn *const *conn, size_t n, struct io_error *err)
+{
+    err_t e = E_OK;
+    snprintf(err->text, sizeof err->text, "out of memory");
+    for (size_t i = 0; i < n && !e; i++)
+        e = policies_conn_check(c->pol, conn[i], err);
+    if (e)
+        return e;
+    for (size_t i = 0; i < n && !e; i++)
+        e = policies_conn_load(c->pol, conn[i], err);
     if (!e)
         e = policies_apply(c->pol, err);
-    if (e) {
-        policies_conn_unload(c->pol, conn->name);
-        core_settle(c);
-        conn_unref(conn);
-        return e;
-    }
-    if (!runner_feed(c->runner, &(struct ike_in){.kind = IN_CONN_LOAD, .load = conn}))
+    if (e)
+        rows_back(c, conn, n);
+    return e;
+}
+
+err_t core_load_conn(struct core *c, struct conn *conn, struct io_error *err)
+{
+    err_t e = set_rows(c, &conn, 1, err);
+    if (!e && !runner_feed(c->runner, &(struct ike_in){.kind = IN_CONN_LOAD, .load = conn}))
         e = E_NOMEM;
     if (!e)
         start_or_wait(c, conn);
@@ -192,27 +219,65 @@ static void replace_secrets(struct core *c, struct config *cf)
     }
 }
 
+static bool any_running(const struct core *c)
+{
+    struct name_list l = {0};
+    ike_conn_each(runner_engine(c->runner), each_conn_name, &l);
+    bool any = l.n > 0;
+    names_drop(&l);
+    return any;
+}
+
+/* At the daemon's start the others are better than none: one that has no policy stays out. */
+static err_t leave_out(struct core *c, struct config *cf, struct diag *d)
+{
+    struct io_error err = {"out of memory"};
+    err_t worst = E_OK;
+    size_t kept = 0;
+    for (size_t i = 0; i < cf->conn_count; i++) {
+        struct conn *conn = cf->conn[i];
+        err_t e = policies_conn_check(c->pol, conn, &err);
+        if (e) {
+            worst = e;
+            diag_add(d, DIAG_ERROR, NULL, "", NULL, "%s", err.text);
+            conn_unref(conn);
+        } else {
+            cf->conn[kept++] = conn;
+        }
+    }
+    cf->conn_count = kept;
+    return worst;
+}
+
+static err_t take_config(struct core *c, struct config *cf, size_t *loaded, size_t *unloaded)
+{
+    err_t e = E_OK;
+    replace_secrets(c, cf);
+    for (size_t i = 0; i < cf->conn_count && !e; i++) {
+        struct ike_in in = {.kind = IN_CONN_LOAD, .load = cf->conn[i]};
+        e = runner_feed(c->runner, &in) ? E_OK : E_NOMEM;
+        *loaded += !e;
+    }
+    *unloaded = unload_missing(c, cf); /* last: another may have taken over its traffic */
+    for (size_t i = 0; i < *loaded; i++)
+        start_or_wait(c, cf->conn[i]);
+    return e;
+}
+
 err_t core_load_file(struct core *c, struct diag *d, size_t *loaded, size_t *unloaded)
 {
     struct config cf = {0};
+    struct io_error err;
     *loaded = *unloaded = 0;
     err_t e = config_load(c->config_path, &cf, d);
     if (e)
         return e;
-    replace_secrets(c, &cf);
-    *unloaded = unload_missing(c, &cf);
-    for (size_t i = 0; i < cf.conn_count; i++) {
-        struct io_error err = {{0}};
-        struct conn *conn = cf.conn[i];
-        cf.conn[i] = NULL;
-        err_t le = core_load_conn(c, conn, &err);
-        if (le) {
-            core_say(c, EV_CONFIG_ERROR, NULL, err.text);
-            e = le;
-        } else {
-            ++*loaded;
-        }
-    }
+    err_t left_out = any_running(c) ? E_OK : leave_out(c, &cf, d);
+    e = set_rows(c, cf.conn, cf.conn_count, &err);
+    if (e)
+        diag_add(d, DIAG_ERROR, NULL, "", NULL, "%s", err.text);
+    else
+        e = take_config(c, &cf, loaded, unloaded);
     config_free(&cf);
-    return e;
+    return e ? e : left_out;
 }

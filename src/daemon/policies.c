@@ -161,17 +161,25 @@ static enum policy_action action_of(const struct conn_child *ch)
                                       : POL_PROTECT;
 }
 
+static err_t selectors_of(struct policies *p, const struct conn *c, const struct conn_child *ch,
+                          struct ts_list *local, struct ts_list *remote, struct io_error *err)
+{
+    if (resolve(p, c, ch, local, remote))
+        return E_OK;
+    snprintf(err->text, sizeof err->text,
+             "%s.children.%s: its selectors depend on an address that is not known before the "
+             "tunnel is up: give remote_addrs one address, or remote_ts a subnet",
+             c->name, ch->name);
+    return R_CONFIG_VALUE;
+}
+
 static err_t add_configured(struct policies *p, const struct conn *c, const struct conn_child *ch,
                             struct io_error *err)
 {
     struct ts_list local, remote;
-    if (!resolve(p, c, ch, &local, &remote)) {
-        snprintf(err->text, sizeof err->text,
-                 "%s.children.%s: its selectors depend on an address that is not known before the "
-                 "tunnel is up: give remote_addrs one address, or remote_ts a subnet",
-                 c->name, ch->name);
-        return R_CONFIG_VALUE;
-    }
+    err_t e = selectors_of(p, c, ch, &local, &remote, err);
+    if (e)
+        return e;
     struct policies_row *r = row_new(p, c->name, ch->name, &local, &remote, true);
     if (!r)
         return E_NOMEM;
@@ -197,16 +205,34 @@ static void unconfigure(struct policies *p, const char *conn)
     }
 }
 
+/* start alone works without a row: the SA brings its own. */
+static bool may_lack_row(const struct conn_child *ch)
+{
+    return ch->start_action == START_NONE || ch->start_action == START_START;
+}
+
+err_t policies_conn_check(struct policies *p, const struct conn *c, struct io_error *err)
+{
+    struct ts_list local, remote;
+    err_t e = E_OK;
+    for (size_t i = 0; i < c->child_count && !e; i++)
+        if (!may_lack_row(&c->child[i]))
+            e = selectors_of(p, c, &c->child[i], &local, &remote, err);
+    return e;
+}
+
 err_t policies_conn_load(struct policies *p, const struct conn *c, struct io_error *err)
 {
+    err_t e = policies_conn_check(p, c, err);
+    if (e)
+        return e;
     unconfigure(p, c->name);
     for (size_t i = 0; i < c->child_count; i++) {
         const struct conn_child *ch = &c->child[i];
         if (ch->start_action == START_NONE)
             continue;
-        err_t e = add_configured(p, c, ch, err);
-        /* start alone works without a row: the SA brings its own */
-        if (e && !(e == R_CONFIG_VALUE && ch->start_action == START_START))
+        e = add_configured(p, c, ch, err);
+        if (e && !(e == R_CONFIG_VALUE && may_lack_row(ch)))
             return e;
     }
     return E_OK;

@@ -27,6 +27,8 @@ struct policies *policies_open(const struct policies_settings *s, struct dp *dp,
 /* Takes routes, rules and the guard away. */
 void policies_close(struct policies *p);
 
+/* Whether policies_conn_load would find all selectors. Changes nothing. */
+err_t policies_conn_check(struct policies *p, const struct conn *c, struct io_error *err) must_use;
 /* Rows of a connection just loaded; rows of an older one of the same name go, unless SAs use them.
  */
 err_t policies_conn_load(struct policies *p, const struct conn *c, struct io_error *err) must_use;

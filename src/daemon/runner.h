@@ -9,7 +9,8 @@
 
 struct runner;
 
-/* Called while a step's actions are carried out; none of them may call runner_feed. */
+/* Called while a step's actions are carried out, when none of them may call runner_feed; but
+ * cmd_done and settled come after the step, and may. */
 struct runner_ports {
     void *ctx;
     void (*send)(void *ctx, const struct ike_act *a); /* ACT_SEND, ACT_KEEPALIVE */
