@@ -43,7 +43,9 @@ static void offload_socks(struct lane *l, char *text, size_t cap)
 static err_t open_tun(struct lane *l, const struct lane_settings *s, struct tun_offload *got,
                       struct io_error *err)
 {
-    const struct tun_want want = {0};
+    /* what is forwarded was sized by its sender, up to 64 KB; above the limit the kernel cuts it
+     * into single packets */
+    const struct tun_want want = {.gso_max_size = 65536};
     err_t e = tun_vnet_open(&l->tun, s->tun, s->tun_mtu, &want, got, err);
     if (e)
         return e;
