@@ -194,7 +194,7 @@ INLINE __m128i crypt_rest(const struct imb_esp *k, const struct schedule *ks,
         __mmask64 m = bytes_in(p->left, g, n);
         __m512i in = _mm512_maskz_loadu_epi8(m, p->src + 64 * g);
         __m512i out = _mm512_maskz_mov_epi8(m, _mm512_xor_si512(in, x[g]));
-        __mmask8 words = g < n - 1 ? 0xff : (__mmask8)((1u << 2 * spare) - 1);
+        __mmask8 words = (__mmask8)(g < n - 1 ? 0xff : (1u << 2 * spare) - 1);
         __m512i h = _mm512_maskz_loadu_epi64(words, power(k, blocks + 1 - 4 * g));
         _mm512_mask_storeu_epi8(p->dst + 64 * g, m, out);
         sum_add(&s, byte_swap(seal ? out : in), h);
