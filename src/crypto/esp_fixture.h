@@ -41,7 +41,7 @@ static struct key_pair key_pair(const struct suite *s, const uint8_t *key, const
     return k;
 }
 
-static struct key_pair random_key_pair(const struct suite *s)
+static inline struct key_pair random_key_pair(const struct suite *s)
 {
     uint8_t key[64], integ_key[64];
     cr_random(key, sizeof key);
@@ -60,7 +60,7 @@ struct packet {
     uint32_t len;
 };
 
-static struct packet packet_new(const struct suite *s, uint32_t text)
+static inline struct packet packet_new(const struct suite *s, uint32_t text)
 {
     size_t n = packet_len(s, text);
     struct packet k = {.buf = malloc(n + 2 * GUARD),
@@ -76,14 +76,14 @@ static struct packet packet_new(const struct suite *s, uint32_t text)
     return k;
 }
 
-static void packet_free(struct packet *k)
+static inline void packet_free(struct packet *k)
 {
     free(k->buf);
     free(k->plain);
     free(k->out);
 }
 
-static void guards_hold(const struct packet *k)
+static inline void guards_hold(const struct packet *k)
 {
     for (size_t i = 0; i < GUARD; i++) {
         assert_int_equal(k->buf[i], FILL);

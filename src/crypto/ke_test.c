@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "vectors/crypto/ke.h"
+#include "vectors/crypto/x7748.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define PUB_MAX  1024
@@ -33,7 +34,7 @@ static struct cr_ke *from_hex(uint16_t method, const char *x)
     return ke;
 }
 
-/* RFC 5903 8.1 to 8.3, RFC 5114 A.3, RFC 7748 6.1 and 6.2 */
+/* RFC 5903 8.1 to 8.3, RFC 5114 A.3, RFC 7748 6.1 and 6.2, RFC 8031 A */
 static void examples(void **state)
 {
     (void)state;
@@ -51,6 +52,49 @@ static void examples(void **state)
         secret_free(&zb);
         cr_ke_free(a);
         cr_ke_free(b);
+    }
+}
+
+/* X25519(scalar, u) or X448(scalar, u) to out. */
+static void x_function(uint16_t method, const uint8_t *scalar, const uint8_t *u, uint8_t *out)
+{
+    size_t n = alg_find(T_KE, method, 0)->pub_len;
+    struct secret z = {0};
+    struct cr_ke *ke;
+    assert_int_equal(cr_ke_new_from(method, bytes_of(scalar, n), &ke), 0);
+    assert_int_equal(cr_ke_derive(ke, bytes_of(u, n), &z), 0);
+    assert_int_equal(z.n, n);
+    memcpy(out, z.p, n);
+    secret_free(&z);
+    cr_ke_free(ke);
+}
+
+/* RFC 7748 5.2. The u of the second case has its highest bit set, which X25519 must ignore. */
+static void x_functions(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(x_cases); i++) {
+        uint8_t scalar[56], u[56], out[56];
+        size_t n = unhex(x_cases[i].scalar, scalar, sizeof scalar).n;
+        unhex(x_cases[i].u, u, sizeof u);
+        x_function(x_cases[i].method, scalar, u, out);
+        same(x_cases[i].out, bytes_of(out, n));
+    }
+}
+
+/* RFC 7748 5.2: the result becomes the scalar, the scalar u. */
+static void x_functions_iterated(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(x_iterated); i++) {
+        uint8_t k[56] = {x_iterated[i].method == KE_CURVE25519 ? 9 : 5}, u[56], out[56];
+        memcpy(u, k, sizeof u);
+        for (unsigned n = 0; n < x_iterated[i].iterations; n++) {
+            x_function(x_iterated[i].method, k, u, out);
+            memcpy(u, k, sizeof u);
+            memcpy(k, out, sizeof k);
+        }
+        same(x_iterated[i].out, bytes_of(k, strlen(x_iterated[i].out) / 2));
     }
 }
 
@@ -223,6 +267,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples),
+        cmocka_unit_test(x_functions),
+        cmocka_unit_test(x_functions_iterated),
         cmocka_unit_test(modp_values),
         cmocka_unit_test(random_halves_agree),
         cmocka_unit_test(wrong_lengths_are_refused),

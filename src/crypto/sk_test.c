@@ -1,10 +1,13 @@
-/* Protection of IKE messages: strongSwan's own messages, round trips, forgeries. */
+/* Protection of IKE messages: strongSwan's own messages, the example of RFC 7634, the GCM
+ * specification, round trips, forgeries. */
 #include "crypto/test_hex.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
+#include "vectors/crypto/gcm.h"
 #include "vectors/crypto/ike.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
@@ -38,6 +41,63 @@ static void messages_of_strongswan(void **state)
         assert_memory_equal(msg, sent, m.n);
         cr_sk_free(sk);
     }
+}
+
+/* Seals text to the known bytes, and opens it again. */
+static void known_message(struct cr_sk *sk, struct bytes want, struct bytes text, size_t aad)
+{
+    uint8_t msg[512];
+    size_t text_at = aad + 8;
+    memset(msg, 0, sizeof msg);
+    memcpy(msg, want.p, text_at);
+    if (text.n)
+        memcpy(msg + text_at, text.p, text.n);
+    assert_int_equal(cr_sk_seal(sk, msg, aad, text.n), 0);
+    assert_memory_equal(msg, want.p, want.n);
+    assert_int_equal(cr_sk_open(sk, msg, aad, text.n), 0);
+    if (text.n)
+        assert_memory_equal(msg + text_at, text.p, text.n);
+    memcpy(msg, want.p, want.n);
+    msg[want.n - 1] ^= 1;
+    assert_int_equal(cr_sk_open(sk, msg, aad, text.n), R_DECRYPT);
+}
+
+static void example_of_rfc7634(void **state)
+{
+    (void)state;
+    uint8_t key[36], want[128], text[64];
+    struct cr_sk *sk;
+    assert_int_equal(cr_sk_new(alg_word("chacha20poly1305"), NULL,
+                               unhex(rfc7634_b.key, key, sizeof key), bytes_of(NULL, 0), &sk),
+                     0);
+    known_message(sk, unhex(rfc7634_b.message, want, sizeof want),
+                  unhex(rfc7634_b.text, text, sizeof text), AAD);
+    cr_sk_free(sk);
+}
+
+/* With the cases' own associated data; RFC 5282 7.1: ICVs of 8, 12 and 16 octets */
+static void gcm_case(size_t i, size_t icv)
+{
+    char word[16], hex[512];
+    uint8_t key[36], want[256], text[64];
+    struct cr_sk *sk;
+    snprintf(word, sizeof word, "aes%sgcm%zu", gcm_cases[i].bits, icv);
+    snprintf(hex, sizeof hex, "%s%.8s", gcm_cases[i].key, gcm_cases[i].nonce);
+    assert_int_equal(
+        cr_sk_new(alg_word(word), NULL, unhex(hex, key, sizeof key), bytes_of(NULL, 0), &sk), 0);
+    snprintf(hex, sizeof hex, "%s%s%s%.*s", gcm_cases[i].aad, gcm_cases[i].nonce + 8,
+             gcm_cases[i].sealed, (int)(2 * icv), gcm_cases[i].tag);
+    known_message(sk, unhex(hex, want, sizeof want), unhex(gcm_cases[i].text, text, sizeof text),
+                  strlen(gcm_cases[i].aad) / 2);
+    cr_sk_free(sk);
+}
+
+static void gcm_specification(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(gcm_cases); i++)
+        for (size_t icv = 8; icv <= 16; icv += 4)
+            gcm_case(i, icv);
 }
 
 static struct cr_sk *random_sk(const struct alg *encr, const struct alg *integ)
@@ -157,10 +217,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_of_strongswan),
-        cmocka_unit_test(every_suite),
-        cmocka_unit_test(contexts_do_not_leak_keys),
-        cmocka_unit_test(suites_that_are_none),
+        cmocka_unit_test(messages_of_strongswan),    cmocka_unit_test(example_of_rfc7634),
+        cmocka_unit_test(gcm_specification),         cmocka_unit_test(every_suite),
+        cmocka_unit_test(contexts_do_not_leak_keys), cmocka_unit_test(suites_that_are_none),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,10 +1,5 @@
 /* ESP packets made by Linux 6.1 with manual keys, and the text that is in them. */
-static const struct {
-    const char *name, *encr, *integ, *key, *integ_key;
-    bool esn;
-    uint32_t seq_hi;
-    const char *packet, *text;
-} esp_packets[] = {
+static const struct known_packet esp_packets[] = {
     {"esp-tunnel-4in4-null-sha1", "null", "sha1",
      "",
      "792ed9361ccc637303553615410d7619d6d6d072",
