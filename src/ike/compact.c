@@ -27,7 +27,10 @@ bool id_copy_eq(const struct id_copy *a, const struct id_copy *b)
 {
     if (!a || !b)
         return a == b;
-    return a->type == b->type && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+    struct id x, y;
+    id_copy_get(a, &x);
+    id_copy_get(b, &y);
+    return id_eq(&x, &y);
 }
 
 err_t ts_copy_set(struct ts_copy *c, const struct ts_list *l)

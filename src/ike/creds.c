@@ -112,13 +112,29 @@ static int owners_rank(const struct shared *s, const struct id *id)
 struct best {
     const struct shared *s;
     int rank;
+    bool proof; /* wanted for what a peer claims */
 };
+
+/*
+ * Who knows a secret is one of its owners: it does not prove that somebody is another, unless it
+ * names nobody but us and so is for all our peers. Secrets of two owners would otherwise let either
+ * come as anybody who has no secret.
+ */
+static bool proves(const struct shared *s, const struct id *local, const struct id *remote)
+{
+    if (!s->owner_count || owners_rank(s, remote))
+        return true;
+    for (size_t i = 0; i < s->owner_count; i++)
+        if (!id_match(&s->owner[i], local))
+            return false;
+    return true;
+}
 
 /* The peer's name counts more than ours: a gateway has one of its own and many peers. */
 static void consider(struct best *b, const struct shared *s, enum shared_kind kind,
                      const struct id *local, const struct id *remote)
 {
-    if (s->kind != kind)
+    if (s->kind != kind || (b->proof && !proves(s, local, remote)))
         return;
     int rank = 1;
     if (s->owner_count) {
@@ -126,8 +142,10 @@ static void consider(struct best *b, const struct shared *s, enum shared_kind ki
         if (!rank)
             return;
     }
-    if (rank > b->rank)
-        *b = (struct best){s, rank};
+    if (rank > b->rank) {
+        b->s = s;
+        b->rank = rank;
+    }
 }
 
 static void consider_key(const struct ike *e, struct best *b, enum shared_kind kind,
@@ -137,10 +155,9 @@ static void consider_key(const struct ike *e, struct best *b, enum shared_kind k
         consider(b, container_of(n, struct shared_key, node)->entry->s, kind, local, remote);
 }
 
-const struct shared *shared_find(const struct ike *e, enum shared_kind kind, const struct id *local,
-                                 const struct id *remote)
+static const struct shared *find(const struct ike *e, struct best b, enum shared_kind kind,
+                                 const struct id *local, const struct id *remote)
 {
-    struct best b = {0};
     consider_key(e, &b, kind, remote, local, remote);
     if (b.s)
         return b.s;
@@ -148,6 +165,18 @@ const struct shared *shared_find(const struct ike *e, enum shared_kind kind, con
         consider(&b, container_of(it, struct shared_entry, wild)->s, kind, local, remote);
     consider_key(e, &b, kind, local, local, remote);
     return b.s;
+}
+
+const struct shared *shared_find(const struct ike *e, enum shared_kind kind, const struct id *local,
+                                 const struct id *remote)
+{
+    return find(e, (struct best){0}, kind, local, remote);
+}
+
+const struct shared *shared_of_claim(const struct ike *e, enum shared_kind kind,
+                                     const struct id *own, const struct id *claimed)
+{
+    return find(e, (struct best){.proof = true}, kind, own, claimed);
 }
 
 void ike_shared_each(const struct ike *e, ike_shared_fn *fn, void *ctx)

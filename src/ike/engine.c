@@ -255,6 +255,7 @@ err_t ike_step(struct ike *e, const struct ike_in *in, struct ike_out *out)
     if (linger_at(e) < out->wake_ms)
         out->wake_ms = linger_at(e);
     e->out = NULL;
+    e->evidence = NULL; /* it lies in the step's arena */
     return e->err;
 }
 

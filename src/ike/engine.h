@@ -318,9 +318,9 @@ struct conn_entry *conn_entry_get(struct ike *e, const char *name); /* made when
 void conn_entry_release(struct ike *e, struct conn_entry *ce);
 /* The first loaded that has a child of this name to protect; NULL: any child. */
 struct conn *conn_of_child(const struct ike *e, const char *child);
-/* Those whose addresses fit, best first; at most n. */
-size_t conn_candidates(const struct ike *e, const struct endpoint *local,
-                       const struct endpoint *remote, uint8_t version, struct conn **out, size_t n);
+/* Those whose addresses fit, best first, in the step's arena. */
+size_t conn_candidates(struct ike *e, const struct endpoint *local, const struct endpoint *remote,
+                       uint8_t version, struct conn ***out);
 bool conn_remote_addr(struct ike *e, const struct conn *c, struct addr *out);
 bool conn_local_addr(struct ike *e, const struct conn *c, const struct addr *remote,
                      struct addr *out);
@@ -332,6 +332,10 @@ bool shared_unload(struct ike *e, const char *name);
 void shared_clear(struct ike *e);
 const struct shared *shared_find(const struct ike *e, enum shared_kind kind, const struct id *local,
                                  const struct id *remote);
+/* What must be known by a peer that claims an identity. own: ours by configuration or address, not
+ * what the peer calls us. */
+const struct shared *shared_of_claim(const struct ike *e, enum shared_kind kind,
+                                     const struct id *own, const struct id *claimed);
 
 /* --- task.c --- */
 struct task *task_add(struct ike *e, struct ike_sa *sa, enum task_kind kind, uint32_t child_id);

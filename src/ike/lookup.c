@@ -6,6 +6,8 @@
 #include "ike/engine.h"
 #include <stdlib.h>
 
+#define CANDIDATES_MAX 4096 /* connections that one message may be compared with */
+
 struct conn_entry *conn_entry_find(const struct ike *e, const char *name)
 {
     uint64_t h = hash_of(&e->entries, name, strlen(name));
@@ -236,7 +238,7 @@ static int conn_rank(struct ike *e, const struct conn *c, const struct endpoint 
 
 struct candidates {
     struct conn **out;
-    int rank[64];
+    int *rank;
     size_t n, max;
 };
 
@@ -244,9 +246,6 @@ struct candidates {
 static void add(struct candidates *cs, struct conn *c, int rank)
 {
     size_t i = cs->n;
-    for (size_t k = 0; k < cs->n; k++)
-        if (cs->out[k] == c)
-            return;
     while (i > 0 && (cs->rank[i - 1] < rank ||
                      (cs->rank[i - 1] == rank && cs->out[i - 1]->serial > c->serial)))
         i--;
@@ -273,16 +272,53 @@ static void try(struct ike *e, struct candidates *cs, struct conn_entry *ce,
         add(cs, c, rank);
 }
 
-size_t conn_candidates(const struct ike *ce, const struct endpoint *local,
-                       const struct endpoint *remote, uint8_t version, struct conn **out, size_t n)
+/* Some other address of the connection is the reason that it is on the other list as well. */
+static bool tried(const struct candidates *cs, const struct conn *c)
 {
-    struct ike *e = (struct ike *)ce;
-    struct candidates cs = {.out = out, .max = n < 64 ? n : 64};
-    uint64_t h = remote_hash(e, &remote->addr);
+    for (size_t i = 0; i < cs->n; i++)
+        if (cs->out[i] == c)
+            return true;
+    return false;
+}
+
+static bool hashed_for(const struct conn_entry *ce, uint64_t h)
+{
+    for (size_t i = 0; i < ce->key_count; i++)
+        if (ce->keys[i].hashed && ce->keys[i].node.h == h)
+            return true;
+    return false;
+}
+
+/* Connections of any address may be many, and are told apart by identity only later. */
+static size_t at_most(const struct ike *e, uint64_t h)
+{
+    size_t n = 0;
     for (struct hash_node *k = hash_first(&e->remotes, h); k; k = hash_next(k))
-        try(e, &cs, container_of(k, struct conn_key, node)->entry, local, remote, version);
-    list_each (it, &e->wild_conns)
-        try(e, &cs, container_of(it, struct conn_key, wild)->entry, local, remote, version);
+        n++;
+    list_each (it, (struct list *)&e->wild_conns)
+        n++;
+    return n < CANDIDATES_MAX ? n : CANDIDATES_MAX;
+}
+
+size_t conn_candidates(struct ike *e, const struct endpoint *local, const struct endpoint *remote,
+                       uint8_t version, struct conn ***out)
+{
+    uint64_t h = remote_hash(e, &remote->addr);
+    struct candidates cs = {.max = at_most(e, h)};
+    *out = cs.out = cs.max ? ike_alloc(e, cs.max * sizeof *cs.out) : NULL;
+    cs.rank = cs.out ? ike_alloc(e, cs.max * sizeof *cs.rank) : NULL;
+    if (!cs.rank)
+        return 0;
+    for (struct hash_node *k = hash_first(&e->remotes, h); k; k = hash_next(k)) {
+        struct conn_entry *ce = container_of(k, struct conn_key, node)->entry;
+        if (!tried(&cs, ce->conn))
+            try(e, &cs, ce, local, remote, version);
+    }
+    list_each (it, &e->wild_conns) {
+        struct conn_entry *ce = container_of(it, struct conn_key, wild)->entry;
+        if (!hashed_for(ce, h))
+            try(e, &cs, ce, local, remote, version);
+    }
     return cs.n;
 }
 

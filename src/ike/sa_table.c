@@ -168,11 +168,20 @@ void sa_half_open(struct ike *e, struct ike_sa *sa, bool on)
     source_count(e, &sa->half_addr, on);
 }
 
+/* FQDN and mail addresses ignore case, so the hash must as well. */
+static uint64_t id_hash(const struct ike *e, const struct id_copy *id)
+{
+    uint8_t key[ID_MAX];
+    size_t n = id ? id->len : 0;
+    for (size_t i = 0; i < n; i++)
+        key[i] =
+            id->data[i] >= 'A' && id->data[i] <= 'Z' ? (uint8_t)(id->data[i] + 32) : id->data[i];
+    return n ? hash_of(&e->by_peer, key, n) : 0;
+}
+
 static uint64_t peers_hash(const struct ike *e, const struct ike_sa *sa)
 {
-    uint64_t l = sa->local_id ? hash_of(&e->by_peer, sa->local_id->data, sa->local_id->len) : 0;
-    uint64_t r = sa->remote_id ? hash_of(&e->by_peer, sa->remote_id->data, sa->remote_id->len) : 0;
-    return l * 31 + r;
+    return id_hash(e, sa->local_id) * 31 + id_hash(e, sa->remote_id);
 }
 
 void sa_peers_add(struct ike *e, struct ike_sa *sa)

@@ -4,8 +4,6 @@
  */
 #include "ike/v2/v2.h"
 
-#define CANDIDATES_MAX 64
-
 void v2_local_id(const struct ike_sa *sa, const struct conn *c, struct id *out)
 {
     *out = c->auth_local.id;
@@ -32,10 +30,10 @@ static int remote_rank(const struct conn *c, const struct id *idi)
 bool v2_choose(struct ike *e, const struct v2_sa *v, const struct id *idi, const struct id *idr,
                struct v2_choice *out)
 {
-    struct conn *c[CANDIDATES_MAX];
+    struct conn **c;
     int best = 0;
     *out = (struct v2_choice){0};
-    size_t n = conn_candidates(e, &v->sa.local, &v->sa.remote, 2, c, CANDIDATES_MAX);
+    size_t n = conn_candidates(e, &v->sa.local, &v->sa.remote, 2, &c);
     for (size_t i = 0; i < n; i++) {
         struct id local;
         if (!suits(c[i], &v->sa))

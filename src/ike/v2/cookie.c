@@ -9,9 +9,13 @@
 
 #define ROTATE_MS 60000
 
-bool v2_cookie_wanted(const struct ike *e)
+/* Of a source near its limit too: half of what it may have stays for who proved to be there, or
+ * strangers could use it up in its name. */
+bool v2_cookie_wanted(const struct ike *e, const struct endpoint *from)
 {
-    return e->stats.half_open >= e->set.cookie_threshold;
+    uint32_t limit = e->set.init_limit_per_source;
+    return e->stats.half_open >= e->set.cookie_threshold ||
+           (limit && (sa_source_count(e, &from->addr) + 1) * 2 > limit);
 }
 
 /* The secret before the present one is good for another turn. */

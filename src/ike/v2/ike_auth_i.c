@@ -190,7 +190,8 @@ err_t v2_auth_verify(struct ike *e, struct v2_sa *v, const char *conn, const str
     uint8_t want[CR_HASH_MAX];
     if (a->method != AM_SHARED_KEY)
         return wrong_method(e, v, a);
-    const struct shared *psk = shared_find(e, SHARED_IKE, us, them);
+    const struct shared *psk = v->sa.initiator ? shared_find(e, SHARED_IKE, us, them)
+                                               : shared_of_claim(e, SHARED_IKE, us, them);
     if (!psk) {
         struct refusal r = {
             .reason = R_NO_SHARED,

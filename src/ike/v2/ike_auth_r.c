@@ -58,10 +58,13 @@ static void refuse_auth(struct ike *e, struct v2_sa *v, err_t reason)
     sa_close(e, &v->sa, reason > 0 ? reason : R_AUTH_FAILED);
 }
 
-/* swanctl.conf unique = keep: whoever came first stays. */
-static bool must_keep(struct ike *e, struct v2_sa *v)
+/* swanctl.conf unique = keep: whoever came first stays, unless the peer says that it is not there
+ * any more (2.4). */
+static bool must_keep(struct ike *e, struct v2_sa *v, const struct v2_msg *m)
 {
-    if (v->sa.conn->unique != UNIQUE_KEEP || !sa_peer_next(e, &v->sa, NULL))
+    struct notify n;
+    if (v->sa.conn->unique != UNIQUE_KEEP || !sa_peer_next(e, &v->sa, NULL) ||
+        v2_notify_find(m, N_INITIAL_CONTACT, &n))
         return false;
     struct refusal r = {
         .reason = R_EXISTS,
@@ -143,10 +146,12 @@ static err_t check(struct ike *e, struct v2_sa *v, struct claim *c, uint8_t *aut
     if (!v2_choose(e, v, &c->idi, &c->idr, &c->choice))
         return no_connection(e, v, c);
     const char *name = c->choice.conn->name;
-    err_t err = v2_auth_verify(e, v, name, &c->auth, &c->choice.local, &c->idi);
+    struct id own; /* the peer may call us anything if we have no local.id: no proof of anything */
+    v2_local_id(&v->sa, c->choice.conn, &own);
+    err_t err = v2_auth_verify(e, v, name, &c->auth, &own, &c->idi);
     if (err)
         return err;
-    const struct shared *psk = shared_find(e, SHARED_IKE, &c->choice.local, &c->idi);
+    const struct shared *psk = shared_of_claim(e, SHARED_IKE, &own, &c->idi);
     return v2_auth_psk(v, false, &c->choice.local, &psk->secret, auth);
 }
 
@@ -156,7 +161,7 @@ static void accept(struct ike *e, struct v2_sa *v, struct v2_exch *x, const stru
     sa_conn_set(e, &v->sa, c->choice.conn);
     if (!v2_ids_set(e, v, &c->choice.local, &c->idi))
         return;
-    if (must_keep(e, v)) {
+    if (must_keep(e, v, x->msg)) {
         refuse_auth(e, v, R_AUTH_FAILED);
         return;
     }

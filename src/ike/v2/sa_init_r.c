@@ -11,8 +11,6 @@
 #include "wire/vendor.h"
 #include <stdlib.h>
 
-#define CANDIDATES_MAX 16
-
 struct hello { /* a first message, read */
     struct v2_msg *m;
     struct proposals *offer;
@@ -81,7 +79,7 @@ static bool cookie_missing(struct ike *e, const struct hello *hi)
     struct notify n;
     uint8_t cookie[33];
     const struct ike_pkt *p = &hi->m->pkt;
-    if (!v2_cookie_wanted(e))
+    if (!v2_cookie_wanted(e, &p->remote))
         return false;
     if (v2_notify_find(hi->m, N_COOKIE, &n) &&
         v2_cookie_ok(e, &p->remote, p->spi_i, hi->ni, n.data))
@@ -126,18 +124,20 @@ static void refuse_addresses(struct ike *e, const struct hello *hi)
     refuse(e, hi, &why, 0);
 }
 
+#define CANDIDATES_MAX 64 /* strangers shall not make us compare more */
+
 /* Connections in order of fitness: the first that shares a proposal. */
 static bool choose(struct ike *e, struct hello *hi)
 {
-    struct conn *c[CANDIDATES_MAX];
+    struct conn **c;
     const struct ike_pkt *p = &hi->m->pkt;
-    size_t n = conn_candidates(e, &p->local, &p->remote, 2, c, CANDIDATES_MAX);
+    size_t n = conn_candidates(e, &p->local, &p->remote, 2, &c);
     struct proposal_mismatch why = {0};
     if (!n) {
         refuse_addresses(e, hi);
         return false;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && i < CANDIDATES_MAX; i++) {
         proposal_mismatch_free(&why);
         why = (struct proposal_mismatch){0};
         hi->conn = c[i];

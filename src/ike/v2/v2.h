@@ -196,7 +196,7 @@ void v2_proposal_refusal(struct ike *e, struct refusal *r, const char *key,
                          const struct proposals *theirs);
 
 /* --- cookie.c --- */
-bool v2_cookie_wanted(const struct ike *e);
+bool v2_cookie_wanted(const struct ike *e, const struct endpoint *from);
 void v2_cookie_make(struct ike *e, const struct endpoint *from, uint64_t spi_i, struct bytes ni,
                     uint8_t version, uint8_t out[33]);
 bool v2_cookie_ok(struct ike *e, const struct endpoint *from, uint64_t spi_i, struct bytes ni,
