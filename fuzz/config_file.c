@@ -36,7 +36,7 @@ static void put_tree(struct buf *out, const struct vnode *n)
             buf_puts(out, " = ");
             put_string(out, c->value);
         } else {
-            buf_puts(out, " {\n");
+            buf_puts(out, "\n{\n"); /* on a line of its own: "include {" would be an include */
             put_tree(out, c);
             buf_puts(out, "}\n");
         }
