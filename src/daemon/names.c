@@ -64,13 +64,17 @@ static void on_answer(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
         name_free(x);
         return;
     }
+    struct addr v4 = x->v4, v6 = x->v6;
+    bool news = !x->answered;
     x->answered = true;
     if (status == 0) {
         x->v4 = x->v6 = (struct addr){0};
         take_addrs(x, res);
+        news = news || !addr_eq(&v4, &x->v4) || !addr_eq(&v6, &x->v6);
     }
     uv_freeaddrinfo(res);
-    x->owner->ready(x->owner->ctx, x->host);
+    if (news)
+        x->owner->ready(x->owner->ctx, x->host);
 }
 
 void names_want(struct names *n, const char *host)

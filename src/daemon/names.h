@@ -10,6 +10,7 @@
 
 struct names;
 
+/* The first answer came, or another address than before. */
 typedef void names_ready(void *ctx, const char *host);
 struct names *names_new(uv_loop_t *loop, names_ready *ready, void *ctx) must_use;
 void names_free(struct names *n);

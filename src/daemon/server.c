@@ -1,6 +1,7 @@
 /* The control socket: see server.h. */
 #include "daemon/server.h"
 #include "base/list.h"
+#include "base/secret.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,9 +42,12 @@ struct peer {
     char in[16384];
 };
 
+/* What was read may have been a secret. */
 static void on_closed(uv_handle_t *h)
 {
-    free(h->data);
+    struct peer *p = h->data;
+    secret_wipe(p->in, sizeof p->in);
+    free(p);
 }
 
 static void peer_close(struct peer *p)
