@@ -122,11 +122,13 @@ static void do_event(void *ctx, const struct event *ev)
 }
 
 /*
- * Changes are applied at once, as long as they come one by one. While SAs come by the hundred,
- * applying takes one part in APPLY_SHARE of the time: its cost grows with the number of policies,
- * and each new SA would pay for all before it. What was not used is saved up, to APPLY_SAVED.
+ * Changes are applied at once: what is established carries traffic, and nothing of it leaves in
+ * clear. The cost grows with the number of policies, though, and in a storm each new SA would pay
+ * for all before it: with more than APPLY_AT_ONCE policies applying takes one part in APPLY_SHARE
+ * of the time. What was not used is saved up.
  */
-#define APPLY_SHARE    50
+#define APPLY_AT_ONCE  1000
+#define APPLY_SHARE    5
 #define APPLY_SAVED_NS 50000000
 
 static void save_up(struct core *c, uint64_t now)
@@ -165,7 +167,7 @@ void core_settle(struct core *c)
 {
     if (policies_dirty(c->pol)) {
         save_up(c, uv_hrtime());
-        if (c->apply_budget_ns >= 0)
+        if (policies_count(c->pol) <= APPLY_AT_ONCE || c->apply_budget_ns >= 0)
             apply(c);
         else
             apply_later(c);

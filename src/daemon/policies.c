@@ -436,6 +436,11 @@ void policies_each(const struct policies *p, policies_fn *fn, void *ctx)
     }
 }
 
+size_t policies_count(const struct policies *p)
+{
+    return p->row_count;
+}
+
 bool policies_dirty(const struct policies *p)
 {
     return p->dirty;

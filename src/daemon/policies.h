@@ -63,4 +63,5 @@ void policies_each(const struct policies *p, policies_fn *fn, void *ctx);
  */
 err_t policies_apply(struct policies *p, struct io_error *err) must_use;
 bool policies_dirty(const struct policies *p);
+size_t policies_count(const struct policies *p);
 bool policies_guard_counters(struct policies *p, uint64_t *in_dropped, uint64_t *out_dropped);
