@@ -1,5 +1,5 @@
 /*
- * cr_init: fetch, test, decide. Called once by every program that uses the crypto room.
+ * cr_init: fetch, test, decide. Called by every program that uses the crypto room; again does nothing.
  */
 #include "crypto/init.h"
 
@@ -14,6 +14,7 @@ void ossl_fini(void);
 
 static bool trusted[ROWS][ROWS]; /* [encryption row][integrity row + 1, 0: AEAD] */
 static char note[256];
+static bool started;
 
 static bool *trust_of(const struct alg *encr, const struct alg *integ)
 {
@@ -66,14 +67,18 @@ static void imb_start(void)
 err_t cr_init(const char **what)
 {
     const char *name = NULL;
+    if (started)
+        return E_OK;
     assert(alg_count < ROWS);
     note[0] = 0;
     err_t e = ossl_init(&name);
     if (what)
         *what = e ? name : NULL;
-    if (!e)
-        imb_start();
-    return e;
+    if (e)
+        return e;
+    imb_start();
+    started = true;
+    return E_OK;
 }
 
 void cr_fini(void)
@@ -81,4 +86,5 @@ void cr_fini(void)
     imb_fini();
     ossl_fini();
     memset(trusted, 0, sizeof trusted);
+    started = false;
 }
