@@ -82,13 +82,8 @@ static void check_ts(struct cx *cx, const struct vnode *sec, const struct conn_c
     if (!(families(&c->local_ts) & families(&c->remote_ts)))
         cx_report(cx, DIAG_ERROR, key_or_section(sec, "remote_ts"), vnode_get(sec, "remote_ts"),
                   "local_ts and remote_ts have no address family in common");
-    bool transport = c->policy == CHILD_PROTECT && c->mode == MODE_TRANSPORT;
-    if (transport && (!all_dynamic(&c->local_ts) || !all_dynamic(&c->remote_ts)))
-        cx_report(cx, DIAG_ERROR, key_or_section(sec, "mode"), "transport",
-                  "transport mode with subnets is not supported yet; "
-                  "use mode = tunnel, or leave local_ts and remote_ts out");
     if (c->policy == CHILD_PROTECT && all_dynamic(&c->local_ts) && all_dynamic(&c->remote_ts) &&
-        !transport && !has_key(sec, "local_ts") && !has_key(sec, "remote_ts"))
+        !has_key(sec, "local_ts") && !has_key(sec, "remote_ts"))
         cx_report(cx, DIAG_WARNING, sec, NULL,
                   "neither local_ts nor remote_ts is given: only traffic between the two gateways "
                   "themselves is protected");

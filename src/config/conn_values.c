@@ -250,22 +250,19 @@ void set_mode(struct cx *cx, const struct row *r, const struct vnode *n, void *o
     static const struct {
         const char *name;
         enum child_policy policy;
-        enum ipsec_mode mode;
-    } modes[] = {{"tunnel", CHILD_PROTECT, MODE_TUNNEL},
-                 {"transport", CHILD_PROTECT, MODE_TRANSPORT},
-                 {"pass", CHILD_PASS, MODE_TUNNEL},
-                 {"drop", CHILD_DROP, MODE_TUNNEL}};
+    } modes[] = {{"tunnel", CHILD_PROTECT}, {"pass", CHILD_PASS}, {"drop", CHILD_DROP}};
     struct conn_child *c = obj;
     (void)r;
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         if (!strcasecmp(n->value, modes[i].name)) {
             c->policy = modes[i].policy;
-            c->mode = modes[i].mode;
+            c->mode = MODE_TUNNEL;
             return;
         }
     }
-    if (!strcasecmp(n->value, "beet") || !strcasecmp(n->value, "transport_proxy"))
+    if (!strcasecmp(n->value, "transport") || !strcasecmp(n->value, "beet") ||
+        !strcasecmp(n->value, "transport_proxy"))
         cx_report(cx, DIAG_ERROR, n, n->value, "not supported yet; use tunnel");
     else
-        cx_report(cx, DIAG_ERROR, n, n->value, "expected tunnel, transport, pass or drop");
+        cx_report(cx, DIAG_ERROR, n, n->value, "expected tunnel, pass or drop");
 }
