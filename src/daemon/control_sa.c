@@ -253,6 +253,11 @@ static void answer_initiate(struct vnode *m, const struct wait *w, err_t reason,
     else
         reply_no(m, "establishing %s '%s' failed", kind, w->what);
     add_evidence(m, reason, ev);
+    if (late)
+        vnode_value(m, "hint",
+                    "the negotiation goes on: culvert log follows it; if nothing comes back, check "
+                    "that the peer "
+                    "runs, that remote_addrs is right and that UDP 500 and 4500 reach it");
 }
 
 static void answer_terminate(struct vnode *m, const struct wait *w, err_t reason)
