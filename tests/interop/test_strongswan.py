@@ -110,6 +110,24 @@ def test_rekey_by_time(lab, culvert, role, who):
     until(lambda: a.up() and b.up(), "one SA is left", 15)
 
 
+@pytest.mark.seconds(120)
+def test_both_rekey_by_time(lab, culvert, role):
+    """Both sides rekey at nearly the same moments: whoever wins, traffic flows and each side can go on sending."""
+    short = dict(rekey_time="8s", over_time="8s", rand_time="1s", dpd_delay="5s",
+                 child_more=dict(rekey_time="4s", life_time="12s", rand_time="1s"))
+    a, b, ours, theirs = start(lab, culvert, role, a_more=short, b_more=short, esp="aes128gcm16-x25519")
+    up(lab, a, b)
+    p, seen = lab.ping_start(count=6000, interval=0.005), set()
+
+    def enough():
+        seen.update(c["spi-in"] for c in ours.children())
+        return len(seen) >= 6
+    until(enough, "six CHILD SAs in turn", 60, every=0.1)
+    assert lab.ping_end(p).lost == 0
+    until(lambda: ours.children() and theirs.children(), "a CHILD SA is up on both sides", 15)
+    assert lab.ping(count=3).lost == 0 and lab.ping(lab.b, count=3).lost == 0
+
+
 def test_wrong_psk(lab, culvert, role):
     a, b, ours, theirs = start(lab, culvert, role, b_psk="not the same secret")
     r = a.initiate()
