@@ -84,7 +84,9 @@ def test_invalid_ke(pair, a, b):
     """The initiator guesses a key exchange that the responder does not have: one retry settles it."""
     cap = pair.lab.capture("wanB")
     pair.case(f"aes128-sha256-{a}", f"aes128-sha256-{b}", None, None)
-    assert len(cap.of("ike")) == 4, "IKE_SA_INIT twice: INVALID_KE_PAYLOAD, then the right one"
+    # charon's threads sometimes miss an answer that comes at once; then the same message crosses again
+    messages = {bytes(p.payload) for p in cap.of("ike")}
+    assert len(messages) == 4, "IKE_SA_INIT twice: INVALID_KE_PAYLOAD, then the right one"
 
 
 @pytest.mark.parametrize("esp", ["aes128gcm16-x25519", "aes256-sha256-modp2048", "aes128gcm16-ecp384"])
