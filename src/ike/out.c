@@ -1,7 +1,5 @@
 /* Actions of a step and strings for them, all in the step's arena. Used by the whole engine. */
 #include "ike/engine.h"
-#include <stdarg.h>
-#include <stdio.h>
 
 void ike_fail(struct ike *e, err_t err)
 {
@@ -66,12 +64,11 @@ const char *ike_str(struct ike *e, const char *s)
 
 const char *ike_strf(struct ike *e, const char *fmt, ...)
 {
-    char line[512];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(line, sizeof line, fmt, ap);
+    const char *s = arena_vprintf(&e->out->arena, fmt, ap);
     va_end(ap);
-    return n < 0 ? "" : ike_str(e, line);
+    return s ? s : "";
 }
 
 const char *ike_str_buf(struct ike *e, struct buf *b)
