@@ -77,11 +77,6 @@ void diag_free(struct diag *d)
     *d = (struct diag){0};
 }
 
-bool diag_failed(const struct diag *d)
-{
-    return d->errors || d->nomem;
-}
-
 /* A configuration may hold any byte: what goes to a terminal is escaped. */
 static void put_plain(struct buf *out, const char *s)
 {

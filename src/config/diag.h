@@ -29,7 +29,6 @@ struct diag {
 void diag_add(struct diag *d, enum diag_level level, const struct vsource *src, const char *path,
               const char *word, const char *fmt, ...) printf_like(6, 7);
 void diag_free(struct diag *d);
-bool diag_failed(const struct diag *d); /* any error, or out of memory */
 
 /* "file:12: connections.gw.proposals: `aes127': unknown algorithm; ..." and for warnings
  * "file:12: warning: ...", one per line. */

@@ -255,6 +255,8 @@ static int run(struct daemon *d)
     watch_signals(d);
     core_say(c, EV_DAEMON_START, NULL, "culvertd " CULVERT_VERSION);
     core_say(c, EV_DAEMON_IO, NULL, datapath_offloads(c->path));
+    if (cr_note()) /* the self-test took suites away from ipsec-mb: slower, and worth knowing */
+        core_say(c, EV_DAEMON_ERROR, NULL, cr_note());
     if (access(c->config_path, F_OK) == 0)
         reload(c);
     tell_ready(d);
