@@ -244,7 +244,7 @@ const struct row schema[] =
     DAEMON("cookie_threshold", V_COUNT, "30", cookie_threshold, "Half-open IKE SAs beyond which everybody is asked for a cookie (RFC 7296 2.6)."), .max = UINT32_MAX},
     DAEMON("block_threshold", V_COUNT, "0", init_limit_per_source, "Half-open IKE SAs of one address beyond which it is not answered; 0: off."), .max = UINT32_MAX},
     DAEMON("keep_alive", V_DECIMAL, "20", keepalive_ms, "Seconds between NAT keepalives (RFC 3948 4); 0: none."), .min = 1000, .max = 3600},
-    DAEMON("make_before_break", V_BOOL, "yes", make_before_break, "Reauthenticate with overlapping SAs.")},
+    DAEMON("make_before_break", V_BOOL, "yes", make_before_break, "Accepted, without effect yet: reauthentication takes the old SA down first.")},
     DAEMON("esp_interface", V_TEXT, "", esp_interface, "The Ethernet interface toward the peers, for esp_io.")},
     DAEMON("esp_io", V_WORD, "auto", esp_io, "How ESP without UDP is received and sent on esp_interface: xdp (AF_XDP), packet (AF_PACKET), raw (raw sockets); auto takes the first of them that works. What does not work falls back to the next, with a line in the log; without esp_interface, and on other interfaces, there are raw sockets. xdp and packet pass by the firewall's input and output chains."), .words = esp_ios},
     DAEMON("tun", V_TEXT, "culvert0", tun, "Name of the TUN device.")},
