@@ -21,6 +21,7 @@ struct bare_key {
 struct bare {
     IMB_MGR *m;
     const struct bench_suite *suite;
+    uint32_t batch;
     struct bare_key *keys, *open_keys;
     struct gcm_context_data *ctx; /* in the page's half where no key of one SA lies */
     uint8_t *page;
@@ -61,7 +62,7 @@ static void key_init(const struct bare *b, struct bare_key *k)
                                                                                            k->opad);
 }
 
-struct bare *bare_new(const struct bench_suite *s, uint32_t sas)
+struct bare *bare_new(const struct bench_suite *s, uint32_t sas, uint32_t batch)
 {
     struct bare *b = must_alloc(64, sizeof *b);
     b->m = alloc_mb_mgr(0);
@@ -69,6 +70,7 @@ struct bare *bare_new(const struct bench_suite *s, uint32_t sas)
         exit(1);
     init_mb_mgr_auto(b->m, NULL);
     b->suite = s;
+    b->batch = batch;
     b->enc = s->bits == 128 ? b->m->gcm128_enc : b->m->gcm256_enc;
     b->dec = s->bits == 128 ? b->m->gcm128_dec : b->m->gcm256_dec;
     b->keys = must_alloc(4096, sas * sizeof *b->keys);
@@ -93,14 +95,14 @@ void bare_free(struct bare *b)
 
 static void gcm_seal(struct bare *b, uint8_t *const *p, const uint32_t *sa, uint32_t n)
 {
-    for (size_t i = 0; i < DP_BATCH; i++)
+    for (size_t i = 0; i < b->batch; i++)
         b->enc(&b->keys[sa[i]].gcm, b->ctx, p[i] + 16, p[i] + 16, n, b->nonce, p[i], 8,
                p[i] + 16 + n, 16);
 }
 
 static void gcm_open(struct bare *b, uint8_t *const *p, const uint32_t *sa, uint32_t n)
 {
-    for (size_t i = 0; i < DP_BATCH; i++)
+    for (size_t i = 0; i < b->batch; i++)
         b->dec(&b->open_keys[sa[i]].gcm, b->ctx, p[i] + 16, p[i] + 16, n, b->nonce, p[i], 8,
                b->tag[i], 16);
 }
@@ -166,17 +168,17 @@ static void job_fill(struct bare *b, IMB_JOB *j, uint8_t *p, struct bare_key *k,
 
 static void run(struct bare *b, IMB_JOB **jobs)
 {
-    uint32_t done = IMB_SUBMIT_BURST_NOCHECK(b->m, DP_BATCH, jobs);
-    while (done < DP_BATCH)
-        done += IMB_FLUSH_BURST(b->m, DP_BATCH - done, jobs);
+    uint32_t done = IMB_SUBMIT_BURST_NOCHECK(b->m, b->batch, jobs);
+    while (done < b->batch)
+        done += IMB_FLUSH_BURST(b->m, b->batch - done, jobs);
 }
 
 static void jobs_do(struct bare *b, uint8_t *const *p, const uint32_t *sa, uint32_t n, bool seal)
 {
     IMB_JOB *jobs[DP_BATCH];
-    if (IMB_GET_NEXT_BURST(b->m, DP_BATCH, jobs) != DP_BATCH)
+    if (IMB_GET_NEXT_BURST(b->m, b->batch, jobs) != b->batch)
         exit(1);
-    for (size_t i = 0; i < DP_BATCH; i++) {
+    for (size_t i = 0; i < b->batch; i++) {
         job_fill(b, jobs[i], p[i], &(seal ? b->keys : b->open_keys)[sa[i]], n);
         jobs[i]->cipher_direction = seal ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT;
         jobs[i]->chain_order = seal ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;

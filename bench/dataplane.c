@@ -1,7 +1,7 @@
 /*
  * bench-dataplane: encapsulation and decapsulation in memory by suite and packet size, beside the
- * crypto room alone (crypto) and ipsec-mb called directly (bare) on the same buffers. 64 packets a
- * batch; the three run in short turns, and medians are quoted. share: of the bare packet rate. With
+ * crypto room alone (crypto) and ipsec-mb called directly (bare) on the same buffers. The three run
+ * in short turns, and medians are quoted. share: of the bare packet rate. With
  * --lookup: the policy look-up with a cold flow cache, by number of policies.
  */
 #include "bare_imb.h"
@@ -12,7 +12,7 @@
 #include <x86intrin.h>
 
 #define TURNS_MAX 400
-#define TURN      100 /* batches in one turn of one kind */
+#define TURN      100 /* full batches in one turn of one kind */
 
 static const struct bench_suite suites[] = {
     {"aes128gcm16", ENCR_AES_GCM_16, 128, 0},
@@ -26,7 +26,7 @@ static const uint32_t sizes[] = {64, 256, 512, 1420, 8192};
 
 struct options {
     const char *suite;
-    uint32_t size, sas, policies;
+    uint32_t size, sas, policies, batch;
     double seconds;
     bool json, lookup;
     int impl;
@@ -67,24 +67,30 @@ static double median(double *v, size_t n)
     return n ? v[n / 2] : 0;
 }
 
+/* Batches in one turn: as many packets whatever the batch. */
+static uint32_t turns(const struct rig *r)
+{
+    return TURN * DP_BATCH / r->o.batch;
+}
+
 /* One turn through the data planes: what A encapsulates B decapsulates, in place. */
 static void turn_dp(struct rig *r, double *enc, double *dec)
 {
     uint64_t e = 0, d = 0;
-    for (int i = 0; i < TURN; i++) {
+    for (uint32_t i = 0; i < turns(r); i++) {
         rig_deal(r);
         uint64_t t0 = __rdtsc();
-        dp_outbound(r->a, r->pp, DP_BATCH, 1);
+        dp_outbound(r->a, r->pp, r->o.batch, 1);
         uint64_t t1 = __rdtsc();
         rig_cross(r);
         uint64_t t2 = __rdtsc();
-        dp_inbound(r->b, r->pp, DP_BATCH, 1);
+        dp_inbound(r->b, r->pp, r->o.batch, 1);
         d += __rdtsc() - t2;
         e += t1 - t0;
         rig_check(r);
     }
-    *enc = (double)e / (TURN * DP_BATCH);
-    *dec = (double)d / (TURN * DP_BATCH);
+    *enc = (double)e / (turns(r) * r->o.batch);
+    *dec = (double)d / (turns(r) * r->o.batch);
 }
 
 /* The text of a packet as dp_outbound pads it. */
@@ -99,9 +105,9 @@ static void turn_crypto(struct rig *r, double *seal, double *open)
 {
     uint32_t text = text_len(r), hdr = child_find(r->a, 1)->out->f.hdr_len;
     uint64_t s = 0, o = 0;
-    for (int i = 0; i < TURN; i++) {
+    for (uint32_t i = 0; i < turns(r); i++) {
         rig_deal(r);
-        for (size_t k = 0; k < DP_BATCH; k++) {
+        for (size_t k = 0; k < r->o.batch; k++) {
             r->pkt[k].data -= hdr;
             r->pkt[k].len = text;
         }
@@ -112,8 +118,8 @@ static void turn_crypto(struct rig *r, double *seal, double *open)
         o += __rdtsc() - t1;
         s += t1 - t0;
     }
-    *seal = (double)s / (TURN * DP_BATCH);
-    *open = (double)o / (TURN * DP_BATCH);
+    *seal = (double)s / (turns(r) * r->o.batch);
+    *open = (double)o / (turns(r) * r->o.batch);
 }
 
 static void turn_bare(struct rig *r, struct bare *b, double *seal, double *open)
@@ -121,9 +127,9 @@ static void turn_bare(struct rig *r, struct bare *b, double *seal, double *open)
     uint32_t text = text_len(r), hdr = child_find(r->a, 1)->out->f.hdr_len;
     uint8_t *p[DP_BATCH];
     uint64_t s = 0, o = 0;
-    for (int i = 0; i < TURN; i++) {
+    for (uint32_t i = 0; i < turns(r); i++) {
         rig_deal(r);
-        for (size_t k = 0; k < DP_BATCH; k++)
+        for (size_t k = 0; k < r->o.batch; k++)
             p[k] = r->pkt[k].data - hdr;
         uint64_t t0 = __rdtsc();
         bare_seal(b, p, r->sa, text);
@@ -132,8 +138,8 @@ static void turn_bare(struct rig *r, struct bare *b, double *seal, double *open)
         o += __rdtsc() - t1;
         s += t1 - t0;
     }
-    *seal = (double)s / (TURN * DP_BATCH);
-    *open = (double)o / (TURN * DP_BATCH);
+    *seal = (double)s / (turns(r) * r->o.batch);
+    *open = (double)o / (turns(r) * r->o.batch);
 }
 
 /* Encapsulation to cell[0], decapsulation to cell[1]. */
@@ -164,10 +170,10 @@ static void print_way(const struct options *o, const struct rig_opts *ro, const 
     if (o->json) {
         printf("%s\n {\"suite\": \"%s\", \"size\": %u, \"way\": \"%s\", \"sas\": %u, \"policies\": "
                "%u, "
-               "\"cycles\": %.1f, \"ns\": %.1f, \"mpps\": %.3f, \"gbit\": %.2f, "
+               "\"batch\": %u, \"cycles\": %.1f, \"ns\": %.1f, \"mpps\": %.3f, \"gbit\": %.2f, "
                "\"crypto_cycles\": %.1f, \"bare_cycles\": %.1f, \"share\": %.3f}",
-               more ? "," : "", ro->suite->name, ro->size, way, ro->sas, ro->policies, c->cycles,
-               ns, mpps, gbit, c->crypto, c->bare, c->share);
+               more ? "," : "", ro->suite->name, ro->size, way, ro->sas, ro->policies, ro->batch,
+               c->cycles, ns, mpps, gbit, c->crypto, c->bare, c->share);
     } else {
         printf("%-17s %5u %-4s %8.1f %8.1f %8.3f %7.2f %8.1f %8.1f %6.3f\n", ro->suite->name,
                ro->size, way, c->cycles, ns, mpps, gbit, c->crypto, c->bare, c->share);
@@ -184,9 +190,10 @@ static void run_cell(const struct options *o, const struct bench_suite *s, uint3
                           .sas = o->sas,
                           .policies = o->policies,
                           .impl = o->impl,
+                          .batch = o->batch,
                           .window = 128};
     rig_init(&r, &ro);
-    struct bare *b = bare_new(s, o->sas);
+    struct bare *b = bare_new(s, o->sas, o->batch);
     struct cell c[2];
     measure(&r, b, o->seconds, c);
     print_way(o, &ro, "enc", &c[0]);
@@ -202,9 +209,8 @@ static void run_suites(const struct options *o)
                "ns", "Mpkt/s", "Gbit/s", "crypto", "bare", "share");
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
-            if ((!o->suite || strcmp(o->suite, suites[i].name) == 0) &&
-                (!o->size || o->size == sizes[k]))
-                run_cell(o, &suites[i], sizes[k]);
+            if ((!o->suite || strcmp(o->suite, suites[i].name) == 0) && (!o->size || k == 0))
+                run_cell(o, &suites[i], o->size ? o->size : sizes[k]);
 }
 
 /* --- look-up: parse, miss the flow cache, ask the SPD, remember; the policies say drop --- */
@@ -264,7 +270,7 @@ static void run_lookup(const struct options *o)
 
 static const char usage[] =
     "usage: bench-dataplane [--suite NAME] [--size BYTES] [--seconds S] [--sas N] [--policies N]\n"
-    "                       [--impl auto|openssl|ipsec-mb] [--json] [--lookup]\n";
+    "                       [--batch N] [--impl auto|openssl|ipsec-mb] [--json] [--lookup]\n";
 
 static int impl_of(const char *s)
 {
@@ -273,11 +279,12 @@ static int impl_of(const char *s)
 
 static bool parse_args(int argc, char **argv, struct options *o)
 {
-    static const struct option longs[] = {
-        {"suite", 1, NULL, 's'}, {"size", 1, NULL, 'z'},     {"seconds", 1, NULL, 't'},
-        {"sas", 1, NULL, 'a'},   {"policies", 1, NULL, 'p'}, {"impl", 1, NULL, 'i'},
-        {"json", 0, NULL, 'j'},  {"lookup", 0, NULL, 'l'},   {NULL, 0, NULL, 0}};
-    *o = (struct options){.sas = 1, .policies = 1, .seconds = 0.5};
+    static const struct option longs[] = {{"suite", 1, NULL, 's'},    {"size", 1, NULL, 'z'},
+                                          {"seconds", 1, NULL, 't'},  {"sas", 1, NULL, 'a'},
+                                          {"policies", 1, NULL, 'p'}, {"impl", 1, NULL, 'i'},
+                                          {"batch", 1, NULL, 'b'},    {"json", 0, NULL, 'j'},
+                                          {"lookup", 0, NULL, 'l'},   {NULL, 0, NULL, 0}};
+    *o = (struct options){.sas = 1, .policies = 1, .batch = DP_BATCH, .seconds = 0.5};
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         switch (c) {
         case 's':
@@ -295,6 +302,9 @@ static bool parse_args(int argc, char **argv, struct options *o)
         case 'p':
             o->policies = (uint32_t)strtoul(optarg, NULL, 10);
             break;
+        case 'b':
+            o->batch = (uint32_t)strtoul(optarg, NULL, 10);
+            break;
         case 'i':
             o->impl = impl_of(optarg);
             break;
@@ -308,7 +318,8 @@ static bool parse_args(int argc, char **argv, struct options *o)
             return false;
         }
     }
-    return o->sas >= 1 && o->sas <= 60000 && optind == argc;
+    return o->batch >= 1 && o->batch <= DP_BATCH && o->size <= 9000 && o->sas >= 1 &&
+           o->sas <= 60000 && optind == argc;
 }
 
 int main(int argc, char **argv)

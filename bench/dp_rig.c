@@ -131,7 +131,7 @@ void rig_fini(struct rig *r)
 
 void rig_deal(struct rig *r)
 {
-    for (size_t i = 0; i < DP_BATCH; i++) {
+    for (size_t i = 0; i < r->o.batch; i++) {
         uint32_t sa = r->o.sas > 1 ? (uint32_t)(rig_rand(&r->rnd) % r->o.sas) : 0;
         uint8_t *p = r->bufs + i * r->stride + DP_HEADROOM;
         r->sa[i] = sa;
@@ -146,7 +146,7 @@ void rig_deal(struct rig *r)
 
 void rig_cross(struct rig *r)
 {
-    for (size_t i = 0; i < DP_BATCH; i++) {
+    for (size_t i = 0; i < r->o.batch; i++) {
         MUST(r->pkt[i].verdict == DP_TO_NET);
         r->pkt[i].tos = 0;
     }
@@ -154,13 +154,13 @@ void rig_cross(struct rig *r)
 
 void rig_check(const struct rig *r)
 {
-    for (size_t i = 0; i < DP_BATCH; i++)
+    for (size_t i = 0; i < r->o.batch; i++)
         MUST(r->pkt[i].verdict == DP_TO_HOST && r->pkt[i].len == r->o.size);
 }
 
 void rig_crypto(struct rig *r, bool seal)
 {
-    for (size_t i = 0; i < DP_BATCH; i++) {
+    for (size_t i = 0; i < r->o.batch; i++) {
         struct cr_op *op = &r->ops[i];
         op->key = seal ? r->seal_key[i] : r->open_key[i];
         op->p = r->pkt[i].data;
@@ -169,7 +169,7 @@ void rig_crypto(struct rig *r, bool seal)
         op->iv_seed++;
     }
     if (seal)
-        cr_seal(r->a->crypto, r->ops, DP_BATCH);
+        cr_seal(r->a->crypto, r->ops, r->o.batch);
     else
-        cr_open(r->b->crypto, r->ops, DP_BATCH);
+        cr_open(r->b->crypto, r->ops, r->o.batch);
 }

@@ -10,7 +10,7 @@ struct bench_suite {
 
 struct rig_opts {
     const struct bench_suite *suite;
-    uint32_t size, sas, policies;
+    uint32_t size, sas, policies, batch;
     int impl; /* enum cr_impl */
     uint32_t window;
 };
@@ -29,7 +29,7 @@ struct rig {
 
 void rig_init(struct rig *r, const struct rig_opts *o); /* exits with a word when it cannot */
 void rig_fini(struct rig *r);
-/* Points the 64 packets at random SAs; all plain, as dp_outbound wants them. */
+/* Points a batch of packets at random SAs; all plain, as dp_outbound wants them. */
 void rig_deal(struct rig *r);
 void rig_cross(struct rig *r);             /* from A's wire side to B's */
 void rig_check(const struct rig *r);       /* all arrived as they were sent */

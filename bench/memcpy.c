@@ -6,6 +6,10 @@
 #include <intel-ipsec-mb.h>
 
 #include "crypto/imb_impl.h"
+#include <stdatomic.h>
+#include <stdio.h>
+
+static atomic_ullong copied;
 
 void __wrap_imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n);
 void __wrap_imb_gcm_open(struct imb_ctx *c, struct cr_op *ops, size_t n);
@@ -14,6 +18,7 @@ bool __wrap_esp_selftest(struct imb_ctx *c, const struct alg *encr, const struct
 void __wrap_imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n)
 {
     (void)c;
+    atomic_fetch_add_explicit(&copied, n, memory_order_relaxed);
     for (size_t i = 0; i < n; i++) {
         struct cr_op *op = &ops[i];
         uint8_t *text = op->p + 16;
@@ -27,6 +32,7 @@ void __wrap_imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n)
 void __wrap_imb_gcm_open(struct imb_ctx *c, struct cr_op *ops, size_t n)
 {
     (void)c;
+    atomic_fetch_add_explicit(&copied, n, memory_order_relaxed);
     for (size_t i = 0; i < n; i++) {
         struct cr_op *op = &ops[i];
         if (op->plain)
@@ -42,4 +48,10 @@ bool __wrap_esp_selftest(struct imb_ctx *c, const struct alg *encr, const struct
     (void)encr;
     (void)integ;
     return true;
+}
+
+/* Packets that went this way: the bench looks whether the cipher was really replaced. */
+__attribute__((destructor)) static void tell(void)
+{
+    fprintf(stderr, "memcpy: %llu packets copied\n", atomic_load(&copied));
 }
