@@ -1,14 +1,14 @@
+#!/usr/bin/python3
 """The control plane: CPU time per negotiation, growth, memory, cookie answers, listing; culvertd and Debian's charon
 driven alike by bench/ike_load.c over a veth pair, in turn. Called by bench/run; alone it prints its JSON:
 
-    sudo bench/control.py [--quick] [--only negotiations,scale,cookies,engine] [--kinds culvert,charon]"""
+    sudo bench/control.py [--quick] [--only negotiations,scale,halfopen,cookies,idle,heap] [--kinds culvert,charon]"""
 import argparse
 import json
 import os
 import re
 import shutil
-import socket
-import statistics
+import signal
 import struct
 import subprocess
 import sys
@@ -16,12 +16,13 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 from lab import STATE, build_dir, conf                                # noqa: E402
 from lab.ns import Ns, claim, sweep, tool                             # noqa: E402
 from lab.topo import run                                              # noqa: E402
 from lab.vici import CMD_RESPONSE, Vici, ViciError                    # noqa: E402
 from lab.wait import until                                            # noqa: E402
+from progress import Steps, say                                       # noqa: E402
 
 GROUPS = ("x25519", "ecp256", "modp2048")
 GATEWAY, DRIVER, PEERS = "192.0.2.1", "192.0.2.2", "100.64.0.0/12"
@@ -106,6 +107,11 @@ class Gateway:
             same = same + 1 if now - seen < 400_000 else 0
             seen = now
         return seen
+
+    def wakeups(self):
+        """How often its threads have gone to sleep."""
+        return sum(int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", (t / "status").read_text())[1])
+                   for t in Path(f"/proc/{self.proc.pid}/task").iterdir())
 
     def rss(self):
         return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.proc.pid}/status").read_text())[1]) * 1024
@@ -194,11 +200,11 @@ KINDS = {"culvert": Culvert, "charon": Charon}
 
 
 class Space:
-    """Two namespaces joined by veth: the gateway's and that of all peers."""
+    """Two namespaces joined by veth: the gateway's and that of all peers. `number` tells several apart."""
 
-    def __init__(self):
+    def __init__(self, number=0):
         sweep()
-        prefix = f"cv{os.getpid()}x900"
+        prefix = f"cv{os.getpid()}x{900 + number}"
         self.dir = STATE / prefix
         shutil.rmtree(self.dir, ignore_errors=True)
         claim(self.dir, os.getpid())
@@ -311,67 +317,139 @@ def initiator_us(space, kind, group, count):
         gw.stop()
 
 
-def say(text):
-    print(text, file=sys.stderr, flush=True)
+def engine_us(group, count):
+    """Two engines in one process without a network, and the bare cryptography."""
+    out = subprocess.run([build_dir() / "bench" / "bench-handshake", "--json", "--group", group, "--count", str(count)], check=True,
+                         capture_output=True, text=True, timeout=120).stdout
+    return json.loads(out)[0]
 
 
 def negotiations(space, kinds, rounds, count):
-    rows = []
+    """kind bare: the cryptography alone; engine: ours without sockets and threads."""
+    rows, steps = [], Steps("negotiations", rounds * len(GROUPS) * (1 + 2 * len(kinds)))
     for n in range(rounds):
         for group in GROUPS:
+            alone = engine_us(group, count)
             for role, fn in (("responder", responder_us), ("initiator", initiator_us)):
+                about = dict(round=n, group=group, role=role, auth="psk")
+                rows += [dict(about, kind="bare", us=alone["bare_us"]), dict(about, kind="engine", us=alone[f"{role}_us"])]
                 for kind in kinds if n % 2 == 0 else kinds[::-1]:
                     us = fn(space, kind, group, count)
-                    rows.append(dict(round=n, group=group, role=role, kind=kind, us=us))
-                    say(f"  round {n + 1}: {group:9} {role:9} {kind:8} {us:9.1f} us")
+                    rows.append(dict(about, kind=kind, us=us))
+                    steps.step(f"round {n + 1}: {group:9} {role:9} {kind:8} {us:9.1f} us")
+            steps.step(f"round {n + 1}: {group:9} bare      {alone['bare_us']:9.1f} us, engine {alone['responder_us']:.1f} and "
+                       f"{alone['initiator_us']:.1f} us")
     return rows
 
 
-def scale(space, kind, group, tunnels, probe, half_open):
-    """Growth, memory and listing of one daemon that fills up."""
-    gw = KINDS[kind](space).start()
-    out = dict(kind=kind, tunnels=tunnels)
-    try:
-        space.new_driver()
-        gw.serve(group)
-        space.order(f"peers {group} 0 {tunnels + probe}")
-        bring_up(space, 0, 100)
-        low = gw.rss()
-        out["us_at_100"] = spent(gw, lambda: bring_up(space, 100, probe)) / probe / 1000
-        bring_up(space, 100 + probe, tunnels - 100 - probe, 32)
-        gw.settled_cpu_ns()
-        out["tunnel_bytes"] = (gw.rss() - low) / (tunnels - 100)
-        out["us_at_full"] = spent(gw, lambda: bring_up(space, tunnels, probe)) / probe / 1000
-        say(f"  {kind}: {out['us_at_100']:.1f} us at 100 tunnels, {out['us_at_full']:.1f} us at {tunnels}, "
-            f"{out['tunnel_bytes']:.0f} bytes each")
+class Filled:
+    """A daemon with so many tunnels up, in namespaces of its own."""
+
+    def __init__(self, number, kind, tunnels, room):
+        """room: negotiations that may still come."""
+        self.space, self.kind, self.up = Space(number), kind, 0
+        try:
+            self.gw = KINDS[kind](self.space).start()
+            self.space.new_driver()
+            self.gw.serve("x25519")
+            self.space.order(f"peers x25519 0 {tunnels + room}")
+            self.more(min(100, tunnels))
+            low = self.gw.rss()
+            self.more(tunnels - self.up)
+            self.gw.settled_cpu_ns()
+            self.tunnel_bytes = (self.gw.rss() - low) / max(tunnels - 100, 1)
+        except BaseException:
+            self.close()
+            raise
+
+    def more(self, count):
+        while count > 0:  # in portions, each of which must make progress
+            n = min(count, 2000)
+            bring_up(self.space, self.up, n, 32)
+            self.up, count = self.up + n, count - n
+
+    def negotiation_us(self, count):
+        us = spent(self.gw, lambda: bring_up(self.space, self.up, count)) / count / 1000
+        self.up += count
+        return us
+
+    def listing_us(self):
         listed = []
-        times = [spent(gw, lambda: listed.append(gw.list_sas())) for _ in range(3)]
-        out["listed"] = min(listed)
-        out["list_us_per_sa"] = statistics.median(times) / out["listed"] / 1000
-    finally:
-        space.drop_driver()
-        gw.stop()
-    out["half_open_bytes"] = half_open_bytes(space, kind, group, half_open)
-    say(f"  {kind}: listing {out['list_us_per_sa']:.2f} us an SA ({out['listed']} SAs), half-open "
-        f"{out['half_open_bytes']:.0f} bytes")
-    return out
+        ns = spent(self.gw, lambda: listed.append(self.gw.list_sas()))
+        if listed[0] < self.up:
+            raise RuntimeError(f"{self.kind}: {listed[0]} of {self.up} SAs listed")
+        return ns / listed[0] / 1000
+
+    def idle(self, seconds):
+        """CPU time and wake-ups in a second in which nothing happens."""
+        self.gw.settled_cpu_ns()
+        ns, woken, t0 = self.gw.cpu_ns(), self.gw.wakeups(), time.monotonic()
+        time.sleep(seconds)
+        took = time.monotonic() - t0
+        return dict(kind=self.kind, tunnels=self.up, cpu_us_per_s=(self.gw.cpu_ns() - ns) / 1000 / took,
+                    wakeups_per_s=(self.gw.wakeups() - woken) / took)
+
+    def close(self):
+        self.space.drop_driver()
+        if getattr(self, "gw", None) and self.gw.proc:
+            self.gw.stop()
+        self.space.close()
 
 
-def half_open_bytes(space, kind, group, count):
-    """On a fresh daemon: what another measurement freed would be used again."""
-    gw = KINDS[kind](space).start()
+def scale(kinds, tunnels, rounds, probe):
+    """Growth and listing: for each kind one daemon with 100 tunnels and one with all of them side by side, asked in turn."""
+    rows, memory, made = [], [], {}
+    steps = Steps("scale", len(kinds) * (1 + rounds))
     try:
-        space.new_driver()
-        gw.serve(group)
-        space.order(f"peers {group} 0 1")
-        bring_up(space, 0, 1)
-        space.order("half 200", 200)
-        low = gw.rss()
-        space.order(f"half {count}", count)
-        return (gw.rss() - low) / count
+        for i, k in enumerate(kinds):
+            made[k, "few"] = Filled(2 * i, k, 100, rounds * probe)
+            made[k, "all"] = Filled(2 * i + 1, k, tunnels, rounds * probe)
+            memory.append(dict(kind=k, tunnels=tunnels, tunnel_bytes=made[k, "all"].tunnel_bytes))
+            steps.step(f"{k}: {tunnels} tunnels are up, {memory[-1]['tunnel_bytes']:.0f} bytes each")
+        for n in range(rounds):
+            for k in kinds if n % 2 == 0 else kinds[::-1]:
+                row = dict(round=n, kind=k, tunnels=tunnels, us_at_100=made[k, "few"].negotiation_us(probe),
+                           us_at_all=made[k, "all"].negotiation_us(probe), list_us=made[k, "all"].listing_us())
+                rows.append(row)
+                steps.step(f"round {n + 1}, {k}: {row['us_at_100']:.1f} us at 100 tunnels, {row['us_at_all']:.1f} us at {tunnels}, "
+                           f"listing {row['list_us']:.2f} us an SA")
     finally:
-        space.drop_driver()
-        gw.stop()
+        for f in made.values():
+            f.close()
+    return dict(rows=rows, memory=memory)
+
+
+def idle(kinds, tunnels, seconds):
+    rows, steps = [], Steps("idle", len(kinds))
+    for k in kinds:
+        f = Filled(0, k, tunnels, 0)
+        try:
+            rows.append(f.idle(seconds))
+        finally:
+            f.close()
+        steps.step(f"{k}: {rows[-1]['cpu_us_per_s']:.1f} us of CPU a second, {rows[-1]['wakeups_per_s']:.1f} wake-ups a second")
+    return rows
+
+
+def half_open(space, kinds, count):
+    """On fresh daemons: what another measurement freed would be used again."""
+    rows, steps = [], Steps("halfopen", len(kinds))
+    for kind in kinds:
+        gw = KINDS[kind](space).start()
+        try:
+            space.new_driver()
+            gw.serve("x25519")
+            space.order("peers x25519 0 1")
+            bring_up(space, 0, 1)
+            space.order("half 200", 200)
+            low = gw.rss()
+            space.order(f"half {count}", count)
+            rows.append(dict(kind=kind, count=count, half_open_bytes=(gw.rss() - low) / count))
+        finally:
+            space.drop_driver()
+            gw.stop()
+        steps.step(f"{kind}: {rows[-1]['half_open_bytes']:.0f} bytes each")
+    return rows
 
 
 class Echo(Gateway):
@@ -383,59 +461,72 @@ class Echo(Gateway):
         return self
 
 
-def cookies(space, kinds, rounds, count):
-    """First messages answered with a cookie, and the bare receiver and sender under the same flood."""
-    rows = []
-    for n in range(rounds):
-        gws = {}
+def flood_us(space, kind, n, count, window):
+    """The daemon's CPU time for one first message answered with a cookie."""
+    gw = KINDS[kind](space).start(cookies=True) if kind != "bare" else Echo(space).start()
+    port = 501 if kind == "bare" else 500
+    try:
         space.new_driver()
-        try:
-            for k in kinds:
-                gws[k] = KINDS[k](space).start(cookies=True) if k != "bare" else Echo(space).start()
-                if k != "bare":
-                    gws[k].serve("x25519")
-                space.order(f"peers x25519 {n} 1")
-                space.tell(f"call {n} 1 1")
-                space.heard()
-                if k != "bare":
-                    space.order(f"flood 50 32 500")
-                port = 501 if k == "bare" else 500
-                for window in (32,):
-                    us = spent(gws[k], lambda: space.order(f"flood {count} {window} {port}", count)) / count / 1000
-                    rows.append(dict(round=n, kind=k, window=window, us=us))
-                    say(f"  round {n + 1}: cookie answer {k:8} {us:6.2f} us")
-                gws.pop(k).stop()
-        finally:
-            for g in gws.values():
-                g.stop()
-            space.drop_driver()
+        if kind != "bare":
+            gw.serve("x25519")
+        space.order(f"peers x25519 {n} 1")
+        space.order(f"first {n}")
+        space.order(f"flood 200 {window} {port}", 200)
+        return spent(gw, lambda: space.order(f"flood {count} {window} {port}", count)) / count / 1000
+    finally:
+        space.drop_driver()
+        gw.stop()
+
+
+def cookies(space, kinds, rounds, count, window=32):
+    """The bare receiver and sender is under the same flood."""
+    rows, kinds = [], ["bare", *kinds]
+    steps = Steps("cookies", rounds * len(kinds))
+    for n in range(rounds):
+        for k in kinds if n % 2 == 0 else kinds[::-1]:
+            rows.append(dict(round=n, kind=k, window=window, us=flood_us(space, k, n, count, window)))
+            steps.step(f"round {n + 1}, {k}: {rows[-1]['us']:.2f} us each")
     return rows
 
 
-def engine(count):
-    def js(*argv):
-        return json.loads(subprocess.run([str(build_dir() / "bench" / argv[0]), *argv[1:]], check=True, capture_output=True,
-                                         text=True).stdout)
-    return dict(handshake=js("bench-handshake", "--json", "--count", str(count)),
-                memory=js("bench-ike-memory", str(count * 10)))
+def heap(count):
+    """The allocator's own account of the engine, the SAs and the policy view."""
+    out = subprocess.run([build_dir() / "bench" / "bench-ike-memory", str(count)], check=True, capture_output=True, text=True,
+                         timeout=300).stdout
+    return json.loads(out)
 
 
-PARTS = ("engine", "negotiations", "scale", "cookies")
+PARTS = ("heap", "negotiations", "cookies", "halfopen", "idle", "scale")
 
 
 def measure(parts=PARTS, kinds=("culvert", "charon"), quick=False):
-    out = {}
-    with Space() as space:
-        if "engine" in parts:
-            out["engine"] = engine(60 if quick else 300)
-        if "negotiations" in parts:
-            out["negotiations"] = negotiations(space, list(kinds), 2 if quick else 5, 100 if quick else 300)
-        if "cookies" in parts:
-            out["cookies"] = cookies(space, ["bare", *kinds], 2 if quick else 5, 4000 if quick else 20000)
-        if "scale" in parts:
-            out["scale"] = [scale(space, k, "x25519", 2000 if quick else 20000, 200 if quick else 500, 1000 if quick else 8000)
-                            for k in kinds]
+    kinds = [k for k in kinds if not missing(k)]
+    out = dict(not_measured={k: missing(k) for k in KINDS if missing(k)})
+    if "negotiations" in parts:
+        out["not_measured"]["RSA and ECDSA"] = "culvertd authenticates by pre-shared key only"
+    for k, why in out["not_measured"].items():
+        say(f"not measured: {k}: {why}")
+    if "heap" in parts:
+        out["heap"] = heap(1000 if quick else 4000)
+    if {"negotiations", "cookies", "halfopen"} & set(parts):
+        with Space() as space:
+            if "negotiations" in parts:
+                out["negotiations"] = negotiations(space, kinds, 2 if quick else 5, 100 if quick else 300)
+            if "cookies" in parts:
+                out["cookies"] = cookies(space, kinds, 3 if quick else 5, 10000 if quick else 40000)
+            if "halfopen" in parts:
+                out["halfopen"] = half_open(space, kinds, 2000 if quick else 8000)
+    if "idle" in parts:
+        out["idle"] = idle(kinds, 1000, 3 if quick else 10)
+    if "scale" in parts:
+        out["scale"] = scale(kinds, 2000 if quick else 20000, 3 if quick else 5, 100 if quick else 300)
     return out
+
+
+def missing(kind):
+    """Why this daemon cannot be measured here, or None."""
+    charon = Path("/usr/sbin/charon-systemd")
+    return f"{charon} is not installed" if kind == "charon" and not charon.exists() else None
 
 
 def main():
@@ -444,6 +535,7 @@ def main():
     ap.add_argument("--only", default=",".join(PARTS))
     ap.add_argument("--kinds", default="culvert,charon")
     args = ap.parse_args()
+    signal.signal(signal.SIGTERM, lambda *a: sys.exit(143))
     print(json.dumps(measure(args.only.split(","), args.kinds.split(","), args.quick), indent=1))
 
 

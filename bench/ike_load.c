@@ -5,6 +5,7 @@
  *
  *   peers GROUP FIRST COUNT   loads peers that will call the gateway
  *   call FIRST COUNT WINDOW   brings them up, WINDOW at a time
+ *   first N                   peer N's first message is sent and kept; nobody waits for more
  *   serve GROUP               loads one connection that answers anybody, as all peers together
  *   mark                      forgets the CHILD SAs that came up so far
  *   wait COUNT                until so many CHILD SAs came up since then
@@ -58,7 +59,7 @@ static void send_one(struct load *l, const struct ike_act *a)
                              .remote = a->remote};
     int n = sock_send(&l->sock, &m, 1, &failed);
     (void)n; /* lost: the engine sends it again */
-    if (a->data.n > 18 && a->data.p[18] == 34)
+    if (a->data.n > 18 && a->data.p[18] == 34 && a->data.p[16] == 33) /* without a cookie */
         keep_first(l, a->data);
 }
 
@@ -215,6 +216,8 @@ static bool order(struct load *l, const char *line)
         serve(l, group);
     } else if (sscanf(line, "call %u %u %u", &a, &b, &c) == 3) {
         call_all(l, a, b, c);
+    } else if (sscanf(line, "first %u", &a) == 1) {
+        call(l, a, 1);
     } else if (sscanf(line, "wait %u", &a) == 1) {
         wait_for(l, a);
     } else if (!strcmp(line, "mark")) {

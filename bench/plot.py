@@ -2,7 +2,7 @@
 import math
 from xml.sax.saxutils import escape
 
-from_left, bar_max, row = 470, 330, 22
+from_left, bar_max, row = 500, 330, 22
 
 
 def distance(x):
@@ -18,7 +18,7 @@ def place(d):
 
 
 def svg(figures, title):
-    rows = [x for x in figures if x["goal"] is not None]
+    rows = [x for x in figures if x["goal"] is not None and x["got"] is not None]
     height = 60 + row * len(rows) + 30
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{from_left + bar_max + 120}" height="{height}" '
            'font-family="sans-serif" font-size="11">', '<rect width="100%" height="100%" fill="white"/>',

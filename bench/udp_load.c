@@ -4,16 +4,14 @@
  *
  *   bench-udp-load receive PORT       orders on stdin, one line each: `begin RUN` counts that run's
  *                                     packets from now on, `report` answers with what has come
- *   bench-udp-load send ADDRESS PORT RUN BYTES KPPS MS FLOWS [TRAIN]
+ *   bench-udp-load send ADDRESS PORT RUN BYTES KPPS MS FLOWS
  *
  * BYTES is UDP payload, at least 16. KPPS is thousands of packets a second over all flows (source
- * ports). TRAIN > 1 sends super-packets of so many datagrams (UDP_SEGMENT); otherwise sendmmsg
- * takes up to 32. Answers are lines of JSON. Called by bench/e2e/udp.py.
+ * ports). Answers are lines of JSON. Called by bench/e2e/traffic.py.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/udp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BURST = 32, FLOWS_MAX = 16, TRAIN_MAX = 64, ROOM = 65536, NAP_NS = 50000 };
+enum { BURST = 32, FLOWS_MAX = 16, ROOM = 65536, NAP_NS = 50000 };
 
 struct head {
     uint32_t run, flow;
@@ -126,7 +124,7 @@ static int receive(const char *port)
 
 struct sender {
     int fd[FLOWS_MAX];
-    uint32_t run, flows, train, size;
+    uint32_t run, flows, size;
     uint64_t number[FLOWS_MAX], sent, refused;
 };
 
@@ -156,7 +154,7 @@ static void number_them(struct sender *s, uint32_t flow, uint8_t *mem, size_t n)
     }
 }
 
-/* n packets of one flow, singly or as one train; what the kernel refuses counts as sent and lost.
+/* n packets of one flow; what the kernel refuses counts as sent and lost.
  */
 static void send_some(struct sender *s, uint32_t flow, size_t n)
 {
@@ -165,11 +163,6 @@ static void send_some(struct sender *s, uint32_t flow, size_t n)
     struct iovec v[BURST];
     number_them(s, flow, mem, n);
     s->sent += n;
-    if (s->train > 1) {
-        if (send(s->fd[flow], mem, n * s->size, 0) < 0)
-            s->refused += n;
-        return;
-    }
     for (size_t i = 0; i < n; i++) {
         v[i] = (struct iovec){mem + i * s->size, s->size};
         m[i].msg_hdr.msg_iov = &v[i];
@@ -184,13 +177,12 @@ static void pace(struct sender *s, double kpps, unsigned ms)
 {
     uint64_t t0 = now_ns(), end = t0 + ms * 1000000ull, now;
     double credit = 0, most = kpps * 10;
-    size_t step = s->train > 1 ? s->train : BURST;
     for (uint32_t flow = 0; (now = now_ns()) < end;) {
         credit += (double)(now - t0) * kpps / 1e6;
         t0 = now;
-        if (credit > most && most >= (double)step)
+        if (credit > most && most >= BURST)
             credit = most;
-        size_t n = credit >= (double)step ? step : s->train > 1 ? 0 : (size_t)credit;
+        size_t n = credit >= BURST ? BURST : (size_t)credit;
         if (n == 0) {
             nanosleep(&(struct timespec){0, NAP_NS}, NULL);
             continue;
@@ -201,22 +193,19 @@ static void pace(struct sender *s, double kpps, unsigned ms)
     }
 }
 
-static int send_all(char **argv, int argc)
+static int send_all(char **argv)
 {
     static struct sender s;
     s = (struct sender){.run = (uint32_t)atoi(argv[2]),
                         .size = (uint32_t)atoi(argv[3]),
-                        .flows = (uint32_t)atoi(argv[6]),
-                        .train = argc > 7 ? (uint32_t)atoi(argv[7]) : 1};
+                        .flows = (uint32_t)atoi(argv[6])};
     double kpps = atof(argv[4]);
     if (s.size < sizeof(struct head) || s.size > 2000 || s.flows < 1 || s.flows > FLOWS_MAX ||
-        s.train > TRAIN_MAX || s.train * s.size > 65000 || kpps <= 0)
+        kpps <= 0)
         return 2;
     for (uint32_t i = 0; i < s.flows; i++) {
-        const int seg = (int)s.size;
         s.fd[i] = connect_to(argv[0], argv[1]);
-        if (s.fd[i] < 0 ||
-            (s.train > 1 && setsockopt(s.fd[i], IPPROTO_UDP, UDP_SEGMENT, &seg, sizeof seg))) {
+        if (s.fd[i] < 0) {
             perror("bench-udp-load");
             return 1;
         }
@@ -233,11 +222,11 @@ int main(int argc, char **argv)
     int rc = 2;
     if (argc == 3 && !strcmp(argv[1], "receive"))
         return receive(argv[2]);
-    if ((argc == 9 || argc == 10) && !strcmp(argv[1], "send"))
-        rc = send_all(argv + 2, argc - 2);
+    if (argc == 9 && !strcmp(argv[1], "send"))
+        rc = send_all(argv + 2);
     if (rc == 2)
         fputs("usage: bench-udp-load receive PORT\n"
-              "       bench-udp-load send ADDRESS PORT RUN BYTES KPPS MS FLOWS [TRAIN]\n",
+              "       bench-udp-load send ADDRESS PORT RUN BYTES KPPS MS FLOWS\n",
               stderr);
     return rc;
 }

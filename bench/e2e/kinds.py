@@ -1,5 +1,7 @@
-"""The ways from LAN to LAN that are measured: routed, culvertd, its memcpy mode, and the neighbours."""
+"""The ways from LAN to LAN that are measured: routed, culvertd, its memcpy mode, and the neighbours. Called by matrix.py
+and gateway.py."""
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -21,6 +23,25 @@ class Plain:
     def down(self):
         for s in (self.lab.a, self.lab.b):
             self.lab.net.must(f"ip route del {s.net4}; ip -6 route del {s.net6}")
+
+
+class PlainOff(Plain):
+    """The same without any offload: every packet by itself."""
+
+    def switch(self, to):
+        lab = self.lab
+        for ns, devs in ((lab.net, ("wanA", "wanB")), (lab.a.gw, ("wan", "lan")), (lab.b.gw, ("wan", "lan")),
+                         (lab.a.lan, ("lan",)), (lab.b.lan, ("lan",))):
+            for dev in devs:
+                ns.must(f"ethtool -K {dev} tx {to} rx {to} tso {to} gso {to} >/dev/null")
+
+    def up(self):
+        self.switch("off")
+        return super().up()
+
+    def down(self):
+        super().down()
+        self.switch("on")
 
 
 class Processes:
@@ -144,17 +165,26 @@ class Memcpy(CulvertUdp):
             d.bin = memcpy_program()
         return both
 
+    def down(self):
+        super().down()
+        copied = re.findall(r"^memcpy: (\d+) packets copied", self.d[0].log(all_runs=False), re.M)
+        if not copied or int(copied[-1]) == 0:
+            raise RuntimeError("memcpy: the cipher was not replaced: bench/memcpy.c no longer wraps what the data plane calls")
+
 
 class StrongSwan(Daemon):
     """kernel-libipsec: ESP in user space, in UDP only."""
     kind = "strongswan"
 
 
+LIBIPSEC = "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so"
+
+
 def memcpy_program():
     return build_dir() / "bench" / "bench-culvertd-memcpy"
 
 
-KINDS = {"plain": Plain, "culvert": Daemon, "culvert-udp": CulvertUdp, "memcpy": Memcpy, "wireguard-go": WireGuard,
+KINDS = {"plain": Plain, "plain-off": PlainOff, "culvert": Daemon, "culvert-udp": CulvertUdp, "memcpy": Memcpy, "wireguard-go": WireGuard,
          "openvpn": OpenVpn, "strongswan": StrongSwan}
 
 
@@ -164,4 +194,4 @@ def missing(kind):
         return None if Path(path).exists() else f"{path} is not installed"
     return {"memcpy": lambda: None if memcpy_program().exists() else "the build has no bench_memcpy (meson option)",
             "wireguard-go": lambda: program("/usr/bin/wireguard-go"), "openvpn": lambda: program("/usr/sbin/openvpn"),
-            "strongswan": lambda: program("/usr/sbin/charon-systemd")}.get(kind, lambda: None)()
+            "strongswan": lambda: program("/usr/sbin/charon-systemd") or program(LIBIPSEC)}.get(kind, lambda: None)()

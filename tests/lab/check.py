@@ -229,6 +229,7 @@ class Check:
             ("unit tests, sanitizers", lambda: self.unit("asan", "build-asan", 5)),
             ("end to end", lambda: self.pytest("e2e", "e2e", 1200)),
             ("end to end, sanitizers", lambda: self.pytest("e2e-asan", "e2e", 600, "-m", "smoke", env=asan)),
+            ("the bench's own programs", lambda: self.pytest("bench", "bench", 180)),
             ("interoperability", lambda: self.pytest("interop", "interop", 1200)),
             ("demo", lambda: self.single("demo", [ROOT / "demo"], 300)),
             ("demo --nat", lambda: self.single("demo-nat", [ROOT / "demo", "--nat"], 300)),
