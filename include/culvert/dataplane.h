@@ -1,6 +1,7 @@
 /*
  * The data plane: plain packets in, ESP out, and back, a batch at a time. It knows no sockets, no
- * clock and no IKE; control calls and packet calls come from the worker's thread, in turn.
+ * clock and no IKE; control calls and packet calls come in turn. Several workers have one each: an
+ * SA lives in exactly one of them, and its inbound SPI says in which.
  */
 #pragma once
 
@@ -19,8 +20,31 @@ struct dp_settings {
     uint16_t mtu;             /* outer path MTU assumed: 1500 */
     uint64_t seed[2];         /* for hashes and SPIs */
     int crypto;               /* enum cr_impl of crypto/crypto.h; 0: automatic */
+    uint32_t workers;         /* that share policies and SAs; 0 and 1: this one is alone */
+    uint32_t self;            /* which of them this is, from 0 */
+    /* Which worker has the SAs of a policy that is met first. NULL: this one. */
+    uint32_t (*owner)(void *ctx, uint32_t policy_id);
+    void *owner_ctx;
 };
 void dp_settings_default(struct dp_settings *s);
+
+/* An SPI's worker stands in its upper bits: this many of them. */
+static inline unsigned dp_tag_bits(uint32_t workers)
+{
+    unsigned bits = 0;
+    while (1u << bits < workers)
+        bits++;
+    return bits;
+}
+
+/* Whom an inbound SPI belongs to, also one that nobody has given out. */
+static inline uint32_t dp_spi_worker(uint32_t spi, uint32_t workers)
+{
+    unsigned bits = dp_tag_bits(workers);
+    return bits ? (spi >> (32 - bits)) % workers : 0;
+}
+
+#define DP_WORKERS_MAX 64
 
 struct dp *dp_new(const struct dp_settings *s) must_use;
 void dp_free(struct dp *d);
@@ -33,7 +57,8 @@ void dp_spi_free(struct dp *d, uint32_t spi);
 err_t dp_child_add(struct dp *d, const struct child_sa *sa, uint64_t now_ms) must_use;
 /* Installs the direction left out by dp_child_add. */
 err_t dp_child_dir(struct dp *d, uint32_t child_id, enum child_dir dir) must_use;
-/* Stops sending on it; it receives until dp_child_del: what is under way when an SA was replaced. */
+/* Stops sending on it; it receives until dp_child_del: what is under way when an SA was replaced.
+ */
 void dp_child_quiet(struct dp *d, uint32_t child_id);
 void dp_child_del(struct dp *d, uint32_t child_id);
 err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *local,
@@ -48,6 +73,10 @@ err_t dp_policies_set(struct dp *d, const struct policy *p, size_t n) must_use;
 /* Packets held for a policy: released by dp_child_add of an SA whose `policy` it is (fetch them
  * with dp_held), or dropped here. */
 void dp_hold_drop(struct dp *d, uint32_t policy_id);
+bool dp_held_ready(const struct dp *d); /* dp_held_next has something */
+/* The policy's SAs are with this worker from now on; what is held for it elsewhere goes there. */
+void dp_policy_moved(struct dp *d, uint32_t policy_id, uint32_t owner);
+uint32_t dp_policy_held(const struct dp *d, uint32_t policy_id); /* packets */
 
 /* --- packets --- */
 
@@ -64,6 +93,7 @@ enum dp_verdict {
     DP_HELD,      /* the data plane keeps a copy; buffer may be reused */
     DP_DROP,      /* reason says why; already counted */
     DP_KEEPALIVE, /* NAT keepalive: nothing to do */
+    DP_ELSEWHERE, /* another worker's: `owner` has the SA; the packet is as it came */
 };
 
 struct dp_pkt {
@@ -75,6 +105,7 @@ struct dp_pkt {
     bool udp;                      /* encrypted side: ESP in UDP */
     uint8_t tos;       /* outer DSCP and ECN; in: as received, set by the caller, 0 if unknown */
     bool df;           /* out: IPv4 DF of the outer header */
+    uint8_t owner;     /* DP_ELSEWHERE */
     uint32_t child_id; /* SA that carried it */
 };
 
@@ -90,8 +121,8 @@ void dp_outbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t no
 void dp_inbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
 
 /* Held packets whose SA is up now, already encapsulated (verdict DP_TO_NET), or answered
- * (DP_TO_HOST: too big); false: no more. The buffer must hold DP_HEADROOM + 65535 + DP_TAILROOM
- * bytes. */
+ * (DP_TO_HOST: too big), or another worker's by now (DP_ELSEWHERE); false: no more. The buffer must
+ * hold DP_HEADROOM + 65535 + DP_TAILROOM bytes. */
 bool dp_held_next(struct dp *d, struct dp_pkt *p, uint8_t *buf, size_t cap, uint64_t now_ms);
 
 /* --- what the control side must hear --- */
@@ -114,6 +145,7 @@ struct dp_note {
 /* Drains the bounded queue of notes; false: empty. Time limits are the IKE engine's own business.
  */
 bool dp_note_next(struct dp *d, struct dp_note *n);
+bool dp_notes(const struct dp *d);           /* there are some */
 void dp_tick(struct dp *d, uint64_t now_ms); /* once a second: holds that are over */
 
 struct dp_stats {

@@ -9,7 +9,8 @@ void dp_settings_default(struct dp_settings *s)
                               .hold_per_policy = 32,
                               .hold_ms = 30000,
                               .mtu = 1500,
-                              .crypto = CR_AUTO};
+                              .crypto = CR_AUTO,
+                              .workers = 1};
 }
 
 static err_t init(struct dp *d)
@@ -25,6 +26,7 @@ static err_t init(struct dp *d)
         (e = hold_init(&d->hold, d->set.hold_max, d->set.hold_per_policy)) ||
         (e = early_init(&d->early)))
         return e;
+    sad_tag(&d->sad, dp_tag_bits(d->set.workers), d->set.self);
     return view_init(d);
 }
 
@@ -105,7 +107,7 @@ bool dp_held_next(struct dp *d, struct dp_pkt *p, uint8_t *buf, size_t cap, uint
         d->releasing = true;
         esp_out_batch(d, &p, 1, now_ms);
         d->releasing = false;
-        if (p->verdict == DP_TO_NET || p->verdict == DP_TO_HOST)
+        if (p->verdict == DP_TO_NET || p->verdict == DP_TO_HOST || p->verdict == DP_ELSEWHERE)
             return true;
     }
 }
@@ -115,6 +117,22 @@ void dp_hold_drop(struct dp *d, uint32_t policy_id)
     struct bind *b = bind_find(&d->binds, policy_id);
     if (b)
         d->stats.drops[R_DP_HOLD] += hold_drop(&d->hold, b);
+}
+
+bool dp_held_ready(const struct dp *d)
+{
+    return !list_empty(&d->hold.ready) || d->early.ready;
+}
+
+uint32_t dp_policy_held(const struct dp *d, uint32_t policy_id)
+{
+    const struct bind *b = bind_find(&d->binds, policy_id);
+    return b ? b->held : 0;
+}
+
+bool dp_notes(const struct dp *d)
+{
+    return d->notes.count != 0;
 }
 
 bool dp_note_next(struct dp *d, struct dp_note *n)

@@ -11,7 +11,8 @@
 struct bind {
     struct hash_node node;
     uint32_t policy_id;
-    uint32_t refs; /* views and children */
+    uint32_t refs;  /* views and children */
+    uint32_t owner; /* the worker that has its SAs */
     struct sa_out *newest;
     struct list link; /* in hold's waiting or ready list, while packets are held */
     uint32_t held_first, held_last, held; /* chunk index + 1 */

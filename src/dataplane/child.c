@@ -141,7 +141,7 @@ static err_t make(struct dp *d, const struct child_sa *sa, struct child *c)
                         .limits = sa->life,
                         .spi_in = sa->spi_in,
                         .path_mtu = d->set.mtu};
-    c->bind = bind_ref(&d->binds, sa->policy);
+    c->bind = bind_for(d, sa->policy);
     c->sel = sel_set_new(&sa->local_ts, &sa->remote_ts);
     if (!c->bind || !c->sel)
         return E_NOMEM;

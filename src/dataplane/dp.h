@@ -73,6 +73,17 @@ static inline void pkt_drop(struct dp *d, struct dp_pkt *p, err_t reason)
     d->stats.drops[reason > 0 ? reason : R_NONE]++; /* R_NONE: failures of our own */
 }
 
+/* The packet is another worker's. */
+static inline void pkt_elsewhere(struct dp_pkt *p, uint32_t owner)
+{
+    p->verdict = DP_ELSEWHERE;
+    p->reason = E_OK;
+    p->owner = (uint8_t)owner;
+}
+
+/* bind_ref, and a new one learns whose it is. */
+struct bind *bind_for(void *dp, uint32_t policy_id);
+
 void esp_in_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
 void esp_out_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
 

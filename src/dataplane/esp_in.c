@@ -97,13 +97,17 @@ static inline err_t check(struct dp *d, struct sa_in *sa, struct in_work *w)
     return E_OK;
 }
 
-/* An SPI that is reserved gets its SA in a moment: the peer was quicker than its own answer. */
+/* Another worker's SPI; or a reserved one, which gets its SA in a moment: the peer was quicker than
+ * its own answer. */
 static void without_sa(struct dp *d, const struct in_run *r, const struct in_work *from,
                        uint64_t now_ms)
 {
     bool soon = r->slot->spi == r->spi;
+    uint32_t owner = dp_spi_worker(r->spi, d->set.workers);
     for (size_t i = 0; i < r->n; i++) {
-        if (soon && early_put(&d->early, r->spi, from[i].p, now_ms))
+        if (owner != d->set.self)
+            pkt_elsewhere(from[i].p, owner);
+        else if (soon && early_put(&d->early, r->spi, from[i].p, now_ms))
             from[i].p->verdict = DP_HELD;
         else
             pkt_drop(d, from[i].p, R_DP_NO_SA);

@@ -102,6 +102,12 @@ static void hold_packet(struct dp *d, const struct out_work *w, const struct flo
     }
 }
 
+/* The worker that has the SAs of this policy; an SA that is here all the same may be used up. */
+static bool is_elsewhere(const struct dp *d, const struct spd_rule *r)
+{
+    return r && r->action == POL_PROTECT && r->bind->owner != d->set.self;
+}
+
 static err_t refusal(const struct spd_rule *r)
 {
     return r && r->action == POL_DROP ? R_DP_POLICY_DROP : R_DP_NO_POLICY;
@@ -113,6 +119,10 @@ static struct sa_out *choose_slow(struct dp *d, struct out_run *run, const struc
 {
     const struct spd_rule *r = spd_find(d->spd, &run->flow);
     struct sa_out *sa = NULL;
+    if (is_elsewhere(d, r)) {
+        pkt_elsewhere(w->p, r->bind->owner);
+        return NULL;
+    }
     if (r && r->action == POL_PROTECT) {
         sa = bind_choose(r->bind, &run->flow);
         if (!sa) {

@@ -18,6 +18,12 @@ err_t sad_init(struct sad *t, uint32_t size, const uint64_t seed[2])
     return t->slot ? E_OK : E_NOMEM;
 }
 
+void sad_tag(struct sad *t, unsigned bits, uint32_t tag)
+{
+    t->tag_mask = bits ? ~0u << (32 - bits) : 0;
+    t->tag = bits ? tag << (32 - bits) : 0;
+}
+
 void sad_fini(struct sad *t)
 {
     free(t->slot);
@@ -30,7 +36,7 @@ static uint32_t new_spi(struct sad *t, uint32_t slot)
     do {
         t->counter++;
         uint32_t r = (uint32_t)siphash(t->seed, &t->counter, sizeof t->counter);
-        spi = (r & ~t->mask) | slot;
+        spi = (r & ~t->mask & ~t->tag_mask) | t->tag | slot;
     } while (spi < SPI_MIN);
     return spi;
 }

@@ -20,13 +20,19 @@ struct sad {
     struct sad_slot *slot;
     uint32_t mask, fresh; /* slots from `fresh` on were never used */
     uint32_t free_first, free_last, used;
+    uint32_t tag; /* upper bits of the SPIs made here, in place; see sad_tag */
+    uint32_t tag_mask;
     uint64_t seed[2], counter;
 };
 
-#define SPI_MIN 256 /* RFC 4303 2.1: 1 to 255 are IANA's, 0 is local */
+#define SAD_TAG_BITS 6
+#define SPI_MIN      256 /* RFC 4303 2.1: 1 to 255 are IANA's, 0 is local */
 
 err_t sad_init(struct sad *t, uint32_t size, const uint64_t seed[2]) must_use; /* rounded up */
 void sad_fini(struct sad *t);
+/* The highest `bits` bits of new SPIs say `tag`; at most SAD_TAG_BITS, so that a generation is
+ * left. */
+void sad_tag(struct sad *t, unsigned bits, uint32_t tag);
 uint32_t sad_alloc(struct sad *t);           /* 0: full */
 bool sad_adopt(struct sad *t, uint32_t spi); /* reserves this SPI; false: slot taken */
 /* The SPI belongs to an SA from now on, installed or not; false: it did already. */

@@ -2,10 +2,25 @@
 #include "dataplane/dp.h"
 #include <stdlib.h>
 
-static struct bind *bind_for(void *ctx, uint32_t policy_id)
+struct bind *bind_for(void *ctx, uint32_t policy_id)
 {
     struct dp *d = ctx;
-    return bind_ref(&d->binds, policy_id);
+    struct bind *b = bind_ref(&d->binds, policy_id);
+    if (b && b->refs == 1)
+        b->owner = d->set.owner ? d->set.owner(d->set.owner_ctx, policy_id) : d->set.self;
+    return b;
+}
+
+void dp_policy_moved(struct dp *d, uint32_t policy_id, uint32_t owner)
+{
+    struct bind *b = bind_find(&d->binds, policy_id);
+    if (!b || b->owner == owner)
+        return;
+    b->owner = owner;
+    for (struct sa_out *sa = b->newest; sa; sa = sa->next)
+        sa->gen++; /* its flows are assigned anew */
+    if (owner != d->set.self)
+        hold_release(&d->hold, b);
 }
 
 void bind_let_go(struct dp *d, struct bind *b)
