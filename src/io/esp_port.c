@@ -173,6 +173,17 @@ static void choose(struct esp_port *p, const struct esp_settings *s)
     say(p, "native ESP through raw sockets instead");
 }
 
+/* What comes to several raw sockets comes to each of them. */
+static err_t keep_own(struct esp_port *p, const struct esp_settings *s, struct io_error *err)
+{
+    unsigned self = s->send_only ? s->workers : s->worker;
+    err_t e = 0;
+    for (int i = 0; i < 2 && !e; i++)
+        if (p->has[i] && s->workers > 1 && p->io == ESP_IO_RAW)
+            e = sock_keep(&p->raw[i], s->tag_bits, s->workers, self, err);
+    return e;
+}
+
 err_t esp_port_open(struct esp_port **out, const struct esp_settings *s, struct io_error *err)
 {
     struct esp_port *p = calloc(1, sizeof *p);
@@ -189,6 +200,11 @@ err_t esp_port_open(struct esp_port **out, const struct esp_settings *s, struct 
         return e;
     }
     choose(p, s);
+    e = keep_own(p, s, err);
+    if (e) {
+        esp_port_close(p);
+        return e;
+    }
     *out = p;
     return 0;
 }

@@ -15,6 +15,13 @@ struct esp_settings {
     const char *interface; /* NULL or "": none */
     uint32_t mark;         /* of the raw sockets and of route look-ups */
     uint16_t fanout;       /* packet: ports of one process share the packets by SPI; 0: alone */
+    /*
+     * Ports of several workers: 0 or 1 of them, this one is alone. Raw sockets share the packets by
+     * the SPI's upper `tag_bits`, see sock_steer. A faster way is worker 0's, and gets all; then
+     * the others only send.
+     */
+    unsigned workers, worker, tag_bits;
+    bool send_only;
 };
 
 struct esp_stats {

@@ -148,17 +148,16 @@ static err_t make_scratch(struct sock *s, struct io_error *err)
     return 0;
 }
 
-err_t sock_open(struct sock *s, enum sock_kind kind, uint8_t family, uint16_t port, uint32_t mark,
-                struct io_error *err)
+static err_t open_as(struct sock *s, bool beside, uint32_t mark, struct io_error *err)
 {
-    *s = (struct sock){.fd = -1, .family = family, .kind = kind};
-    s->port = kind == SOCK_UDP ? port : 0;
     err_t e = make_fd(s, err);
     if (!e)
         e = set_options(s, err);
     if (!e)
         e = set_mark(s, mark, err);
-    if (!e && kind == SOCK_UDP)
+    if (!e && beside)
+        e = sock_share(s, err);
+    if (!e && s->kind == SOCK_UDP)
         e = bind_port(s, err);
     if (!e)
         e = make_scratch(s, err);
@@ -167,6 +166,21 @@ err_t sock_open(struct sock *s, enum sock_kind kind, uint8_t family, uint16_t po
     else
         set_buffers(s);
     return e;
+}
+
+err_t sock_open(struct sock *s, enum sock_kind kind, uint8_t family, uint16_t port, uint32_t mark,
+                struct io_error *err)
+{
+    *s = (struct sock){.fd = -1, .family = family, .kind = kind};
+    s->port = kind == SOCK_UDP ? port : 0;
+    return open_as(s, false, mark, err);
+}
+
+err_t sock_open_beside(struct sock *s, const struct sock *first, uint32_t mark,
+                       struct io_error *err)
+{
+    *s = (struct sock){.fd = -1, .family = first->family, .kind = SOCK_UDP, .port = first->port};
+    return open_as(s, true, mark, err);
 }
 
 void sock_close(struct sock *s)

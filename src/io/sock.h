@@ -55,6 +55,26 @@ struct io_msg {
 err_t sock_open(struct sock *s, enum sock_kind kind, uint8_t family, uint16_t port, uint32_t mark,
                 struct io_error *err) must_use;
 void sock_close(struct sock *s);
+
+/*
+ * Several sockets of this process on one UDP port (SO_REUSEPORT): the first is opened by sock_open,
+ * alone, so that another daemon on the port is noticed; sock_share lets others in. Each has an
+ * index, in the order of opening.
+ */
+err_t sock_share(struct sock *s, struct io_error *err) must_use;
+err_t sock_open_beside(struct sock *s, const struct sock *first, uint32_t mark,
+                       struct io_error *err) must_use;
+/*
+ * Who gets what arrives: ESP in UDP goes to index 1 + worker, the worker being the SPI's upper
+ * `tag_bits` bits modulo `workers`; IKE and keepalives (RFC 3948 2) go to index 0. A train goes
+ * where its first datagram does. Without it the kernel shares by address and port.
+ */
+err_t sock_steer(struct sock *s, unsigned tag_bits, unsigned workers,
+                 struct io_error *err) must_use;
+/* A raw ESP socket receives only SPIs of this worker, see sock_steer; with worker >= workers none.
+ */
+err_t sock_keep(struct sock *s, unsigned tag_bits, unsigned workers, unsigned worker,
+                struct io_error *err) must_use;
 /*
  * Number received (0: nothing there), or negative err_t: the socket is unusable. At most IO_BURST.
  * A message with len 0 was empty, did not fit its buffer or had a broken IP header: skip it.
