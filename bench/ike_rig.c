@@ -28,10 +28,10 @@ static void env_random(void *ctx, void *p, size_t n)
     cr_random(p, n);
 }
 
-static uint32_t env_spi(void *ctx, uint8_t proto)
+static uint32_t env_spi(void *ctx, const struct ike_spi_use *use)
 {
     struct rig *r = ctx;
-    (void)proto;
+    (void)use;
     return r->dp ? dp_spi_alloc(r->dp) : ++r->next_spi;
 }
 

@@ -16,12 +16,23 @@ struct ike_version; /* const tables of one protocol version */
 
 extern const struct ike_version ike_v2;
 
+/*
+ * What an inbound SPI is for. The data plane chooses by it the worker that the SA will live on: one
+ * that replaces another goes where that is, one for the same child or the same peers likewise.
+ */
+struct ike_spi_use {
+    uint8_t proto;
+    const char *conn, *child;
+    uint32_t replaces;             /* id of a CHILD SA, 0: none */
+    const struct ts_list *remote;  /* as far as they are known; NULL: not */
+};
+
 /* What the engine asks of its surroundings while it runs; all must return at once. */
 struct ike_env {
     void *ctx;
     void (*random)(void *ctx, void *p, size_t n);
     /* Reserves an inbound SPI; 0 when none is left. Given back by ACT_SPI_FREE or ACT_CHILD_DEL. */
-    uint32_t (*spi_alloc)(void *ctx, uint8_t proto);
+    uint32_t (*spi_alloc)(void *ctx, const struct ike_spi_use *use);
     /* Counters of a CHILD SA by its id; false if unknown. For liveness: traffic proves life. */
     bool (*child_stats)(void *ctx, uint32_t child_id, struct child_stats *out);
     /* The source address the kernel would use toward `remote`; false when there is no route. */

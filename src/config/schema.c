@@ -72,6 +72,7 @@ static const struct word levels[] = {{"error", LEVEL_ERROR},
                                      {"3", LEVEL_RAW},
                                      {NULL, 0}};
 
+static const struct word automatic[] = {{"auto", 0}, {NULL, 0}};
 static const struct word esp_ios[] = {{"auto", CONFIG_ESP_AUTO},
                                       {"raw", CONFIG_ESP_RAW},
                                       {"packet", CONFIG_ESP_PACKET},
@@ -248,12 +249,13 @@ const struct row schema[] =
     DAEMON("esp_interface", V_TEXT, "", esp_interface, "The Ethernet interface toward the peers, for esp_io.")},
     DAEMON("esp_io", V_WORD, "auto", esp_io, "How ESP without UDP is received and sent on esp_interface: xdp (AF_XDP), packet (AF_PACKET), raw (raw sockets); auto takes the first of them that works. What does not work falls back to the next, with a line in the log; without esp_interface, and on other interfaces, there are raw sockets. xdp and packet pass by the firewall's input and output chains."), .words = esp_ios},
     DAEMON("tun", V_TEXT, "culvert0", tun, "Name of the TUN device.")},
+    DAEMON("workers", V_COUNT, "auto", workers, "Threads that carry packets, each with its own queue of the TUN device, sockets and SAs; auto: one for each CPU that the daemon may run on."), .min = 1, .max = 64, .words = automatic},
     DAEMON("mtu", V_COUNT, "1500", mtu, "MTU of the paths between gateways."), .min = 576, .max = 65535},
     DAEMON("route_table", V_COUNT, "220", route_table, "Routing table for the routes into the tunnels."), .min = 1, .max = UINT32_MAX},
     DAEMON("route_table_prio", V_COUNT, "220", route_table_prio, "Priority of the rule that leads there."), .min = 1, .max = 32765},
     DAEMON("fwmark", V_COUNT, "220", fwmark, "Mark of the daemon's own packets, which leads them past the tunnels."), .min = 1, .max = UINT32_MAX},
-    DAEMON("sa_max", V_COUNT, "131072", sa_max, "Inbound SAs at most."), .min = 16, .max = 1u << 24},
-    DAEMON("hold_max", V_COUNT, "1024", hold_max, "Packets held in all while tunnels come up."), .max = 1u << 20},
+    DAEMON("sa_max", V_COUNT, "131072", sa_max, "Inbound SAs of one worker at most."), .min = 16, .max = 1u << 24},
+    DAEMON("hold_max", V_COUNT, "1024", hold_max, "Packets held by one worker while tunnels come up."), .max = 1u << 20},
     DAEMON("hold_per_policy", V_COUNT, "32", hold_per_policy, "Packets held for one policy."), .max = 1u << 20},
     DAEMON("hold_time", V_DECIMAL, "30", hold_ms, "Seconds that a packet is held."), .min = 1000, .max = 3600},
 /* clang-format on */

@@ -21,7 +21,7 @@ enum scope {
 enum value_type {
     V_BOOL,
     V_TIME,      /* seconds, with s m h d */
-    V_COUNT,     /* a number between min and max */
+    V_COUNT,     /* a number between min and max, or the one word of `words` */
     V_BYTES,     /* with k m g, powers of 1024 */
     V_DECIMAL,   /* "1.8", stored times `min` */
     V_WORD,      /* one of `words` */

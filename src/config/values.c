@@ -167,10 +167,13 @@ static void set_count(struct cx *cx, const struct row *r, const struct vnode *n,
 {
     const char *p = n->value;
     uint64_t v = 0;
-    if (take_number(&p, &v) && !*p && v >= r->min && v <= r->max)
+    if (r->words && !strcasecmp(r->words->name, n->value))
+        put_uint(obj, r, (uint64_t)r->words->value);
+    else if (take_number(&p, &v) && !*p && v >= r->min && v <= r->max)
         put_uint(obj, r, v);
     else
-        cx_report(cx, DIAG_ERROR, n, n->value, "expected a number from %llu to %llu",
+        cx_report(cx, DIAG_ERROR, n, n->value, "expected %s%sa number from %llu to %llu",
+                  r->words ? r->words->name : "", r->words ? " or " : "",
                   (unsigned long long)r->min, (unsigned long long)r->max);
 }
 

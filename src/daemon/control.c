@@ -78,26 +78,61 @@ static void add_uptime(struct core *c, struct vnode *in)
     vnode_value(in, "since", since);
 }
 
+static void put_count(struct vnode *in, const char *key, uint64_t v)
+{
+    vnode_valuef(in, key, "%llu", (unsigned long long)v);
+}
+
+static void add_counts(const struct datapath_stats *st, struct vnode *in)
+{
+    put_count(in, "sas", st->dp.sas);
+    put_count(in, "held", st->dp.held);
+    put_count(in, "packets-in", st->dp.packets_in);
+    put_count(in, "packets-out", st->dp.packets_out);
+    put_count(in, "bytes-in", st->dp.bytes_in);
+    put_count(in, "bytes-out", st->dp.bytes_out);
+    put_count(in, "tx-failed", st->tx_failed);
+}
+
+static void add_drops(const uint64_t *drops, struct vnode *in)
+{
+    struct vnode *at = vnode_section(in, "drops");
+    for (int i = 1; i < R_COUNT; i++)
+        if (drops[i])
+            put_count(at, err_name(i), drops[i]);
+}
+
+/* A section for each: its name is its number. */
+static void add_worker_stats(struct core *c, struct vnode *in)
+{
+    for (uint32_t i = 0; i < datapath_workers(c->path); i++) {
+        struct datapath_stats st;
+        char name[16];
+        datapath_worker_stats(c->path, i, &st);
+        snprintf(name, sizeof name, "%u", i);
+        struct vnode *at = vnode_section(in, name);
+        if (st.cpu >= 0)
+            vnode_valuef(at, "cpu", "%d", st.cpu);
+        add_counts(&st, at);
+        put_count(at, "handed", st.handed);
+        put_count(at, "taken", st.taken);
+        add_drops(st.dp.drops, at);
+    }
+}
+
 static void add_dp_stats(struct core *c, struct vnode *in)
 {
-    struct dp_stats st;
+    struct datapath_stats st;
     uint64_t clear_in = 0, clear_out = 0;
-    dp_stats_get(datapath_dp(c->path), &st);
-    vnode_valuef(in, "sas", "%zu", st.sas);
-    vnode_valuef(in, "held", "%zu", st.held);
-    vnode_valuef(in, "packets-in", "%llu", (unsigned long long)st.packets_in);
-    vnode_valuef(in, "packets-out", "%llu", (unsigned long long)st.packets_out);
-    vnode_valuef(in, "bytes-in", "%llu", (unsigned long long)st.bytes_in);
-    vnode_valuef(in, "bytes-out", "%llu", (unsigned long long)st.bytes_out);
-    vnode_valuef(in, "tx-failed", "%llu", (unsigned long long)datapath_tx_failed(c->path));
+    datapath_stats(c->path, &st);
+    add_counts(&st, in);
+    put_count(in, "handed", st.handed);
     if (policies_guard_counters(c->pol, &clear_in, &clear_out)) {
-        vnode_valuef(in, "clear-in-dropped", "%llu", (unsigned long long)clear_in);
-        vnode_valuef(in, "clear-out-dropped", "%llu", (unsigned long long)clear_out);
+        put_count(in, "clear-in-dropped", clear_in);
+        put_count(in, "clear-out-dropped", clear_out);
     }
-    struct vnode *drops = vnode_section(in, "drops");
-    for (int i = 1; i < R_COUNT; i++)
-        if (st.drops[i])
-            vnode_valuef(drops, err_name(i), "%llu", (unsigned long long)st.drops[i]);
+    add_drops(st.dp.drops, in);
+    add_worker_stats(c, vnode_section(in, "workers"));
 }
 
 static void add_ike_stats(const struct ike_stats *st, struct vnode *in)

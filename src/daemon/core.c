@@ -18,16 +18,18 @@ static void env_random(void *ctx, void *p, size_t n)
     cr_random(p, n);
 }
 
-static uint32_t env_spi(void *ctx, uint8_t proto)
+static uint32_t env_spi(void *ctx, const struct ike_spi_use *use)
 {
     struct core *c = ctx;
-    return proto == PROTO_ESP ? dp_spi_alloc(datapath_dp(c->path)) : 0;
+    uint32_t policy = policies_id_of(c->pol, use->conn, use->child);
+    return use->proto == PROTO_ESP ? datapath_spi_alloc(c->path, policy, use->replaces, use->remote)
+                                   : 0;
 }
 
 static bool env_stats(void *ctx, uint32_t child_id, struct child_stats *out)
 {
     struct core *c = ctx;
-    return dp_child_stats(datapath_dp(c->path), child_id, out);
+    return datapath_child_stats(c->path, child_id, out);
 }
 
 static bool env_source(void *ctx, const struct addr *remote, struct addr *out)
@@ -43,83 +45,6 @@ static bool env_resolve(void *ctx, const char *host, uint8_t family, struct addr
 }
 
 /* --- what the engine wants done --- */
-
-static void do_send(void *ctx, const struct ike_act *a)
-{
-    struct core *c = ctx;
-    static const uint8_t keepalive = 0xff; /* RFC 3948 2.3 */
-    bool ka = a->kind == ACT_KEEPALIVE;
-    struct bytes data = ka ? bytes_of(&keepalive, 1) : a->data;
-    err_t e = datapath_send(c->path, &a->local, &a->remote, a->natt || ka, data, ka);
-    if (e)
-        sinks_event(c->sinks, &(struct event){.kind = EV_MSG_DROPPED,
-                                              .reason = e,
-                                              .local = a->local,
-                                              .remote = a->remote,
-                                              .text = "on sending"});
-}
-
-static bool child_add(struct core *c, const struct child_sa *given)
-{
-    struct child_sa sa = *given;
-    sa.policy = policies_sa_add(c->pol, &sa, ike_conn_get(runner_engine(c->runner), sa.conn));
-    err_t e = sa.policy ? dp_child_add(datapath_dp(c->path), &sa, clock_now_ms()) : E_NOMEM;
-    if (!e) {
-        keylog_add(c->keylog, &sa);
-        return true;
-    }
-    policies_sa_del(c->pol, sa.id);
-    sinks_event(c->sinks, &(struct event){.kind = EV_CHILD_FAILED,
-                                          .reason = e,
-                                          .conn = sa.conn,
-                                          .child = sa.child,
-                                          .child_id = sa.id,
-                                          .text = "in the data plane"});
-    return false;
-}
-
-static void acquire_failed(struct core *c, const struct ike_act *a)
-{
-    uint32_t id = policies_id_of(c->pol, a->event.conn, a->event.child);
-    if (id)
-        dp_hold_drop(datapath_dp(c->path), id);
-}
-
-static bool do_child(void *ctx, const struct ike_act *a)
-{
-    struct core *c = ctx;
-    struct dp *dp = datapath_dp(c->path);
-    switch (a->kind) {
-    case ACT_CHILD_ADD:
-        return child_add(c, a->sa);
-    case ACT_CHILD_DIR:
-        return dp_child_dir(dp, a->sa->id, (enum child_dir)a->sa->dirs) == E_OK;
-    case ACT_CHILD_QUIET:
-        dp_child_quiet(dp, a->sa->id);
-        policies_sa_del(c->pol, a->sa->id);
-        return true;
-    case ACT_CHILD_DEL:
-        dp_child_del(dp, a->sa->id);
-        policies_sa_del(c->pol, a->sa->id);
-        keylog_del(c->keylog, a->sa->id);
-        return true;
-    case ACT_CHILD_MOVE:
-        return dp_child_move(dp, a->sa->id, &a->sa->local, &a->sa->remote) == E_OK;
-    case ACT_SPI_FREE:
-        dp_spi_free(dp, a->spi);
-        return true;
-    default:
-        acquire_failed(c, a);
-        return true;
-    }
-}
-
-static void do_event(void *ctx, const struct event *ev)
-{
-    struct core *c = ctx;
-    sinks_event(c->sinks, ev);
-    updown_event(c, ev);
-}
 
 /*
  * Changes are applied at once: what is established carries traffic, and nothing of it leaves in
@@ -163,16 +88,98 @@ static void apply_later(struct core *c)
                    (uint64_t)-c->apply_budget_ns * APPLY_SHARE / 1000000 + 1, 0);
 }
 
+static void apply_due(struct core *c)
+{
+    if (!policies_dirty(c->pol))
+        return;
+    save_up(c, uv_hrtime());
+    if (policies_count(c->pol) <= APPLY_AT_ONCE || c->apply_budget_ns >= 0)
+        apply(c);
+    else
+        apply_later(c);
+}
+
+static void do_send(void *ctx, const struct ike_act *a)
+{
+    struct core *c = ctx;
+    static const uint8_t keepalive = 0xff; /* RFC 3948 2.3 */
+    bool ka = a->kind == ACT_KEEPALIVE;
+    struct bytes data = ka ? bytes_of(&keepalive, 1) : a->data;
+    apply_due(c); /* the peer may send through a new SA as soon as it hears of it */
+    err_t e = datapath_send(c->path, &a->local, &a->remote, a->natt || ka, data, ka);
+    if (e)
+        sinks_event(c->sinks, &(struct event){.kind = EV_MSG_DROPPED,
+                                              .reason = e,
+                                              .local = a->local,
+                                              .remote = a->remote,
+                                              .text = "on sending"});
+}
+
+static bool child_add(struct core *c, const struct child_sa *given)
+{
+    struct child_sa sa = *given;
+    sa.policy = policies_sa_add(c->pol, &sa, ike_conn_get(runner_engine(c->runner), sa.conn));
+    err_t e = sa.policy ? datapath_child_add(c->path, &sa) : E_NOMEM;
+    if (!e) {
+        keylog_add(c->keylog, &sa);
+        return true;
+    }
+    policies_sa_del(c->pol, sa.id);
+    sinks_event(c->sinks, &(struct event){.kind = EV_CHILD_FAILED,
+                                          .reason = e,
+                                          .conn = sa.conn,
+                                          .child = sa.child,
+                                          .child_id = sa.id,
+                                          .text = "in the data plane"});
+    return false;
+}
+
+static void acquire_failed(struct core *c, const struct ike_act *a)
+{
+    uint32_t id = policies_id_of(c->pol, a->event.conn, a->event.child);
+    if (id)
+        datapath_hold_drop(c->path, id);
+}
+
+static bool do_child(void *ctx, const struct ike_act *a)
+{
+    struct core *c = ctx;
+    struct datapath *path = c->path;
+    switch (a->kind) {
+    case ACT_CHILD_ADD:
+        return child_add(c, a->sa);
+    case ACT_CHILD_DIR:
+        return datapath_child_dir(path, a->sa->id, (enum child_dir)a->sa->dirs) == E_OK;
+    case ACT_CHILD_QUIET:
+        datapath_child_quiet(path, a->sa->id);
+        policies_sa_del(c->pol, a->sa->id);
+        return true;
+    case ACT_CHILD_DEL:
+        datapath_child_del(path, a->sa->id);
+        policies_sa_del(c->pol, a->sa->id);
+        keylog_del(c->keylog, a->sa->id);
+        return true;
+    case ACT_CHILD_MOVE:
+        return datapath_child_move(path, a->sa->id, &a->sa->local, &a->sa->remote) == E_OK;
+    case ACT_SPI_FREE:
+        datapath_spi_free(path, a->spi);
+        return true;
+    default:
+        acquire_failed(c, a);
+        return true;
+    }
+}
+
+static void do_event(void *ctx, const struct event *ev)
+{
+    struct core *c = ctx;
+    sinks_event(c->sinks, ev);
+    updown_event(c, ev);
+}
+
 void core_settle(struct core *c)
 {
-    if (policies_dirty(c->pol)) {
-        save_up(c, uv_hrtime());
-        if (policies_count(c->pol) <= APPLY_AT_ONCE || c->apply_budget_ns >= 0)
-            apply(c);
-        else
-            apply_later(c);
-    }
-    datapath_kick(c->path);
+    apply_due(c);
 }
 
 /* What the operator is told to be up or down is so for the next packet. */
@@ -205,7 +212,7 @@ static void on_acquire(struct core *c, const struct dp_note *n)
 {
     struct policy_row row;
     if (!policies_get(c->pol, n->policy_id, &row) || !row.acquire || c->stopping) {
-        dp_hold_drop(datapath_dp(c->path), n->policy_id);
+        datapath_hold_drop(c->path, n->policy_id);
         return;
     }
     runner_feed(c->runner, &(struct ike_in){.kind = IN_ACQUIRE,
@@ -290,13 +297,14 @@ _Static_assert((int)ESP_IO_XDP == CONFIG_ESP_XDP && (int)ESP_IO_RAW == CONFIG_ES
 
 static err_t open_path(struct core *c, struct io_error *err)
 {
-    struct lane_settings s = {.tun = c->set.tun,
-                              .tun_mtu = tun_mtu(c->set.mtu),
-                              .port = c->set.port,
-                              .port_natt = c->set.port_natt,
-                              .mark = c->set.fwmark,
-                              .esp_io = (enum esp_io)c->set.esp_io,
-                              .esp_interface = c->set.esp_interface};
+    struct datapath_settings s = {.workers = c->set.workers,
+                                  .tun = c->set.tun,
+                                  .tun_mtu = tun_mtu(c->set.mtu),
+                                  .port = c->set.port,
+                                  .port_natt = c->set.port_natt,
+                                  .mark = c->set.fwmark,
+                                  .esp_io = (enum esp_io)c->set.esp_io,
+                                  .esp_interface = c->set.esp_interface};
     dp_settings_default(&s.dp);
     s.dp.sa_max = c->set.sa_max;
     s.dp.hold_max = c->set.hold_max;
@@ -304,9 +312,19 @@ static err_t open_path(struct core *c, struct io_error *err)
     s.dp.hold_ms = c->set.hold_ms;
     s.dp.mtu = (uint16_t)c->set.mtu;
     cr_random(s.dp.seed, sizeof s.dp.seed);
-    const struct lane_ports ports = {c, on_ike, on_note, on_lost, on_say};
+    const struct datapath_ports ports = {c, on_ike, on_note, on_lost, on_say};
     c->path = datapath_open(c->loop, &s, &ports, err);
     return c->path ? E_OK : E_SYS;
+}
+
+static err_t view_set(void *ctx, const struct policy *p, size_t n)
+{
+    return datapath_policies_set(ctx, p, n);
+}
+
+static void view_hold_drop(void *ctx, uint32_t policy_id)
+{
+    datapath_hold_drop(ctx, policy_id);
 }
 
 static err_t open_policies(struct core *c, struct io_error *err)
@@ -316,7 +334,8 @@ static err_t open_policies(struct core *c, struct io_error *err)
         .ifindex = datapath_ifindex(c->path),
         .table = c->set.route_table,
         .priority = c->set.route_table_prio};
-    c->pol = policies_open(&s, datapath_dp(c->path), c->nl, err);
+    const struct policies_view view = {c->path, view_set, view_hold_drop};
+    c->pol = policies_open(&s, &view, c->nl, err);
     return c->pol ? E_OK : E_SYS;
 }
 

@@ -43,7 +43,7 @@ void core_stop(struct core *c);  /* deletes all SAs, then calls stopped */
 void core_close(struct core *c); /* closes handles; run the loop, then core_free */
 void core_free(struct core *c);
 
-/* Applies policies and releases held packets; a failure is logged. */
+/* Applies policies; a failure is logged. */
 void core_settle(struct core *c);
 void core_say(struct core *c, enum event_kind kind, const char *conn, const char *text);
 struct render core_render(struct core *c);

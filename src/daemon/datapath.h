@@ -1,27 +1,72 @@
 /*
- * The packets' way through the daemon: sockets and the TUN device on the loop, bursts of them
- * through the data plane. Called by main; hands IKE messages and notes to its owner.
+ * The packets' way through the daemon: the workers, and the main thread's own sockets on the loop.
+ * What the rest of the daemon knows of workers ends here: it sees one data plane. Called by core.c
+ * from the main thread; hands IKE messages and notes to its owner there.
  */
 #pragma once
 
-#include "daemon/lane.h"
+#include <culvert/dataplane.h>
 #include <uv.h>
+#include "io/esp_port.h"
 
 struct datapath;
 
+struct datapath_settings {
+    uint32_t workers; /* 0: as many as CPUs */
+    const char *tun;
+    unsigned tun_mtu;
+    uint16_t port, port_natt;
+    uint32_t mark;
+    enum esp_io esp_io;
+    const char *esp_interface; /* "": none */
+    struct dp_settings dp;     /* of each worker */
+};
+
+struct datapath_ports {
+    void *ctx;
+    void (*ike)(void *ctx, const struct endpoint *local, const struct endpoint *remote, bool natt,
+                struct bytes msg);
+    void (*note)(void *ctx, const struct dp_note *n);
+    void (*lost)(void *ctx, const char *text); /* the TUN device is gone: no way to go on */
+    void (*say)(void *ctx, const char *text);  /* a line for the log */
+};
+
 /* On failure err->text names what is missing and the way out. */
-struct datapath *datapath_open(uv_loop_t *loop, const struct lane_settings *s,
-                               const struct lane_ports *ports, struct io_error *err) must_use;
-void datapath_close(struct datapath *d); /* closes its handles; run the loop, then free */
+struct datapath *datapath_open(uv_loop_t *loop, const struct datapath_settings *s,
+                               const struct datapath_ports *ports, struct io_error *err) must_use;
+void datapath_close(struct datapath *d); /* ends the workers, closes handles; run the loop, free */
 void datapath_free(struct datapath *d);
 
-struct dp *datapath_dp(struct datapath *d);
 int datapath_ifindex(const struct datapath *d);
+const char *datapath_offloads(const struct datapath *d); /* one line for the log */
 
 /* An IKE message or keepalive. R_UNREACHABLE when the kernel has no way for it. */
 err_t datapath_send(struct datapath *d, const struct endpoint *local, const struct endpoint *remote,
                     bool natt, struct bytes data, bool keepalive) must_use;
-/* After SAs or policies changed: releases held packets and drains notes. */
-void datapath_kick(struct datapath *d);
-const char *datapath_offloads(const struct datapath *d); /* one line for the log */
-uint64_t datapath_tx_failed(const struct datapath *d);
+
+/*
+ * The control calls of dataplane.h, each to the worker it concerns. The SPI says where an SA will
+ * be; policy 0, replaces 0, remote NULL: not known.
+ */
+uint32_t datapath_spi_alloc(struct datapath *d, uint32_t policy, uint32_t replaces,
+                            const struct ts_list *remote);
+void datapath_spi_free(struct datapath *d, uint32_t spi);
+err_t datapath_child_add(struct datapath *d, const struct child_sa *sa) must_use;
+err_t datapath_child_dir(struct datapath *d, uint32_t child_id, enum child_dir dir) must_use;
+void datapath_child_quiet(struct datapath *d, uint32_t child_id);
+void datapath_child_del(struct datapath *d, uint32_t child_id);
+err_t datapath_child_move(struct datapath *d, uint32_t child_id, const struct endpoint *local,
+                          const struct endpoint *remote) must_use;
+bool datapath_child_stats(struct datapath *d, uint32_t child_id, struct child_stats *out);
+err_t datapath_policies_set(struct datapath *d, const struct policy *p, size_t n) must_use;
+void datapath_hold_drop(struct datapath *d, uint32_t policy_id);
+
+struct datapath_stats {
+    struct dp_stats dp;     /* sums over the workers */
+    uint64_t tx_failed;     /* packets that the kernel did not take */
+    uint64_t handed, taken; /* by another worker than the one that read them */
+    int cpu;                /* of one worker: where it is pinned, -1: nowhere */
+};
+void datapath_stats(struct datapath *d, struct datapath_stats *out);
+uint32_t datapath_workers(const struct datapath *d);
+void datapath_worker_stats(struct datapath *d, uint32_t worker, struct datapath_stats *out);

@@ -6,11 +6,14 @@
 static err_t open_sock(struct lane *l, enum lane_sock at, const struct lane_settings *s,
                        struct io_error *err)
 {
-    static const uint8_t family[LS_ESP] = {4, 6, 4, 6};
-    bool natt = at == LS_NATT4 || at == LS_NATT6;
-    uint16_t port = natt ? s->port_natt : s->port;
-    err_t e = sock_open(&l->sock[at], SOCK_UDP, family[at], port, s->mark, err);
-    if (e == E_NOTSUP && family[at] == 6)
+    const struct sock *beside = s->natt[at == LS_NATT6];
+    bool alone = !s->natt[0] && !s->natt[1];
+    uint8_t family = at == LS_NATT6 ? 6 : 4;
+    if (!alone && !beside)
+        return E_OK;
+    err_t e = alone ? sock_open(&l->sock[at], SOCK_UDP, family, s->port_natt, s->mark, err)
+                    : sock_open_beside(&l->sock[at], beside, s->mark, err);
+    if (e == E_NOTSUP && family == 6)
         return E_OK; /* a machine without IPv6 goes on with IPv4 alone */
     if (e)
         return e;
@@ -20,8 +23,13 @@ static err_t open_sock(struct lane *l, enum lane_sock at, const struct lane_sett
 
 static err_t open_esp(struct lane *l, const struct lane_settings *s, struct io_error *err)
 {
-    const struct esp_settings esp = {
-        .io = s->esp_io, .interface = s->esp_interface, .mark = s->mark};
+    const struct esp_settings esp = {.io = s->esp_send_only ? ESP_IO_RAW : s->esp_io,
+                                     .interface = s->esp_interface,
+                                     .mark = s->mark,
+                                     .workers = s->dp.workers,
+                                     .worker = s->dp.self,
+                                     .tag_bits = dp_tag_bits(s->dp.workers),
+                                     .send_only = s->esp_send_only};
     err_t e = esp_port_open(&l->esp, &esp, err);
     l->open[LS_ESP] = !e;
     return e;
@@ -45,19 +53,26 @@ static err_t open_tun(struct lane *l, const struct lane_settings *s, struct tun_
 {
     /* what is forwarded was sized by its sender, up to 64 KB; above the limit the kernel cuts it
      * into single packets */
-    const struct tun_want want = {.gso_max_size = 65536};
+    const struct tun_want want = {.gso_max_size = 65536, .queues = s->dp.workers > 1};
     err_t e = tun_vnet_open(&l->tun, s->tun, s->tun_mtu, &want, got, err);
     if (e)
         return e;
+    l->queues = got->queues;
     l->may = (struct co_flags){got->tso4, got->tso6, got->uso4, got->uso6};
     return E_OK;
+}
+
+static err_t join_tun(struct lane *l, const struct lane *first, struct io_error *err)
+{
+    l->may = first->may;
+    return tun_vnet_queue(&l->tun, &first->tun, err);
 }
 
 static err_t open_all(struct lane *l, const struct lane_settings *s, struct io_error *err)
 {
     struct tun_offload tun = {0};
     char socks[128] = "";
-    err_t e = open_tun(l, s, &tun, err);
+    err_t e = s->beside ? join_tun(l, s->beside, err) : open_tun(l, s, &tun, err);
     for (int at = 0; at < LS_ESP && !e; at++)
         e = open_sock(l, (enum lane_sock)at, s, err);
     if (!e)
@@ -107,26 +122,4 @@ void lane_tick(struct lane *l, uint64_t now_ms)
     dp_tick(l->dp, now_ms);
     dp_stats_get(l->dp, &st);
     l->held = st.held != 0;
-}
-
-err_t lane_send_ike(struct lane *l, const struct endpoint *local, const struct endpoint *remote,
-                    bool natt, struct bytes data, bool keepalive)
-{
-    static const uint8_t marker[4]; /* RFC 3948 2.2: four zero bytes before IKE */
-    bool v6 = remote->addr.family == 6;
-    int at = natt ? (v6 ? LS_NATT6 : LS_NATT4) : (v6 ? LS_IKE6 : LS_IKE4);
-    size_t skip = natt && !keepalive ? sizeof marker : 0, failed = 0;
-    uint8_t *buf = lane_spare(l);
-    if (!l->open[at])
-        return R_UNREACHABLE;
-    if (data.n + skip > 65507)
-        return E_SPACE;
-    memcpy(buf, marker, skip);
-    memcpy(buf + skip, data.p, data.n);
-    struct io_msg m = {
-        .data = buf, .len = (uint32_t)(data.n + skip), .local = *local, .remote = *remote};
-    if (sock_send(&l->sock[at], &m, 1, &failed) == 1 && !failed)
-        return E_OK;
-    l->tx_failed++;
-    return R_UNREACHABLE;
 }

@@ -1,7 +1,7 @@
 /*
  * One run-to-completion chain: a queue of the TUN device, the sockets of the encrypted side, a data
  * plane and the buffers between them. Super-packets on both sides where the kernel has them. Knows
- * no loop: whoever owns the lane calls it when a descriptor is ready.
+ * no loop: whoever owns the lane calls it when a descriptor is ready. There is one for each worker.
  */
 #pragma once
 
@@ -11,24 +11,30 @@
 #include "io/esp_port.h"
 #include "io/tun.h"
 
-enum lane_sock { LS_IKE4, LS_IKE6, LS_NATT4, LS_NATT6, LS_ESP, LS_COUNT };
+enum lane_sock { LS_NATT4, LS_NATT6, LS_ESP, LS_COUNT };
 
 struct lane_settings {
     const char *tun;
     unsigned tun_mtu;
-    uint16_t port, port_natt;
+    uint16_t port_natt;
     uint32_t mark;
     enum esp_io esp_io;
     const char *esp_interface; /* "": none */
+    bool esp_send_only;        /* another lane receives native ESP for all */
+    const struct lane *beside; /* takes one more queue of this one's device; NULL: makes it */
+    /* IPv4, IPv6: sockets that the port is shared with, the one that was opened first; NULL: the
+     * port is the lane's alone, or there is no such family when the other is given */
+    const struct sock *natt[2];
     struct dp_settings dp;
 };
 
 /* Who hears what a lane itself does not handle. */
 struct lane_ports {
     void *ctx;
-    void (*ike)(void *ctx, const struct endpoint *local, const struct endpoint *remote, bool natt,
-                struct bytes msg);
-    void (*note)(void *ctx, const struct dp_note *n);
+    void (*ike)(void *ctx, const struct dp_pkt *p); /* without the marker */
+    void (*notes)(void *ctx);                       /* the data plane has some */
+    /* A packet that another worker's SA is for; inbound: ESP, otherwise the host's. */
+    void (*elsewhere)(void *ctx, const struct dp_pkt *p, bool inbound);
     void (*lost)(void *ctx, const char *text); /* the TUN device is gone: no way to go on */
     void (*say)(void *ctx, const char *text);  /* a line for the log */
 };
@@ -43,6 +49,7 @@ struct lane {
     struct sock sock[LS_ESP]; /* UDP */
     struct esp_port *esp;     /* native ESP, both families */
     bool open[LS_COUNT], gro[LS_COUNT];
+    bool queues; /* the TUN device takes further lanes */
     bool lost;
     bool held; /* packets wait for a tunnel: lane_tick wanted */
     uint8_t *cells, *super, *in;
@@ -66,10 +73,8 @@ int lane_fd(const struct lane *l, enum lane_sock at); /* for polling */
 /* A burst each; false when nothing more was there. */
 bool lane_outbound(struct lane *l, uint64_t now_ms);
 bool lane_inbound(struct lane *l, enum lane_sock from, uint64_t now_ms);
+/* n packets in l->pkt, at most LANE_BATCH, that came through another lane. */
+void lane_handed(struct lane *l, size_t n, bool inbound, uint64_t now_ms);
 /* After SAs or policies changed: packets that were held, and notes. */
 void lane_release(struct lane *l, uint64_t now_ms);
 void lane_tick(struct lane *l, uint64_t now_ms); /* once a second while l->held */
-
-/* An IKE message or keepalive. R_UNREACHABLE when the kernel has no way for it. */
-err_t lane_send_ike(struct lane *l, const struct endpoint *local, const struct endpoint *remote,
-                    bool natt, struct bytes data, bool keepalive) must_use;

@@ -48,11 +48,21 @@ uint8_t *lane_spare(struct lane *l)
     return in_buffer(l, IN_MESSAGES);
 }
 
-static void drain_notes(struct lane *l)
+static void tell_notes(struct lane *l)
 {
-    struct dp_note note;
-    while (dp_note_next(l->dp, &note))
-        l->port.note(l->port.ctx, &note);
+    if (dp_notes(l->dp))
+        l->port.notes(l->port.ctx);
+}
+
+/* What is not done with a verdict for the network or the host. */
+static void after(struct lane *l, const struct dp_pkt *p, bool inbound)
+{
+    if (p->verdict == DP_HELD)
+        l->held = true;
+    else if (p->verdict == DP_TO_IKE)
+        l->port.ike(l->port.ctx, p);
+    else if (p->verdict == DP_ELSEWHERE)
+        l->port.elsewhere(l->port.ctx, p, inbound);
 }
 
 /* --- to the network --- */
@@ -173,6 +183,16 @@ static size_t add_packet(struct lane *l, size_t n, uint32_t len, const struct gs
     return n + 1;
 }
 
+static void outbound(struct lane *l, size_t n, uint64_t now_ms)
+{
+    dp_outbound(l->dp, l->ptr, n, now_ms);
+    send_net(l, n);
+    send_host(l, n);
+    for (size_t i = 0; i < n; i++)
+        after(l, l->ptr[i], false);
+    tell_notes(l);
+}
+
 bool lane_outbound(struct lane *l, uint64_t now_ms)
 {
     size_t n = 0;
@@ -190,12 +210,7 @@ bool lane_outbound(struct lane *l, uint64_t now_ms)
     }
     if (n == 0)
         return more;
-    dp_outbound(l->dp, l->ptr, n, now_ms);
-    send_net(l, n);
-    send_host(l, n);
-    for (size_t i = 0; i < n; i++)
-        l->held = l->held || l->ptr[i]->verdict == DP_HELD;
-    drain_notes(l);
+    outbound(l, n, now_ms);
     return more;
 }
 
@@ -211,40 +226,13 @@ static size_t receive(struct lane *l, enum lane_sock from)
     return got > 0 ? (size_t)got : 0;
 }
 
-/* The caller may send while it handles the message: it gets a copy of what says whence it came. */
-static void hand_ike(struct lane *l, const struct endpoint *local, const struct endpoint *remote,
-                     bool natt, const uint8_t *p, uint32_t n)
-{
-    struct endpoint to = *local, from = *remote;
-    if (n)
-        l->port.ike(l->port.ctx, &to, &from, natt, bytes_of(p, n));
-}
-
-static bool ike_burst(struct lane *l, enum lane_sock from)
-{
-    struct io_msg m[IN_MESSAGES];
-    size_t n = receive(l, from);
-    memcpy(m, l->msg, n * sizeof *m); /* the engine's answers use the lane's array */
-    for (size_t i = 0; i < n; i++)
-        hand_ike(l, &m[i].local, &m[i].remote, false, m[i].data, m[i].len);
-    return n == IN_MESSAGES;
-}
-
 static void through(struct lane *l, size_t n, uint64_t now_ms)
 {
-    bool ike = false;
     dp_inbound(l->dp, l->ptr, n, now_ms);
     send_host(l, n);
-    for (size_t i = 0; i < n; i++) {
-        ike = ike || l->ptr[i]->verdict == DP_TO_IKE;
-        l->held = l->held || l->ptr[i]->verdict == DP_HELD;
-    }
-    for (size_t i = 0; ike && i < n; i++) {
-        const struct dp_pkt *p = l->ptr[i];
-        if (p->verdict == DP_TO_IKE)
-            hand_ike(l, &p->local, &p->remote, true, p->data, p->len);
-    }
-    drain_notes(l);
+    for (size_t i = 0; i < n; i++)
+        after(l, l->ptr[i], true);
+    tell_notes(l);
 }
 
 static size_t add_datagram(struct lane *l, size_t n, const struct io_msg *m, uint32_t at, bool udp)
@@ -283,6 +271,16 @@ static bool esp_burst(struct lane *l, enum lane_sock from, uint64_t now_ms)
     return got == (size_t)(l->gro[from] ? IN_TRAINS : IN_MESSAGES);
 }
 
+void lane_handed(struct lane *l, size_t n, bool inbound, uint64_t now_ms)
+{
+    for (size_t i = 0; i < n; i++)
+        l->ptr[i] = &l->pkt[i];
+    if (inbound)
+        through(l, n, now_ms);
+    else
+        outbound(l, n, now_ms);
+}
+
 static void tell_news(struct lane *l)
 {
     const char *news = esp_port_news(l->esp);
@@ -292,8 +290,6 @@ static void tell_news(struct lane *l)
 
 bool lane_inbound(struct lane *l, enum lane_sock from, uint64_t now_ms)
 {
-    if (from == LS_IKE4 || from == LS_IKE6)
-        return ike_burst(l, from);
     bool more = esp_burst(l, from, now_ms);
     if (from == LS_ESP)
         tell_news(l);
@@ -307,6 +303,7 @@ void lane_release(struct lane *l, uint64_t now_ms)
     while (dp_held_next(l->dp, l->ptr[0], buf, IN_STRIDE, now_ms)) {
         send_net(l, 1);
         send_host(l, 1);
+        after(l, l->ptr[0], false);
     }
-    drain_notes(l);
+    tell_notes(l);
 }

@@ -45,7 +45,7 @@ static void row_free(struct policies *p, struct policies_row *r)
     list_del(&r->node);
     hash_del(&p->by_id, &r->id_node);
     key_del(p, r);
-    dp_hold_drop(p->dp, r->id);
+    p->view.hold_drop(p->view.ctx, r->id);
     free(r);
     p->row_count--;
     p->dirty = true;
@@ -477,14 +477,14 @@ static void tables_fini(struct policies *p)
     hash_fini(&p->refs);
 }
 
-struct policies *policies_open(const struct policies_settings *s, struct dp *dp, struct netlink *nl,
-                               struct io_error *err)
+struct policies *policies_open(const struct policies_settings *s, const struct policies_view *view,
+                               struct netlink *nl, struct io_error *err)
 {
     struct policies *p = calloc(1, sizeof *p);
     snprintf(err->text, sizeof err->text, "out of memory");
     if (!p)
         return NULL;
-    *p = (struct policies){.set = *s, .dp = dp, .nl = nl};
+    *p = (struct policies){.set = *s, .view = *view, .nl = nl};
     list_init(&p->rows);
     if (tables_init(p)) {
         policies_close(p);

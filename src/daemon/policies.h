@@ -22,8 +22,15 @@ struct policies_settings {
     uint32_t table, priority; /* of routes and rules */
 };
 
-struct policies *policies_open(const struct policies_settings *s, struct dp *dp, struct netlink *nl,
-                               struct io_error *err) must_use;
+/* The data plane, as far as policies go: see dp_policies_set and dp_hold_drop. */
+struct policies_view {
+    void *ctx;
+    err_t (*set)(void *ctx, const struct policy *p, size_t n);
+    void (*hold_drop)(void *ctx, uint32_t policy_id);
+};
+
+struct policies *policies_open(const struct policies_settings *s, const struct policies_view *view,
+                               struct netlink *nl, struct io_error *err) must_use;
 /* Takes routes, rules and the guard away. */
 void policies_close(struct policies *p);
 

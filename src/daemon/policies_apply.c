@@ -108,7 +108,7 @@ err_t policies_apply(struct policies *p, struct io_error *err)
     /* closed before open: the guard knows a new policy before routes could lead elsewhere */
     err_t e = guard_apply(p, v, n, err);
     if (!e)
-        e = dp_policies_set(p->dp, v, n);
+        e = p->view.set(p->view.ctx, v, n);
     if (!e)
         e = routes_set(p->routes, v, n, err);
     free(v);

@@ -19,6 +19,21 @@ struct fixture {
     struct policies *p;
 };
 
+static err_t view_set(void *ctx, const struct policy *p, size_t n)
+{
+    return dp_policies_set(ctx, p, n);
+}
+
+static void view_hold_drop(void *ctx, uint32_t policy_id)
+{
+    dp_hold_drop(ctx, policy_id);
+}
+
+static struct policies_view view_of(struct fixture *f)
+{
+    return (struct policies_view){f->dp, view_set, view_hold_drop};
+}
+
 static int make(void **state)
 {
     static struct fixture f;
@@ -29,7 +44,8 @@ static int make(void **state)
         fail_msg("%s", err.text);
     f.dp = kit_dp();
     const struct policies_settings s = {{"culvert0", MARK, 500, 4500}, f.tun.ifindex, TABLE, TABLE};
-    f.p = policies_open(&s, f.dp, f.nl, &err);
+    const struct policies_view view = view_of(&f);
+    f.p = policies_open(&s, &view, f.nl, &err);
     if (!f.p)
         fail_msg("%s", err.text);
     return 0;
@@ -273,7 +289,8 @@ static void test_kernel_is_cleaned(void **state)
     const struct policies_settings s = {
         {"culvert0", MARK, 500, 4500}, f->tun.ifindex, TABLE, TABLE};
     lab_run("ip route add 10.99.0.0/16 dev culvert0 table %d", TABLE);
-    f->p = policies_open(&s, f->dp, f->nl, &err);
+    const struct policies_view view = view_of(f);
+    f->p = policies_open(&s, &view, f->nl, &err);
     assert_non_null(f->p);
     rows_are(f, "");
     routes_are(f, 0);

@@ -26,7 +26,7 @@ struct policies_row {
 
 struct policies {
     struct policies_settings set;
-    struct dp *dp;
+    struct policies_view view;
     struct netlink *nl;
     struct nft_guard *guard;
     struct routes *routes;

@@ -16,10 +16,10 @@ static void env_random(void *ctx, void *p, size_t n)
     }
 }
 
-static uint32_t env_spi(void *ctx, uint8_t proto)
+static uint32_t env_spi(void *ctx, const struct ike_spi_use *use)
 {
     struct side *s = ctx;
-    (void)proto;
+    (void)use;
     s->spis++;
     return ++s->next_spi;
 }

@@ -73,11 +73,11 @@ static void env_random(void *ctx, void *p, size_t n)
         b[i] = (uint8_t)sim_random(x->s, 256);
 }
 
-static uint32_t env_spi(void *ctx, uint8_t proto)
+static uint32_t env_spi(void *ctx, const struct ike_spi_use *use)
 {
     struct env_ctx *x = ctx;
     struct sim_node *n = &x->s->node[x->node];
-    (void)proto;
+    (void)use;
     if (n->spis == SIM_SPIS_MAX) {
         sim_fail(x->s, "SPIs leak");
         return 0;

@@ -98,13 +98,21 @@ static bool offer_selectors(struct ike *e, struct v2_sa *v, struct v2_exch *x, c
     return true;
 }
 
+bool v2_spi_new(struct ike *e, struct v2_exch *x)
+{
+    const struct ike_spi_use use = {.proto = PROTO_ESP,
+                                    .conn = x->conn ? x->conn->name : NULL,
+                                    .child = x->cc ? x->cc->name : NULL,
+                                    .replaces = x->old_child,
+                                    .remote = x->ours ? x->tsr : x->tsi};
+    x->spi = e->env.spi_alloc(e->env.ctx, &use);
+    return x->spi != 0;
+}
+
 bool v2_offer_make(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct task *t,
                    bool with_ke)
 {
-    x->spi = e->env.spi_alloc(e->env.ctx, PROTO_ESP);
-    if (!x->spi)
-        return false;
-    return offer_proposals(e, x, with_ke) && offer_selectors(e, v, x, t);
+    return offer_selectors(e, v, x, t) && v2_spi_new(e, x) && offer_proposals(e, x, with_ke);
 }
 
 /* SA [Ni] [KE] TSi TSr: 1.3.1 has the nonce between, IKE_AUTH none. */

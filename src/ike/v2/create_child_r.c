@@ -122,7 +122,7 @@ static void respond_new(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     x->method = t ? t->id : KE_NONE;
     if (!err && x->method != KE_NONE && ke.method != x->method)
         err = r.reason = R_INVALID_KE;
-    if (!err && !(x->spi = e->env.spi_alloc(e->env.ctx, PROTO_ESP)))
+    if (!err && !v2_spi_new(e, x))
         err = r.reason = R_NO_ADDITIONAL_SAS;
     if (err) {
         r.reason = err;

@@ -103,12 +103,9 @@ static uint16_t first_child(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     x->ni = bytes_of(v->init->ni, v->init->ni_len);
     x->nr = bytes_of(v->init->nr, v->init->nr_len);
     err_t err = v2_child_choose(e, v, x, false, &r);
-    if (!err) {
-        x->spi = e->env.spi_alloc(e->env.ctx, PROTO_ESP);
-        if (!x->spi) {
-            err = R_NO_ADDITIONAL_SAS;
-            r = (struct refusal){.reason = err, .what = "SPI", .clause = "RFC 7296 1.3"};
-        }
+    if (!err && !v2_spi_new(e, x)) {
+        err = R_NO_ADDITIONAL_SAS;
+        r = (struct refusal){.reason = err, .what = "SPI", .clause = "RFC 7296 1.3"};
     }
     if (!err)
         return 0;

@@ -239,6 +239,8 @@ bool v2_choose(struct ike *e, const struct v2_sa *v, const struct id *idi, const
 void v2_local_id(const struct ike_sa *sa, const struct conn *c, struct id *out);
 
 /* --- child_i.c: our offer and the peer's choice --- */
+/* An inbound SPI for the CHILD SA that x makes; false: none left. */
+bool v2_spi_new(struct ike *e, struct v2_exch *x);
 bool v2_offer_make(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct task *t,
                    bool with_ke);
 void v2_offer_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce);

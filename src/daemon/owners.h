@@ -1,0 +1,36 @@
+/*
+ * Which worker has what: the SAs by id, the policies by their SAs, and the peers' prefixes, which
+ * the kernel must lead to the right queue of the TUN device. Of the main thread only; datapath.c
+ * carries out what changes. A policy without SA is worker 0's, where the kernel leads what it does
+ * not know.
+ */
+#pragma once
+
+#include <culvert/dataplane.h>
+#include "base/hash.h"
+
+struct owners;
+
+/* A prefix leads to `worker` from now on, with `gone` to nobody in particular again (worker 0). */
+struct owners_sink {
+    void *ctx;
+    void (*route)(void *ctx, const struct addr *prefix, unsigned bits, uint32_t worker, bool gone);
+};
+
+struct owners *owners_new(uint32_t workers, const uint64_t key[2],
+                          const struct owners_sink *sink) must_use;
+void owners_free(struct owners *o);
+
+/* *moved: the policy had been another worker's until now. */
+err_t owners_add(struct owners *o, const struct child_sa *sa, uint32_t worker,
+                 bool *moved) must_use;
+void owners_del(struct owners *o, uint32_t child_id);
+bool owners_child(const struct owners *o, uint32_t child_id, uint32_t *worker);
+uint32_t owners_policy(const struct owners *o, uint32_t policy_id);
+bool owners_has_sas(const struct owners *o, uint32_t policy_id);
+/* Where a new SA fits best: where the one it replaces is, its policy's, its peer's; else where the
+ * fewest are. policy 0, replaces 0, remote NULL: not known. */
+uint32_t owners_place(struct owners *o, uint32_t policy_id, uint32_t replaces,
+                      const struct ts_list *remote);
+/* SAs of different workers have the same prefix behind them: their packets are handed over. */
+bool owners_ambiguous(const struct owners *o);
