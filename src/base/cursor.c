@@ -1,63 +1,14 @@
 /* Sticky cursors: see cursor.h. */
 #include "base/cursor.h"
 
-static const uint8_t *take(struct rd *r, size_t n)
-{
-    if (r->err)
-        return NULL;
-    if ((size_t)(r->end - r->p) < n) {
-        r->err = R_TRUNCATED;
-        return NULL;
-    }
-    const uint8_t *p = r->p;
-    if (n)
-        r->p += n;
-    return p;
-}
-
-uint8_t rd_u8(struct rd *r)
-{
-    const uint8_t *p = take(r, 1);
-    return p ? *p : 0;
-}
-
-uint16_t rd_u16(struct rd *r)
-{
-    const uint8_t *p = take(r, 2);
-    return p ? get_u16(p) : 0;
-}
-
-uint32_t rd_u32(struct rd *r)
-{
-    const uint8_t *p = take(r, 4);
-    return p ? get_u32(p) : 0;
-}
-
-uint64_t rd_u64(struct rd *r)
-{
-    const uint8_t *p = take(r, 8);
-    return p ? get_u64(p) : 0;
-}
-
-struct bytes rd_bytes(struct rd *r, size_t n)
-{
-    const uint8_t *p = take(r, n);
-    return p ? bytes_of(p, n) : bytes_of(NULL, 0);
-}
-
 struct bytes rd_rest(struct rd *r)
 {
     return rd_bytes(r, rd_left(r));
 }
 
-void rd_skip(struct rd *r, size_t n)
-{
-    (void)take(r, n);
-}
-
 struct rd rd_sub(struct rd *r, size_t n)
 {
-    const uint8_t *p = take(r, n);
+    const uint8_t *p = rd_take(r, n);
     if (!p || n == 0)
         return (struct rd){p, p, r->err};
     return (struct rd){p, p + n, 0};
@@ -76,7 +27,7 @@ err_t rd_done(const struct rd *r)
     return r->p == r->end ? E_OK : (err_t)R_TRAILING;
 }
 
-uint8_t *wr_space(struct wr *w, size_t n)
+static uint8_t *room(struct wr *w, size_t n)
 {
     if (w->err)
         return NULL;
@@ -85,10 +36,16 @@ uint8_t *wr_space(struct wr *w, size_t n)
         return NULL;
     }
     uint8_t *p = w->p;
-    if (n) {
-        memset(p, 0, n);
+    if (n)
         w->p += n;
-    }
+    return p;
+}
+
+uint8_t *wr_space(struct wr *w, size_t n)
+{
+    uint8_t *p = room(w, n);
+    if (p && n)
+        memset(p, 0, n);
     return p;
 }
 
@@ -100,35 +57,35 @@ void wr_fail(struct wr *w, err_t e)
 
 void wr_u8(struct wr *w, uint8_t v)
 {
-    uint8_t *p = wr_space(w, 1);
+    uint8_t *p = room(w, 1);
     if (p)
         *p = v;
 }
 
 void wr_u16(struct wr *w, uint16_t v)
 {
-    uint8_t *p = wr_space(w, 2);
+    uint8_t *p = room(w, 2);
     if (p)
         put_u16(p, v);
 }
 
 void wr_u32(struct wr *w, uint32_t v)
 {
-    uint8_t *p = wr_space(w, 4);
+    uint8_t *p = room(w, 4);
     if (p)
         put_u32(p, v);
 }
 
 void wr_u64(struct wr *w, uint64_t v)
 {
-    uint8_t *p = wr_space(w, 8);
+    uint8_t *p = room(w, 8);
     if (p)
         put_u64(p, v);
 }
 
 void wr_put(struct wr *w, const void *src, size_t n)
 {
-    uint8_t *p = wr_space(w, n);
+    uint8_t *p = room(w, n);
     if (p && n)
         memcpy(p, src, n);
 }

@@ -21,6 +21,13 @@ static inline void sip_round(uint64_t v[4])
     v[2] = rotl(v[2], 32);
 }
 
+static inline uint64_t load_64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
 static inline uint64_t load_le(const uint8_t *p, size_t n)
 {
     uint64_t v = 0;
@@ -29,28 +36,52 @@ static inline uint64_t load_le(const uint8_t *p, size_t n)
     return v;
 }
 
-uint64_t siphash(const uint64_t key[2], const void *data, size_t n)
+static inline void absorb(uint64_t v[4], uint64_t m)
 {
-    const uint8_t *p = data;
-    uint64_t v[4] = {key[0] ^ 0x736f6d6570736575u, key[1] ^ 0x646f72616e646f6du,
-                     key[0] ^ 0x6c7967656e657261u, key[1] ^ 0x7465646279746573u};
-    size_t left = n;
-    for (; left >= 8; left -= 8, p += 8) {
-        uint64_t m = load_le(p, 8);
-        v[3] ^= m;
-        sip_round(v);
-        sip_round(v);
-        v[0] ^= m;
-    }
-    uint64_t m = load_le(p, left) | (uint64_t)n << 56;
     v[3] ^= m;
     sip_round(v);
     sip_round(v);
     v[0] ^= m;
-    v[2] ^= 0xff;
+}
+
+/* All of the message; what follows makes the result of it. */
+static inline void sip_message(uint64_t v[4], const uint64_t key[2], const uint8_t *p, size_t n)
+{
+    size_t left = n;
+    v[0] = key[0] ^ 0x736f6d6570736575u;
+    v[1] ^= key[1] ^ 0x646f72616e646f6du;
+    v[2] = key[0] ^ 0x6c7967656e657261u;
+    v[3] = key[1] ^ 0x7465646279746573u;
+    for (; left >= 8; left -= 8, p += 8)
+        absorb(v, le64toh(load_64(p)));
+    absorb(v, load_le(p, left) | (uint64_t)n << 56);
+}
+
+static inline uint64_t sip_finish(uint64_t v[4])
+{
     for (int i = 0; i < 4; i++)
         sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t siphash(const uint64_t key[2], const void *data, size_t n)
+{
+    uint64_t v[4] = {0};
+    sip_message(v, key, data, n);
+    v[2] ^= 0xff;
+    return sip_finish(v);
+}
+
+void siphash128(const uint64_t key[2], const void *data, size_t n, uint8_t out[16])
+{
+    uint64_t v[4] = {0, 0xee, 0, 0};
+    sip_message(v, key, data, n);
+    v[2] ^= 0xee;
+    uint64_t lo = htole64(sip_finish(v));
+    v[1] ^= 0xdd;
+    uint64_t hi = htole64(sip_finish(v));
+    memcpy(out, &lo, 8);
+    memcpy(out + 8, &hi, 8);
 }
 
 err_t hash_init(struct hash *t, const uint64_t key[2])

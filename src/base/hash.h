@@ -18,6 +18,8 @@ struct hash {
 };
 
 uint64_t siphash(const uint64_t key[2], const void *p, size_t n);
+/* Its form with 16 bytes, which nobody guesses: a MAC for cookies. */
+void siphash128(const uint64_t key[2], const void *p, size_t n, uint8_t out[16]);
 
 err_t hash_init(struct hash *t, const uint64_t key[2]) must_use;
 void hash_fini(struct hash *t); /* frees the table, not the nodes */

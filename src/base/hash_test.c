@@ -26,6 +26,40 @@ static void test_siphash(void **state)
         assert_true(siphash(key, m, cases[i].n) == cases[i].hash);
 }
 
+/* From OpenSSL's SIPHASH MAC of size 16, same key and messages. */
+static void test_siphash128(void **state)
+{
+    static const struct {
+        size_t n;
+        uint8_t hash[16];
+    } cases[] = {
+        {0,
+         {0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6, 0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02,
+          0x93}},
+        {1,
+         {0xda, 0x87, 0xc1, 0xd8, 0x6b, 0x99, 0xaf, 0x44, 0x34, 0x76, 0x59, 0x11, 0x9b, 0x22, 0xfc,
+          0x45}},
+        {8,
+         {0x3b, 0x62, 0xa9, 0xba, 0x62, 0x58, 0xf5, 0x61, 0x0f, 0x83, 0xe2, 0x64, 0xf3, 0x14, 0x97,
+          0xb4}},
+        {15,
+         {0x54, 0x93, 0xe9, 0x99, 0x33, 0xb0, 0xa8, 0x11, 0x7e, 0x08, 0xec, 0x0f, 0x97, 0xcf, 0xc3,
+          0xd9}},
+        {58,
+         {0x57, 0xfc, 0xa5, 0xde, 0x98, 0xa9, 0xd6, 0xd8, 0x00, 0x64, 0x38, 0xd0, 0x58, 0x3d, 0x8a,
+          0x1d}},
+    };
+    static const uint64_t key[2] = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u};
+    uint8_t m[64], got[16];
+    (void)state;
+    for (size_t i = 0; i < sizeof m; i++)
+        m[i] = (uint8_t)i;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        siphash128(key, m, cases[i].n, got);
+        assert_memory_equal(got, cases[i].hash, sizeof got);
+    }
+}
+
 struct thing {
     struct hash_node node;
     uint32_t key;
@@ -110,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_siphash),
+        cmocka_unit_test(test_siphash128),
         cmocka_unit_test(test_model),
         cmocka_unit_test(test_same_hash),
     };
