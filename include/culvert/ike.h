@@ -152,6 +152,15 @@ struct ike_out {
 err_t ike_step(struct ike *e, const struct ike_in *in, struct ike_out *out) must_use;
 void ike_out_free(struct ike_out *out);
 
+/*
+ * For IN_PACKET, before ike_step: a first message that only gets a cookie (RFC 7296 2.6) is answered
+ * from itself alone, without allocation, actions or events. Gives the length of the answer in `out`,
+ * to be sent as ACT_SEND says; 0: the packet is ike_step's. Once a second one goes that way in any
+ * case, for the log.
+ */
+#define IKE_COOKIE_REPLY_MAX 64
+size_t ike_cookie_reply(struct ike *e, const struct ike_in *in, uint8_t out[IKE_COOKIE_REPLY_MAX]);
+
 /* Runs a job; any thread, no engine state touched. */
 void ike_job_run(struct ike_job *j);
 /* Done in about 0.1 ms: cheaper on the spot than handed to another thread and back. */

@@ -102,16 +102,14 @@ void ike_free(struct ike *e)
     free(e);
 }
 
-static bool read_header(struct ike *e, const struct ike_in *in, struct ike_pkt *p)
+static err_t header_of(const struct ike_in *in, struct ike_pkt *p)
 {
     struct ike_hdr h;
     *p = (struct ike_pkt){.local = in->local, .remote = in->remote, .natt = in->natt};
     p->raw = in->data;
     err_t err = ike_hdr_parse(in->data, &h);
-    if (err) {
-        ike_drop(e, p, err, "IKE header");
-        return false;
-    }
+    if (err)
+        return err;
     p->spi_i = h.spi_i;
     p->spi_r = h.spi_r;
     p->next = h.next;
@@ -119,7 +117,7 @@ static bool read_header(struct ike *e, const struct ike_in *in, struct ike_pkt *
     p->exchange = h.exchange;
     p->flags = h.flags;
     p->msg_id = h.msg_id;
-    return true;
+    return E_OK;
 }
 
 static struct ike_sa *sa_of(const struct ike *e, const struct ike_pkt *p)
@@ -137,8 +135,11 @@ static void packet_in(struct ike *e, const struct ike_in *in)
 {
     struct ike_pkt p;
     e->stats.packets_in++;
-    if (!read_header(e, in, &p))
+    err_t err = header_of(in, &p);
+    if (err) {
+        ike_drop(e, &p, err, "IKE header");
         return;
+    }
     struct ike_sa *sa = sa_of(e, &p);
     if (sa && sa->ver->major == p.version) {
         sa_dirty(e, sa);
@@ -157,6 +158,21 @@ static void packet_in(struct ike *e, const struct ike_in *in)
         best->packet(e, NULL, &p);
     else
         ike_drop(e, &p, R_MAJOR_VERSION, "IKE version not spoken here");
+}
+
+size_t ike_cookie_reply(struct ike *e, const struct ike_in *in, uint8_t out[IKE_COOKIE_REPLY_MAX])
+{
+    struct ike_pkt p;
+    size_t n = 0;
+    if (header_of(in, &p) || sa_of(e, &p))
+        return 0;
+    e->now = in->now_ms;
+    for (size_t i = 0; i < e->ver_count && !n; i++)
+        if (e->ver[i]->major == p.version && e->ver[i]->cookie_reply)
+            n = e->ver[i]->cookie_reply(e, &p, out);
+    e->stats.packets_in += n != 0;
+    e->stats.packets_out += n != 0;
+    return n;
 }
 
 static void job_in(struct ike *e, struct ike_job *j)

@@ -162,6 +162,8 @@ struct ike_version {
     void (*start)(struct ike *e, struct ike_sa *sa);
     /* sa NULL: nothing is known by these SPIs. */
     void (*packet)(struct ike *e, struct ike_sa *sa, const struct ike_pkt *p);
+    /* ike_cookie_reply, for a packet whose SPIs nobody knows. */
+    size_t (*cookie_reply)(struct ike *e, const struct ike_pkt *p, uint8_t *out);
     /* Takes the job over. */
     void (*job_done)(struct ike *e, struct ike_sa *sa, struct ike_job *j);
     /* Begins the next task when nothing is under way. */
@@ -196,9 +198,11 @@ struct ike {
     uint32_t next_ike, next_child, next_conn, next_exch;
     struct ike_info *info;
     struct ike_stats stats;
-    uint8_t cookie_secret[2][32];
+    uint64_t cookie_secret[2][2];
     uint8_t cookie_version;
-    uint64_t cookie_at;
+    uint64_t cookie_at;      /* the secret changes */
+    uint64_t cookie_told_at; /* the last event about cookies */
+    uint32_t cookies_untold;
 
     uint64_t spi_answers_at; /* INVALID_IKE_SPI of this second: 2.21.4 */
     uint32_t spi_answers;

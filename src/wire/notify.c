@@ -50,6 +50,11 @@ static err_t check(const struct notify *n)
     return E_OK;
 }
 
+uint16_t notify_peek(struct bytes body)
+{
+    return body.n >= 4 ? get_u16(body.p + 2) : 0;
+}
+
 err_t notify_parse(struct bytes body, struct notify *out)
 {
     struct rd r = rd_of(body);

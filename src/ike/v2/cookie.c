@@ -2,9 +2,11 @@
  * Cookies: RFC 7296 2.6. While many SAs are half open nothing is kept of a first message before its
  * sender proved that it receives at its address.
  *
- *     cookie = version | HMAC-SHA-256(secret[version], Ni | source address and port | SPIi)
+ *     cookie = version | SipHash-2-4-128(secret[version], SPIi | source port and address | Ni)
+ *
+ * Any function that only we can compute will do; who floods us makes us compute it for every
+ * datagram, and this one takes a fifth of what HMAC-SHA-256 with a kept state does (0.27 us).
  */
-#include "crypto/crypto.h"
 #include "ike/v2/v2.h"
 
 #define ROTATE_MS 60000
@@ -24,39 +26,42 @@ static void rotate(struct ike *e)
     if (e->cookie_at && e->now < e->cookie_at)
         return;
     if (e->cookie_at) {
-        e->cookie_version++;
-        uint8_t *secret = e->cookie_secret[e->cookie_version & 1];
-        e->env.random(e->env.ctx, secret, sizeof e->cookie_secret[0]);
+        uint8_t at = ++e->cookie_version & 1;
+        e->env.random(e->env.ctx, e->cookie_secret[at], sizeof e->cookie_secret[at]);
     }
     e->cookie_at = e->now + ROTATE_MS;
 }
 
-void v2_cookie_make(struct ike *e, const struct endpoint *from, uint64_t spi_i, struct bytes ni,
-                    uint8_t version, uint8_t out[33])
+static void cookie_of(const struct ike *e, const struct endpoint *from, uint64_t spi_i,
+                      struct bytes ni, uint8_t version, uint8_t out[V2_COOKIE_LEN])
 {
-    const struct alg *prf = alg_find(T_PRF, PRF_HMAC_SHA2_256, 0);
-    uint8_t who[26];
-    memcpy(who, from->addr.ip, 16);
-    put_u16(who + 16, from->port);
-    put_u64(who + 18, spi_i);
-    struct bytes key = bytes_of(e->cookie_secret[version & 1], sizeof e->cookie_secret[0]);
-    struct bytes parts[] = {ni, bytes_of(who, sizeof who)};
+    uint8_t x[8 + 2 + 16 + V2_NONCE_MAX];
+    size_t n = ni.n < V2_NONCE_MAX ? ni.n : V2_NONCE_MAX;
+    put_u64(x, spi_i);
+    put_u16(x + 8, from->port);
+    memcpy(x + 10, from->addr.ip, 16);
+    memcpy(x + 26, ni.p, n);
     out[0] = version;
-    err_t err = cr_prf(prf, key, parts, 2, out + 1);
-    if (err)
-        ike_fail(e, err);
+    siphash128(e->cookie_secret[version & 1], x, 26 + n, out + 1);
+}
+
+void v2_cookie_make(struct ike *e, const struct endpoint *from, uint64_t spi_i, struct bytes ni,
+                    uint8_t out[V2_COOKIE_LEN])
+{
+    rotate(e);
+    cookie_of(e, from, spi_i, ni, e->cookie_version, out);
 }
 
 bool v2_cookie_ok(struct ike *e, const struct endpoint *from, uint64_t spi_i, struct bytes ni,
                   struct bytes cookie)
 {
-    uint8_t want[33];
+    uint8_t want[V2_COOKIE_LEN];
     rotate(e);
     if (cookie.n != sizeof want)
         return false;
     uint8_t age = (uint8_t)(e->cookie_version - cookie.p[0]);
     if (age > 1)
         return false;
-    v2_cookie_make(e, from, spi_i, ni, cookie.p[0], want);
+    cookie_of(e, from, spi_i, ni, cookie.p[0], want);
     return secret_eq(want, cookie.p, sizeof want);
 }

@@ -9,7 +9,7 @@
 bool v2_notify_find(const struct v2_msg *m, uint16_t type, struct notify *out)
 {
     for (const struct payload *p = NULL; (p = payloads_next(&m->in, PL_NOTIFY, p));)
-        if (!notify_parse(p->body, out) && out->type == type)
+        if (notify_peek(p->body) == type && !notify_parse(p->body, out))
             return true;
     return false;
 }

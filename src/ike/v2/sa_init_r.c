@@ -4,46 +4,21 @@
  * SA.
  */
 #include "ike/v2/v2.h"
-#include "wire/ke.h"
-#include "wire/nonce.h"
 #include "wire/print.h"
 #include "wire/sa_v2.h"
 #include "wire/vendor.h"
 #include <stdlib.h>
 
-struct hello { /* a first message, read */
-    struct v2_msg *m;
-    struct proposals *offer;
-    struct ke ke;
-    struct bytes ni;
+struct hello { /* a first message and what we make of it */
+    struct v2_hello in;
     struct conn *conn;
     struct proposal chosen;
 };
 
-static uint64_t init_hash(const struct ike *e, const struct endpoint *from, uint64_t spi_i)
-{
-    uint8_t key[26];
-    memcpy(key, from->addr.ip, 16);
-    put_u16(key + 16, from->port);
-    put_u64(key + 18, spi_i);
-    return hash_of(&e->inits, key, sizeof key);
-}
-
-static struct v2_sa *known(const struct ike *e, const struct ike_pkt *p)
-{
-    uint64_t h = init_hash(e, &p->remote, p->spi_i);
-    for (struct hash_node *n = hash_first(&e->inits, h); n; n = hash_next(n)) {
-        struct v2_sa *v = container_of(n, struct v2_sa, init_node);
-        if (v->sa.spi_i == p->spi_i && endpoint_eq(&v->init_from, &p->remote))
-            return v;
-    }
-    return NULL;
-}
-
 /* 2.1: the same bytes again get the same answer; anything else from there is not believed. */
 static bool repeated(struct ike *e, const struct ike_pkt *p)
 {
-    struct v2_sa *v = known(e, p);
+    struct v2_sa *v = v2_hello_known(e, p);
     if (!v)
         return false;
     const struct v2_init *i = v->init;
@@ -58,36 +33,36 @@ static bool repeated(struct ike *e, const struct ike_pkt *p)
 
 static void reply_notify(struct ike *e, const struct ike_pkt *p, uint16_t type, struct bytes data)
 {
-    struct v2_build b;
-    struct ike_msg out = {0};
-    struct ike_hdr h = {.spi_i = p->spi_i,
-                        .major = 2,
-                        .exchange = EXCH_IKE_SA_INIT,
-                        .flags = IKE_FLAG_RESPONSE,
-                        .msg_id = p->msg_id};
-    if (!v2_build_clear(e, &b, &h))
-        return;
-    v2_put_notify(&b, type, data);
-    if (v2_build_end(e, NULL, &b, &out))
-        ike_send_to(e, &p->local, &p->remote, p->natt, bytes_of(out.p, out.n));
-    ike_msg_free(&out);
+    uint8_t msg[128];
+    size_t n = v2_hello_notify(p, type, data, msg, sizeof msg);
+    ike_send_to(e, &p->local, &p->remote, p->natt, bytes_of(msg, n));
+}
+
+/* Between two of these events v2_cookie_reply answers without a word. */
+static void say_cookie(struct ike *e, const struct ike_pkt *p)
+{
+    struct event *ev = ike_event(e, EV_COOKIE_ASKED, NULL, NULL);
+    ev->remote = p->remote;
+    ev->number = e->stats.half_open;
+    if (e->cookies_untold)
+        ev->text = ike_strf(e, "and %u others before", e->cookies_untold);
+    e->cookies_untold = 0;
+    e->cookie_told_at = e->now;
 }
 
 /* 2.6: proof of return routability before anything is kept or computed. */
 static bool cookie_missing(struct ike *e, const struct hello *hi)
 {
     struct notify n;
-    uint8_t cookie[33];
-    const struct ike_pkt *p = &hi->m->pkt;
+    uint8_t cookie[V2_COOKIE_LEN];
+    const struct ike_pkt *p = &hi->in.m->pkt;
     if (!v2_cookie_wanted(e, &p->remote))
         return false;
-    if (v2_notify_find(hi->m, N_COOKIE, &n) &&
-        v2_cookie_ok(e, &p->remote, p->spi_i, hi->ni, n.data))
+    if (v2_notify_find(hi->in.m, N_COOKIE, &n) &&
+        v2_cookie_ok(e, &p->remote, p->spi_i, hi->in.ni, n.data))
         return false;
-    v2_cookie_make(e, &p->remote, p->spi_i, hi->ni, e->cookie_version, cookie);
-    struct event *ev = ike_event(e, EV_COOKIE_ASKED, NULL, NULL);
-    ev->remote = p->remote;
-    ev->number = e->stats.half_open;
+    v2_cookie_make(e, &p->remote, p->spi_i, hi->in.ni, cookie);
+    say_cookie(e, p);
     e->stats.cookies_sent++;
     reply_notify(e, p, N_COOKIE, bytes_of(cookie, sizeof cookie));
     return true;
@@ -99,19 +74,19 @@ static void refuse(struct ike *e, const struct hello *hi, struct refusal *r, uin
     put_u16(data, group);
     if (r->reason != R_INVALID_KE) {
         ike_refused(e, NULL, r);
-        e->evidence->remote = hi->m->pkt.remote;
-        e->evidence->local = hi->m->pkt.local;
+        e->evidence->remote = hi->in.m->pkt.remote;
+        e->evidence->local = hi->in.m->pkt.local;
         e->evidence->conn = hi->conn ? ike_str(e, hi->conn->name) : NULL;
     }
     e->stats.dropped[r->reason]++;
-    reply_notify(e, &hi->m->pkt, err_notify2(r->reason),
+    reply_notify(e, &hi->in.m->pkt, err_notify2(r->reason),
                  r->reason == R_INVALID_KE ? bytes_of(data, 2) : bytes_of(NULL, 0));
 }
 
 static void refuse_addresses(struct ike *e, const struct hello *hi)
 {
     char l[ADDR_STR_MAX], r[ADDR_STR_MAX];
-    const struct ike_pkt *p = &hi->m->pkt;
+    const struct ike_pkt *p = &hi->in.m->pkt;
     struct refusal why = {
         .reason = R_NO_PROPOSAL,
         .what = "remote_addrs",
@@ -130,7 +105,7 @@ static void refuse_addresses(struct ike *e, const struct hello *hi)
 static bool choose(struct ike *e, struct hello *hi)
 {
     struct conn **c;
-    const struct ike_pkt *p = &hi->m->pkt;
+    const struct ike_pkt *p = &hi->in.m->pkt;
     size_t n = conn_candidates(e, &p->local, &p->remote, 2, &c);
     struct proposal_mismatch why = {0};
     if (!n) {
@@ -141,7 +116,7 @@ static bool choose(struct ike *e, struct hello *hi)
         proposal_mismatch_free(&why);
         why = (struct proposal_mismatch){0};
         hi->conn = c[i];
-        if (!proposal_select(&c[i]->ike, hi->offer, &hi->chosen, &why)) {
+        if (!proposal_select(&c[i]->ike, hi->in.offer, &hi->chosen, &why)) {
             proposal_mismatch_free(&why);
             return true;
         }
@@ -150,9 +125,9 @@ static bool choose(struct ike *e, struct hello *hi)
     hi->conn = c[0];
     proposal_mismatch_free(&why);
     why = (struct proposal_mismatch){0};
-    if (proposal_select(&c[0]->ike, hi->offer, &hi->chosen, &why)) {
+    if (proposal_select(&c[0]->ike, hi->in.offer, &hi->chosen, &why)) {
         const char *key = ike_strf(e, "connections.%s.proposals", c[0]->name);
-        v2_proposal_refusal(e, &r, key, &why, &c[0]->ike, hi->offer);
+        v2_proposal_refusal(e, &r, key, &why, &c[0]->ike, hi->in.offer);
         refuse(e, hi, &r, 0);
     }
     return false;
@@ -161,42 +136,25 @@ static bool choose(struct ike *e, struct hello *hi)
 static bool wrong_group(struct ike *e, const struct hello *hi)
 {
     const struct transform *want = proposal_get(&hi->chosen, T_KE);
-    if (want && want->id == hi->ke.method)
+    if (want && want->id == hi->in.ke.method)
         return false;
     struct refusal r = {.reason = R_INVALID_KE};
     refuse(e, hi, &r, want ? want->id : 0);
     return true;
 }
 
-static err_t read_hello(struct hello *hi, struct ike *e)
-{
-    hi->offer = ike_alloc(e, sizeof *hi->offer);
-    if (!hi->offer)
-        return E_NOMEM;
-    const struct v2_row *row = v2_row_find(EXCH_IKE_SA_INIT, false, V2_IDLE);
-    err_t err = row ? v2_row_check(row, hi->m) : E_USAGE;
-    if (!err)
-        err = sa_v2_parse(v2_body(hi->m, PL_SA), hi->offer);
-    if (!err)
-        err = ke_parse(v2_body(hi->m, PL_KE), &hi->ke);
-    return err ? err : nonce_parse(v2_body(hi->m, PL_NONCE), &hi->ni);
-}
-
 static bool too_many(struct ike *e, const struct ike_pkt *p)
 {
-    uint32_t limit = e->set.init_limit_per_source;
-    if (e->stopping || e->stats.half_open >= e->set.half_open_max ||
-        (limit && sa_source_count(e, &p->remote.addr) >= limit)) {
-        ike_drop(e, p, R_TOO_MANY, "IKE_SA_INIT request");
-        return true;
-    }
-    return false;
+    if (!v2_hello_refused(e, &p->remote))
+        return false;
+    ike_drop(e, p, R_TOO_MANY, "IKE_SA_INIT request");
+    return true;
 }
 
 static bool remember(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
 {
     v->init_from = p->remote;
-    if (hash_add(&e->inits, &v->init_node, init_hash(e, &p->remote, p->spi_i))) {
+    if (hash_add(&e->inits, &v->init_node, v2_hello_hash(e, &p->remote, p->spi_i))) {
         ike_fail(e, E_NOMEM);
         return false;
     }
@@ -259,7 +217,7 @@ static void have_secret(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 
 static struct v2_sa *half_open(struct ike *e, const struct hello *hi)
 {
-    const struct ike_pkt *p = &hi->m->pkt;
+    const struct ike_pkt *p = &hi->in.m->pkt;
     uint64_t spi = sa_spi_new(e);
     struct ike_sa *sa = spi ? sa_new(e, &ike_v2, false, p->spi_i, spi) : NULL;
     if (!sa)
@@ -288,36 +246,36 @@ static void accept(struct ike *e, const struct hello *hi)
         return;
     struct v2_init *i = v->init;
     struct v2_exch *x = v->rsp;
-    memcpy(i->ni, hi->ni.p, hi->ni.n);
-    i->ni_len = hi->ni.n;
+    memcpy(i->ni, hi->in.ni.p, hi->in.ni.n);
+    i->ni_len = hi->in.ni.n;
     e->env.random(e->env.ctx, i->nr, V2_NONCE_LEN);
     i->nr_len = V2_NONCE_LEN;
     x->chosen = hi->chosen;
     x->chosen.spi_len = 0;
-    x->method = hi->ke.method;
+    x->method = hi->in.ke.method;
     x->msg = v2_exch_alloc(e, x, sizeof *x->msg);
     if (!x->msg)
         return;
-    x->msg->pkt = hi->m->pkt;
+    x->msg->pkt = hi->in.m->pkt;
     x->msg->pkt.raw = bytes_of(i->req.p, i->req.n);
     v->sa.nat_fake = hi->conn->encap;
-    v2_nat_read(e, &v->sa, hi->m, v->sa.spi_i, 0);
+    v2_nat_read(e, &v->sa, hi->in.m, v->sa.spi_i, 0);
     ike_event(e, EV_IKE_RESPONDING, &v->sa, NULL);
-    for (const struct payload *p = NULL; (p = payloads_next(&hi->m->in, PL_VENDOR, p));) {
+    for (const struct payload *p = NULL; (p = payloads_next(&hi->in.m->in, PL_VENDOR, p));) {
         const char *name = vendor_name(p->body);
         ike_event(e, EV_MSG_VENDOR, &v->sa, NULL)->text = name ? name : "unknown";
     }
     struct buf b = {0};
     proposal_print(&hi->chosen, &b);
     ike_event(e, EV_IKE_PROPOSAL, &v->sa, NULL)->text = ike_str_buf(e, &b);
-    v2_job(e, v, x, JOB_KE_BOTH, hi->ke.data, have_secret);
+    v2_job(e, v, x, JOB_KE_BOTH, hi->in.ke.data, have_secret);
 }
 
 static void bad_hello(struct ike *e, const struct hello *hi, err_t err)
 {
-    const struct ike_pkt *p = &hi->m->pkt;
+    const struct ike_pkt *p = &hi->in.m->pkt;
     ike_drop(e, p, err, "IKE_SA_INIT request");
-    uint8_t type = hi->m->in.bad_type;
+    uint8_t type = hi->in.m->in.bad_type;
     if (err == R_CRITICAL) /* 2.5 */
         reply_notify(e, p, N_UNSUPPORTED_CRITICAL_PAYLOAD, bytes_of(&type, 1));
     else if (err_notify2(err)) /* 2.21.1 */
@@ -326,25 +284,22 @@ static void bad_hello(struct ike *e, const struct hello *hi, err_t err)
 
 void v2_init_request(struct ike *e, const struct ike_pkt *p)
 {
-    struct hello hi = {.m = ike_alloc(e, sizeof *hi.m)};
-    if (!hi.m || repeated(e, p) || too_many(e, p))
+    struct hello hi = {
+        .in = {.m = ike_alloc(e, sizeof *hi.in.m), .offer = ike_alloc(e, sizeof *hi.in.offer)}};
+    if (!hi.in.m || !hi.in.offer || repeated(e, p) || too_many(e, p))
         return;
     if (p->spi_r || p->msg_id || !p->spi_i) {
         ike_drop(e, p, R_SYNTAX, "IKE_SA_INIT request with a responder's SPI or message id");
         return;
     }
-    hi.m->pkt = *p;
-    hi.m->raw = p->raw;
-    err_t err = ike_hdr_parse(p->raw, &hi.m->hdr);
-    if (!err)
-        err = payloads_parse(ike_hdr_body(p->raw), p->next, &hi.m->in);
-    if (!err)
-        err = read_hello(&hi, e);
+    hi.in.m->pkt = *p;
+    hi.in.m->raw = p->raw;
+    err_t err = v2_hello_read(&hi.in);
     if (err) {
         bad_hello(e, &hi, err);
         return;
     }
-    v2_msg_event(e, EV_MSG_RECEIVED, NULL, &hi.m->hdr, &hi.m->in);
+    v2_msg_event(e, EV_MSG_RECEIVED, NULL, &hi.in.m->hdr, &hi.in.m->in);
     if (cookie_missing(e, &hi) || !choose(e, &hi) || wrong_group(e, &hi))
         return;
     accept(e, &hi);

@@ -5,11 +5,13 @@
 #include "ike/engine.h"
 #include "wire/auth.h"
 #include "wire/ike_hdr.h"
+#include "wire/ke.h"
 #include "wire/notify.h"
 #include "wire/payload.h"
 #include "wire/sk.h"
 
-#define V2_NONCE_LEN 32
+#define V2_NONCE_LEN 32  /* ours */
+#define V2_NONCE_MAX 256 /* RFC 7296 3.9 */
 #define V2_MSG_MAX   16384
 
 enum v2_state {
@@ -196,11 +198,31 @@ void v2_proposal_refusal(struct ike *e, struct refusal *r, const char *key,
                          const struct proposals *theirs);
 
 /* --- cookie.c --- */
+#define V2_COOKIE_LEN 17
 bool v2_cookie_wanted(const struct ike *e, const struct endpoint *from);
 void v2_cookie_make(struct ike *e, const struct endpoint *from, uint64_t spi_i, struct bytes ni,
-                    uint8_t version, uint8_t out[33]);
+                    uint8_t out[V2_COOKIE_LEN]);
 bool v2_cookie_ok(struct ike *e, const struct endpoint *from, uint64_t spi_i, struct bytes ni,
                   struct bytes cookie);
+
+/* --- hello.c: first messages, before anything is kept of them --- */
+struct v2_hello {
+    struct v2_msg *m; /* pkt and raw set by the caller */
+    struct proposals *offer;
+    struct ke ke;
+    struct bytes ni;
+};
+/* Reads and checks all of it, into the memory that m and offer point to. */
+err_t v2_hello_read(struct v2_hello *hi) must_use;
+/* An SA of the same SPI from the same source is under way. */
+struct v2_sa *v2_hello_known(const struct ike *e, const struct ike_pkt *p);
+uint64_t v2_hello_hash(const struct ike *e, const struct endpoint *from, uint64_t spi_i);
+/* Limits reached: nobody new is listened to. */
+bool v2_hello_refused(const struct ike *e, const struct endpoint *from);
+/* An answer that is one notify, in clear; its length, 0 when it does not fit. */
+size_t v2_hello_notify(const struct ike_pkt *p, uint16_t type, struct bytes data, uint8_t *out,
+                       size_t cap);
+size_t v2_cookie_reply(struct ike *e, const struct ike_pkt *p, uint8_t *out);
 
 /* --- sa_init_i.c, sa_init_r.c, nat.c --- */
 void v2_start(struct ike *e, struct ike_sa *sa);

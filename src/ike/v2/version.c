@@ -100,6 +100,7 @@ const struct ike_version ike_v2 = {
     .sa_size = sizeof(struct v2_sa),
     .start = v2_start,
     .packet = v2_packet,
+    .cookie_reply = v2_cookie_reply,
     .job_done = v2_job_done,
     .kick = v2_kick,
     .timeout = v2_timeout,
