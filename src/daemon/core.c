@@ -208,6 +208,12 @@ static void on_ike(void *ctx, const struct endpoint *local, const struct endpoin
             .kind = IN_PACKET, .local = *local, .remote = *remote, .natt = natt, .data = msg});
 }
 
+static size_t on_first(void *ctx, const struct ike_in *in, uint8_t *answer)
+{
+    struct core *c = ctx;
+    return ike_cookie_reply(runner_engine(c->runner), in, answer);
+}
+
 static void on_acquire(struct core *c, const struct dp_note *n)
 {
     struct policy_row row;
@@ -312,7 +318,7 @@ static err_t open_path(struct core *c, struct io_error *err)
     s.dp.hold_ms = c->set.hold_ms;
     s.dp.mtu = (uint16_t)c->set.mtu;
     cr_random(s.dp.seed, sizeof s.dp.seed);
-    const struct datapath_ports ports = {c, on_ike, on_note, on_lost, on_say};
+    const struct datapath_ports ports = {c, on_first, on_ike, on_note, on_lost, on_say};
     c->path = datapath_open(c->loop, &s, &ports, err);
     return c->path ? E_OK : E_SYS;
 }

@@ -77,6 +77,12 @@ static void on_ike(void *ctx, const struct endpoint *local, const struct endpoin
     d->port.ike(d->port.ctx, local, remote, natt, msg);
 }
 
+static size_t on_first(void *ctx, const struct ike_in *in, uint8_t *answer)
+{
+    struct datapath *d = ctx;
+    return d->port.first(d->port.ctx, in, answer);
+}
+
 /* Also what is too short for an SPI: worker 0 counts it. */
 static void on_esp(void *ctx, const struct io_msg *m)
 {
@@ -101,8 +107,9 @@ static void on_sock(uv_poll_t *poll, int status, int events)
     struct sock_poll *s = poll->data;
     (void)status; /* an error is read, and thereby cleared, by receiving */
     (void)events;
-    for (int i = 0; i < BURSTS_PER_TURN && ike_port_receive(&s->d->ike, s->at); i++)
-        ;
+    for (int i = 0; i < BURSTS_PER_TURN; i++)
+        if (!ike_port_receive(&s->d->ike, s->at, clock_now_ms()))
+            break;
 }
 
 /* --- what workers have for the main thread --- */
@@ -528,7 +535,7 @@ static err_t open_owners(struct datapath *d, const struct datapath_settings *s)
 static err_t open_all(struct datapath *d, const struct datapath_settings *s, struct io_error *err)
 {
     const struct ike_port_settings ike = {s->port, s->port_natt, s->mark};
-    const struct ike_port_sinks sinks = {d, on_ike, on_esp};
+    const struct ike_port_sinks sinks = {d, on_first, on_ike, on_esp};
     err_t e = mailbox_init(&d->box, BOX_BYTES);
     if (!e)
         e = ike_port_open(&d->ike, &ike, &sinks, err);

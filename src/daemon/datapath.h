@@ -6,6 +6,7 @@
 #pragma once
 
 #include <culvert/dataplane.h>
+#include <culvert/ike.h>
 #include <uv.h>
 #include "io/esp_port.h"
 
@@ -24,6 +25,7 @@ struct datapath_settings {
 
 struct datapath_ports {
     void *ctx;
+    size_t (*first)(void *ctx, const struct ike_in *in, uint8_t *answer); /* ike_cookie_reply */
     void (*ike)(void *ctx, const struct endpoint *local, const struct endpoint *remote, bool natt,
                 struct bytes msg);
     void (*note)(void *ctx, const struct dp_note *n);

@@ -55,6 +55,14 @@ static void on_ike(void *ctx, const struct endpoint *local, const struct endpoin
     f.ike++;
 }
 
+static size_t on_first(void *ctx, const struct ike_in *in, uint8_t *answer)
+{
+    (void)ctx;
+    (void)in;
+    (void)answer;
+    return 0;
+}
+
 static void on_note(void *ctx, const struct dp_note *n)
 {
     (void)ctx;
@@ -171,7 +179,7 @@ static int make_with(void **state, uint32_t workers)
                                   .mark = 220,
                                   .esp_io = ESP_IO_RAW,
                                   .esp_interface = ""};
-    const struct datapath_ports ports = {NULL, on_ike, on_note, on_lost, on_say};
+    const struct datapath_ports ports = {NULL, on_first, on_ike, on_note, on_lost, on_say};
     (void)state;
     memset(&f, 0, sizeof f);
     lab_ns();
