@@ -27,7 +27,7 @@ from progress import Steps, say                                       # noqa: E4
 GROUPS = ("x25519", "ecp256", "modp2048")
 GATEWAY, DRIVER, PEERS = "192.0.2.1", "192.0.2.2", "100.64.0.0/12"
 PSK = "bench secret"
-COOKIE_ANSWER = 64 + 8  # bytes: header, notify payload, cookie; what the bare sender sends
+COOKIE_ANSWER = 28 + 8 + 17  # bytes: header, notify payload, cookie; what the bare sender sends
 
 
 def peer_addr(i):
@@ -453,21 +453,30 @@ def half_open(space, kinds, count):
 
 
 class Echo(Gateway):
-    kind = "bare"
+    """One receive and one send for each datagram."""
+    kind, how = "bare", "--echo"
 
     def start(self, cookies=True):
-        self.proc = self.ns.spawn([build_dir() / "bench" / "bench-ike-load", "--echo", 501, COOKIE_ANSWER])
+        self.proc = self.ns.spawn([build_dir() / "bench" / "bench-ike-load", self.how, 501, COOKIE_ANSWER])
         time.sleep(0.2)
         return self
 
 
+class EchoBursts(Echo):
+    """The same with recvmmsg and sendmmsg."""
+    kind, how = "bare-bursts", "--echo-bursts"
+
+
+ECHOES = {"bare": Echo, "bare-bursts": EchoBursts}
+
+
 def flood_us(space, kind, n, count, window):
     """The daemon's CPU time for one first message answered with a cookie."""
-    gw = KINDS[kind](space).start(cookies=True) if kind != "bare" else Echo(space).start()
-    port = 501 if kind == "bare" else 500
+    gw = {**KINDS, **ECHOES}[kind](space).start(cookies=True)
+    port = 501 if kind in ECHOES else 500
     try:
         space.new_driver()
-        if kind != "bare":
+        if kind in KINDS:
             gw.serve("x25519")
         space.order(f"peers x25519 {n} 1")
         space.order(f"first {n}")
@@ -479,8 +488,8 @@ def flood_us(space, kind, n, count, window):
 
 
 def cookies(space, kinds, rounds, count, window=32):
-    """The bare receiver and sender is under the same flood."""
-    rows, kinds = [], ["bare", *kinds]
+    """The bare receivers and senders are under the same flood."""
+    rows, kinds = [], [*ECHOES, *kinds]
     steps = Steps("cookies", rounds * len(kinds))
     for n in range(rounds):
         for k in kinds if n % 2 == 0 else kinds[::-1]:

@@ -13,8 +13,9 @@
  *   flood COUNT WINDOW PORT   the same message with SPIs of its own each, WINDOW under way
  *   stay SECONDS              answers what comes
  *
- * ike_load GATEWAY [--port PORT]; ike_load --echo PORT SIZE is the bare receiver and sender that a
- * flood is compared with. Called by bench/control.py.
+ * ike_load GATEWAY; ike_load --echo PORT SIZE is the bare receiver and sender that a flood is
+ * compared with, one datagram after the other; --echo-bursts does it with recvmmsg and sendmmsg.
+ * Called by bench/control.py.
  */
 #include "crypto/crypto.h"
 #include "ike_rig.h"
@@ -266,8 +267,31 @@ static int obey(struct load *l)
     }
 }
 
-/* What a cookie answer cannot be cheaper than: bursts in, bursts of `size` bytes out. */
+/* A receive and a send of `size` bytes for each datagram. */
 static int echo(uint16_t port, unsigned size)
+{
+    static uint8_t mem[4096];
+    struct sock s;
+    struct io_error err;
+    if (size > sizeof mem || sock_open(&s, SOCK_UDP, 4, port, 0, &err))
+        return 1;
+    puts("ready");
+    fflush(stdout);
+    for (;;) {
+        struct sockaddr_storage from;
+        socklen_t n = sizeof from;
+        struct pollfd p = {s.fd, POLLIN, 0};
+        if (recvfrom(s.fd, mem, sizeof mem, 0, (struct sockaddr *)&from, &n) < 0) {
+            if (poll(&p, 1, -1) < 0)
+                return 1;
+        } else if (sendto(s.fd, mem, size, 0, (struct sockaddr *)&from, n) < 0) {
+            return 1;
+        }
+    }
+}
+
+/* What a cookie answer cannot be cheaper than: bursts in, bursts of `size` bytes out. */
+static int echo_bursts(uint16_t port, unsigned size)
 {
     static uint8_t mem[IO_BURST][4096];
     struct sock s;
@@ -299,6 +323,8 @@ int main(int argc, char **argv)
     struct io_error err;
     if (argc == 4 && !strcmp(argv[1], "--echo"))
         return echo((uint16_t)atoi(argv[2]), (unsigned)atoi(argv[3]));
+    if (argc == 4 && !strcmp(argv[1], "--echo-bursts"))
+        return echo_bursts((uint16_t)atoi(argv[2]), (unsigned)atoi(argv[3]));
     if (argc != 2 || !addr_parse(&l.gateway.addr, argv[1])) {
         fprintf(stderr, "usage: ike_load GATEWAY | ike_load --echo PORT SIZE\n");
         return 2;
