@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 static IMB_MGR *mgr;
-static bool short_works;
+static bool vaes_works;
 
 static IMB_MGR *mgr_new(void)
 {
@@ -29,7 +29,7 @@ err_t imb_init(void)
     if (mgr)
         return E_OK;
     mgr = mgr_new();
-    short_works = mgr && imb_short_works(mgr);
+    vaes_works = mgr && imb_vaes_works(mgr);
     return mgr ? E_OK : E_NOTSUP;
 }
 
@@ -45,6 +45,11 @@ IMB_MGR *imb_mgr(void)
     return mgr;
 }
 
+bool imb_vaes_chosen(void)
+{
+    return vaes_works;
+}
+
 bool imb_has(const struct alg *encr, const struct alg *integ)
 {
     return mgr && esp_suite_ok(encr, integ);
@@ -56,7 +61,7 @@ struct imb_ctx *imb_ctx_new(void)
     if (!c)
         return NULL;
     memset(c, 0, sizeof *c);
-    c->short_max = short_works ? IMB_SHORT_MAX : 0;
+    c->vaes = vaes_works;
     c->mgr = mgr_new();
     c->gcm_page = aligned_alloc(4096, (IMB_GCM_PAGE + 4095) / 4096 * 4096);
     if (!c->mgr || !c->gcm_page) {
@@ -83,12 +88,12 @@ void imb_ctx_free(struct imb_ctx *c)
 static void write_cbc_iv(struct imb_ctx *c, const struct cr_op *op)
 {
     static const uint8_t zero[16];
-    const struct imb_esp *k = imb_key(op);
-    if (!k->head.iv_len)
+    const struct imb_block *k = (const struct imb_block *)op->key;
+    if (!k->e.head.iv_len)
         return;
     DECLARE_ALIGNED(uint8_t seed[16], 16) = {0};
     put_u64(seed + 8, op->iv_seed);
-    IMB_AES128_CFB_ONE(c->mgr, op->p + 8, zero, seed, k->k.block.iv_key, k->head.iv_len);
+    IMB_AES128_CFB_ONE(c->mgr, op->p + 8, zero, seed, k->iv_key, k->e.head.iv_len);
 }
 
 /* Counter modes take iv_seed as it is: RFC 7634 2. */
@@ -163,6 +168,8 @@ size_t imb_seal(struct imb_ctx *c, struct cr_op *ops, size_t n)
     size_t others = 0;
     for (size_t i = 0; i < n; i += IMB_CHUNK)
         others += seal_chunk(c, ops + i, n - i < IMB_CHUNK ? n - i : IMB_CHUNK);
+    if (c->vaes)
+        imb_vaes_end(c);
     return others;
 }
 
@@ -171,5 +178,7 @@ size_t imb_open(struct imb_ctx *c, struct cr_op *ops, size_t n)
     size_t others = 0;
     for (size_t i = 0; i < n; i += IMB_CHUNK)
         others += open_chunk(c, ops + i, n - i < IMB_CHUNK ? n - i : IMB_CHUNK);
+    if (c->vaes)
+        imb_vaes_end(c);
     return others;
 }

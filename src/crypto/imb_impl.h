@@ -7,11 +7,34 @@
 
 #define IMB_CHUNK 64 /* operations in flight: enough to fill every lane, few enough for L2 */
 
-struct imb_block_key {
-    DECLARE_ALIGNED(uint8_t enc[15 * 16], 16); /* AES round keys */
-    DECLARE_ALIGNED(uint8_t dec[15 * 16], 16);
-    DECLARE_ALIGNED(uint64_t des[3][16], 16);
-    const void *des_keys[3];
+/* What all keys of ipsec-mb begin with: 32 bytes. */
+struct imb_esp {
+    struct cr_esp head;
+    uint8_t salt[4];
+    uint8_t cipher, hash; /* IMB_CIPHER_MODE, IMB_HASH_ALG */
+    uint8_t rounds;       /* of AES */
+};
+
+/* AES-GCM by the library's direct calls. */
+struct imb_gcm {
+    struct imb_esp e;
+    aes_gcm_enc_dec_t enc, dec;
+    struct gcm_key_data k;
+};
+
+/* AES-GCM by imb_vaes.c, on as few cache lines as it can: with many SAs each is a miss. */
+#define IMB_VAES_POWERS 12
+struct imb_vaes {
+    struct imb_esp e;
+    uint8_t stripe[5][16];              /* H^32, H^28 ... H^16 */
+    uint8_t power[IMB_VAES_POWERS][16]; /* H^12 ... H */
+    uint8_t rk[15][16];                 /* round keys; only those of the key's size have memory */
+};
+
+/* Everything that goes by jobs. */
+struct imb_block {
+    struct imb_esp e;
+    const void *enc_keys, *dec_keys;       /* as IMB_JOB wants them */
     DECLARE_ALIGNED(uint8_t ipad[64], 64); /* HMAC states after the first block */
     DECLARE_ALIGNED(uint8_t opad[64], 64);
     /*
@@ -19,35 +42,27 @@ struct imb_block_key {
      * with AES under a random key of the SA's own (SP 800-38A appendix C). 8 cycles a packet.
      */
     DECLARE_ALIGNED(uint8_t iv_key[11 * 16], 16);
-};
-
-/* One cache line, then the key: with many SAs each line is a miss. */
-struct imb_esp {
-    struct cr_esp head;
-    uint8_t salt[4];
     union {
         struct {
-            aes_gcm_enc_dec_t gcm_enc, gcm_dec;
+            DECLARE_ALIGNED(uint8_t enc[15 * 16], 16); /* AES round keys */
+            DECLARE_ALIGNED(uint8_t dec[15 * 16], 16);
         };
         struct {
-            const void *enc_keys, *dec_keys; /* as IMB_JOB wants them */
+            DECLARE_ALIGNED(uint64_t des[3][16], 16);
+            const void *des_keys[3];
         };
-    };
-    uint8_t cipher, hash; /* IMB_CIPHER_MODE, IMB_HASH_ALG */
-    uint8_t rounds;       /* of AES */
-    union {
-        struct gcm_key_data gcm;
-        struct imb_block_key block;
         DECLARE_ALIGNED(uint8_t chacha[32], 16);
-    } k;
+    };
 };
 
 /* A worker's scratch. Arrays by use, not by operation: GCM touches 1 KB of it, and L1 is full of
  * packets. */
 struct imb_ctx {
     IMB_MGR *mgr;
-    uint32_t short_max; /* texts up to this length go to imb_gcm_short.c */
-    uint8_t *gcm_page;  /* the GCM context goes where imb_gcm_place says */
+    bool vaes;     /* AES-GCM goes to imb_vaes.c */
+    uint32_t turn; /* there */
+    DECLARE_ALIGNED(uint8_t tails[1024], 64);
+    uint8_t *gcm_page; /* the GCM context goes where imb_gcm_place says */
     DECLARE_ALIGNED(uint8_t nonce[IMB_CHUNK][16], 64); /* AEAD: salt | IV */
     uint8_t aad[IMB_CHUNK][16];  /* AEAD with ESN: SPI | sequence number, 64 bits */
     uint8_t tag[IMB_CHUNK][32];  /* computed while opening */
@@ -85,14 +100,16 @@ static inline const uint8_t *imb_aad(const struct imb_ctx *c, const struct cr_op
 void imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n);
 void imb_gcm_open(struct imb_ctx *c, struct cr_op *ops, size_t n);
 
-/* Short texts, from 1 byte on; the IV stands in the packet. From 600 bytes on the library's
- * interleaving of cipher and hash wins. */
-#define IMB_SHORT_MAX 560
-bool imb_short_works(const IMB_MGR *m);
-/* The first of them, and those behind it that are short too and of the same key; how many. */
-size_t imb_short_seal(struct cr_op *ops, size_t n);
-size_t imb_short_open(struct cr_op *ops, size_t n); /* sets their status */
-void imb_short_wipe(void);                          /* the registers, after a batch */
+/* bits: 128, 192, 256. */
+void imb_gcm_pre(IMB_MGR *m, unsigned bits, const uint8_t *key, struct gcm_key_data *out);
+
+bool imb_vaes_chosen(void); /* for all keys and workers of the process */
+bool imb_vaes_works(const IMB_MGR *m);
+void imb_vaes_take(struct imb_vaes *k, const struct gcm_key_data *g); /* k->e is set */
+/* The last packet sealed is complete after imb_vaes_end, which also wipes the registers. */
+void imb_vaes_seal(struct imb_ctx *c, struct cr_op *ops, size_t n);
+void imb_vaes_open(struct cr_op *ops, size_t n); /* sets their status */
+void imb_vaes_end(struct imb_ctx *c);
 
 /* Everything else by the job interface, together. */
 struct imb_list {

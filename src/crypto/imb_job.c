@@ -17,14 +17,19 @@ static uint64_t offset(const uint8_t *from, const uint8_t *to)
     return (uint64_t)(uintptr_t)to - (uint64_t)(uintptr_t)from;
 }
 
-static void fill_keys(IMB_JOB *j, const struct imb_esp *k)
+static inline const struct imb_block *block_key(const struct cr_op *op)
+{
+    return (const struct imb_block *)op->key;
+}
+
+static void fill_keys(IMB_JOB *j, const struct imb_block *k)
 {
     j->enc_keys = k->enc_keys;
     j->dec_keys = k->dec_keys;
-    j->key_len_in_bytes = k->head.encr->key_len;
-    j->cipher_mode = (IMB_CIPHER_MODE)k->cipher;
-    j->hash_alg = (IMB_HASH_ALG)k->hash;
-    j->auth_tag_output_len_in_bytes = k->head.icv_len;
+    j->key_len_in_bytes = k->e.head.encr->key_len;
+    j->cipher_mode = (IMB_CIPHER_MODE)k->e.cipher;
+    j->hash_alg = (IMB_HASH_ALG)k->e.hash;
+    j->auth_tag_output_len_in_bytes = k->e.head.icv_len;
 }
 
 static void fill_text(IMB_JOB *j, const uint8_t *src, uint8_t *dst, size_t n)
@@ -37,8 +42,8 @@ static void fill_text(IMB_JOB *j, const uint8_t *src, uint8_t *dst, size_t n)
 
 static void fill_auth(IMB_JOB *j, struct imb_ctx *c, const struct cr_op *op, size_t i)
 {
-    const struct imb_esp *k = imb_key(op);
-    if (k->head.encr->aead) {
+    const struct imb_block *k = block_key(op);
+    if (k->e.head.encr->aead) {
         imb_aead_frame(c, op, i);
         j->iv = c->nonce[i];
         j->iv_len_in_bytes = 12;
@@ -49,17 +54,17 @@ static void fill_auth(IMB_JOB *j, struct imb_ctx *c, const struct cr_op *op, siz
         return;
     }
     j->iv = op->p + 8;
-    j->iv_len_in_bytes = k->head.iv_len;
+    j->iv_len_in_bytes = k->e.head.iv_len;
     j->hash_start_src_offset_in_bytes = offset(j->src, op->p);
-    j->msg_len_to_hash_in_bytes = 8u + k->head.iv_len + op->text_len + (op->esn ? 4u : 0u);
-    j->u.HMAC._hashed_auth_key_xor_ipad = k->k.block.ipad;
-    j->u.HMAC._hashed_auth_key_xor_opad = k->k.block.opad;
+    j->msg_len_to_hash_in_bytes = 8u + k->e.head.iv_len + op->text_len + (op->esn ? 4u : 0u);
+    j->u.HMAC._hashed_auth_key_xor_ipad = k->ipad;
+    j->u.HMAC._hashed_auth_key_xor_opad = k->opad;
 }
 
 static void fill_seal(IMB_JOB *j, struct imb_ctx *c, struct cr_op *op, size_t i)
 {
     uint8_t *text = op_text(op), *icv = text + op->text_len;
-    fill_keys(j, imb_key(op));
+    fill_keys(j, block_key(op));
     fill_text(j, op->plain ? op->plain : text, text, op->text_len);
     fill_auth(j, c, op, i);
     j->cipher_direction = IMB_DIR_ENCRYPT;
@@ -76,7 +81,7 @@ static void fill_seal(IMB_JOB *j, struct imb_ctx *c, struct cr_op *op, size_t i)
 static void fill_open(IMB_JOB *j, struct imb_ctx *c, struct cr_op *op, size_t i)
 {
     uint8_t *text = op_text(op), *icv = text + op->text_len;
-    fill_keys(j, imb_key(op));
+    fill_keys(j, block_key(op));
     fill_text(j, text, op->plain ? op->plain : text, op->text_len);
     fill_auth(j, c, op, i);
     j->cipher_direction = IMB_DIR_DECRYPT;

@@ -7,61 +7,65 @@
 #include "crypto/imb_impl.h"
 #include <stdlib.h>
 
-static void gcm_keys(struct imb_esp *k, const uint8_t *key)
+void imb_gcm_pre(IMB_MGR *m, unsigned bits, const uint8_t *key, struct gcm_key_data *out)
+{
+    if (bits == 128)
+        IMB_AES128_GCM_PRE(m, key, out);
+    else if (bits == 192)
+        IMB_AES192_GCM_PRE(m, key, out);
+    else
+        IMB_AES256_GCM_PRE(m, key, out);
+}
+
+static void gcm_keys(struct imb_gcm *k, const uint8_t *key)
 {
     IMB_MGR *m = imb_mgr();
-    switch (k->head.encr->key_bits) {
-    case 128:
-        IMB_AES128_GCM_PRE(m, key, &k->k.gcm);
-        k->gcm_enc = m->gcm128_enc;
-        k->gcm_dec = m->gcm128_dec;
-        break;
-    case 192:
-        IMB_AES192_GCM_PRE(m, key, &k->k.gcm);
-        k->gcm_enc = m->gcm192_enc;
-        k->gcm_dec = m->gcm192_dec;
-        break;
-    default:
-        IMB_AES256_GCM_PRE(m, key, &k->k.gcm);
-        k->gcm_enc = m->gcm256_enc;
-        k->gcm_dec = m->gcm256_dec;
-    }
+    unsigned bits = k->e.head.encr->key_bits;
+    imb_gcm_pre(m, bits, key, &k->k);
+    k->enc = bits == 128 ? m->gcm128_enc : bits == 192 ? m->gcm192_enc : m->gcm256_enc;
+    k->dec = bits == 128 ? m->gcm128_dec : bits == 192 ? m->gcm192_dec : m->gcm256_dec;
 }
 
-static void chacha_keys(struct imb_esp *k, const uint8_t *key)
+static void vaes_keys(struct imb_vaes *k, const uint8_t *key)
 {
-    memcpy(k->k.chacha, key, sizeof k->k.chacha);
-    k->enc_keys = k->dec_keys = k->k.chacha;
-    k->cipher = IMB_CIPHER_CHACHA20_POLY1305;
-    k->hash = IMB_AUTH_CHACHA20_POLY1305;
+    struct gcm_key_data all;
+    imb_gcm_pre(imb_mgr(), k->e.head.encr->key_bits, key, &all);
+    imb_vaes_take(k, &all);
+    secret_wipe(&all, sizeof all);
 }
 
-static void aes_keys(struct imb_esp *k, const uint8_t *key)
+static void chacha_keys(struct imb_block *b, const uint8_t *key)
 {
-    struct imb_block_key *b = &k->k.block;
-    if (k->head.encr->key_bits == 128)
+    memcpy(b->chacha, key, sizeof b->chacha);
+    b->enc_keys = b->dec_keys = b->chacha;
+    b->e.cipher = IMB_CIPHER_CHACHA20_POLY1305;
+    b->e.hash = IMB_AUTH_CHACHA20_POLY1305;
+}
+
+static void aes_keys(struct imb_block *b, const uint8_t *key)
+{
+    if (b->e.head.encr->key_bits == 128)
         IMB_AES_KEYEXP_128(imb_mgr(), key, b->enc, b->dec);
-    else if (k->head.encr->key_bits == 192)
+    else if (b->e.head.encr->key_bits == 192)
         IMB_AES_KEYEXP_192(imb_mgr(), key, b->enc, b->dec);
     else
         IMB_AES_KEYEXP_256(imb_mgr(), key, b->enc, b->dec);
-    k->enc_keys = b->enc;
-    k->dec_keys = b->dec;
-    k->cipher = IMB_CIPHER_CBC;
+    b->enc_keys = b->enc;
+    b->dec_keys = b->dec;
+    b->e.cipher = IMB_CIPHER_CBC;
 }
 
-static void des3_keys(struct imb_esp *k, const uint8_t *key)
+static void des3_keys(struct imb_block *b, const uint8_t *key)
 {
-    struct imb_block_key *b = &k->k.block;
     for (size_t i = 0; i < 3; i++) {
         IMB_DES_KEYSCHED(imb_mgr(), b->des[i], key + 8 * i);
         b->des_keys[i] = b->des[i];
     }
-    k->enc_keys = k->dec_keys = b->des_keys;
-    k->cipher = IMB_CIPHER_DES3;
+    b->enc_keys = b->dec_keys = b->des_keys;
+    b->e.cipher = IMB_CIPHER_DES3;
 }
 
-static void iv_key(struct imb_block_key *b)
+static void iv_key(struct imb_block *b)
 {
     DECLARE_ALIGNED(uint8_t unused[15 * 16], 16);
     uint8_t raw[16];
@@ -71,19 +75,22 @@ static void iv_key(struct imb_block_key *b)
     secret_wipe(unused, sizeof unused);
 }
 
-static void block_keys(struct imb_esp *k, const uint8_t *key)
+static void block_keys(struct imb_block *b, const uint8_t *key)
 {
-    switch (k->head.encr->id) {
+    switch (b->e.head.encr->id) {
+    case ENCR_CHACHA20_POLY1305:
+        chacha_keys(b, key);
+        return;
     case ENCR_AES_CBC:
-        aes_keys(k, key);
+        aes_keys(b, key);
         break;
     case ENCR_3DES:
-        des3_keys(k, key);
+        des3_keys(b, key);
         break;
     default:
-        k->cipher = IMB_CIPHER_NULL;
+        b->e.cipher = IMB_CIPHER_NULL;
     }
-    iv_key(&k->k.block);
+    iv_key(b);
 }
 
 /* RFC 2104 2: the hash's state after the block key xor 0x36 (inner) or 0x5c (outer). */
@@ -98,7 +105,7 @@ static void pad_state(hash_one_block_t one_block, size_t block, struct bytes key
     secret_wipe(b, sizeof b);
 }
 
-static void hmac_keys(struct imb_esp *k, struct bytes key)
+static void hmac_keys(struct imb_block *b, struct bytes key)
 {
     IMB_MGR *m = imb_mgr();
     const struct {
@@ -114,45 +121,62 @@ static void hmac_keys(struct imb_esp *k, struct bytes key)
         {AUTH_HMAC_SHA2_512_256, IMB_AUTH_HMAC_SHA_512, m->sha512_one_block, 128},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        if (rows[i].id == k->head.integ->id) {
-            k->hash = (uint8_t)rows[i].alg;
-            pad_state(rows[i].one_block, rows[i].block, key, 0x36, k->k.block.ipad);
-            pad_state(rows[i].one_block, rows[i].block, key, 0x5c, k->k.block.opad);
+        if (rows[i].id == b->e.head.integ->id) {
+            b->e.hash = (uint8_t)rows[i].alg;
+            pad_state(rows[i].one_block, rows[i].block, key, 0x36, b->ipad);
+            pad_state(rows[i].one_block, rows[i].block, key, 0x5c, b->opad);
         }
+}
+
+static bool imb_is_gcm(const struct alg *encr)
+{
+    return encr->aead && encr->id != ENCR_CHACHA20_POLY1305;
+}
+
+static size_t imb_esp_size(const struct alg *encr)
+{
+    if (!imb_is_gcm(encr))
+        return sizeof(struct imb_block);
+    if (!imb_vaes_chosen())
+        return sizeof(struct imb_gcm);
+    return offsetof(struct imb_vaes, rk) + (7u + encr->key_bits / 32u) * 16u;
+}
+
+static void head_set(struct imb_esp *k, const struct alg *encr, const struct alg *integ)
+{
+    *k = (struct imb_esp){.head = {.encr = encr,
+                                   .integ = integ,
+                                   .kind = imb_is_gcm(encr) ? ESP_IMB_GCM : ESP_IMB_JOB,
+                                   .iv_len = encr->iv_len,
+                                   .icv_len = integ ? integ->icv_len : encr->icv_len,
+                                   .block = encr->block},
+                          .rounds = (uint8_t)(6 + encr->key_bits / 32)};
 }
 
 err_t imb_esp_new(const struct alg *encr, const struct alg *integ, struct bytes key,
                   struct bytes integ_key, struct cr_esp **out)
 {
-    struct imb_esp *k = aligned_alloc(64, (sizeof *k + 63) / 64 * 64);
+    struct imb_esp *k = aligned_alloc(64, (imb_esp_size(encr) + 63) / 64 * 64);
     if (!k)
         return E_NOMEM;
-    memset(k, 0, sizeof *k);
-    k->head = (struct cr_esp){
-        .encr = encr,
-        .integ = integ,
-        .kind = encr->aead && encr->id != ENCR_CHACHA20_POLY1305 ? ESP_IMB_GCM : ESP_IMB_JOB,
-        .iv_len = encr->iv_len,
-        .icv_len = integ ? integ->icv_len : encr->icv_len,
-        .block = encr->block};
-    k->rounds = (uint8_t)(6 + encr->key_bits / 32);
+    memset(k, 0, imb_esp_size(encr));
+    head_set(k, encr, integ);
     if (encr->salt_len)
         memcpy(k->salt, key.p + encr->key_len, encr->salt_len);
-    if (encr->id == ENCR_CHACHA20_POLY1305)
-        chacha_keys(k, key.p);
-    else if (k->head.kind == ESP_IMB_GCM)
-        gcm_keys(k, key.p);
+    if (k->head.kind == ESP_IMB_JOB)
+        block_keys((struct imb_block *)k, key.p);
+    else if (imb_vaes_chosen())
+        vaes_keys((struct imb_vaes *)k, key.p);
     else
-        block_keys(k, key.p);
+        gcm_keys((struct imb_gcm *)k, key.p);
     if (integ)
-        hmac_keys(k, integ_key);
+        hmac_keys((struct imb_block *)k, integ_key);
     *out = &k->head;
     return E_OK;
 }
 
 void imb_esp_free(struct cr_esp *e)
 {
-    struct imb_esp *k = (struct imb_esp *)e;
-    secret_wipe(k, sizeof *k);
-    free(k);
+    secret_wipe(e, imb_esp_size(e->encr));
+    free(e);
 }
