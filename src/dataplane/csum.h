@@ -5,14 +5,18 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 /* Added to `sum`; of several pieces all but the last must have an even length. At most 1 MiB. */
 uint64_t csum_add(const uint8_t *p, size_t n, uint64_t sum);
-/* Portable form, what csum_add is where the processor has no AVX2. */
-uint64_t csum_add_plain(const uint8_t *p, size_t n, uint64_t sum);
+
+/* The ways of doing it, of which csum_add takes the last that the processor has: for tests. */
+enum csum_way { CSUM_PLAIN, CSUM_AVX2, CSUM_VNNI };
+bool csum_has(enum csum_way w);
+uint64_t csum_add_by(enum csum_way w, const uint8_t *p, size_t n, uint64_t sum);
 
 /* To 16 bits, not complemented; 0 only for a sum of nothing but zeros. */
 static inline uint16_t csum_fold(uint64_t sum)
