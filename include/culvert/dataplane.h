@@ -103,9 +103,11 @@ struct dp_pkt {
     err_t reason;
     struct endpoint local, remote; /* encrypted side: in: whence it came and where; out: where to */
     bool udp;                      /* encrypted side: ESP in UDP */
-    uint8_t tos;       /* outer DSCP and ECN; in: as received, set by the caller, 0 if unknown */
-    bool df;           /* out: IPv4 DF of the outer header */
-    uint8_t owner;     /* DP_ELSEWHERE */
+    uint8_t tos;   /* outer DSCP and ECN; in: as received, set by the caller, 0 if unknown */
+    bool df;       /* out: IPv4 DF of the outer header */
+    uint8_t owner; /* DP_ELSEWHERE */
+    bool close;    /* to dp_outbound: head and back bytes are free instead of head- and tailroom */
+    uint8_t head, back;
     uint32_t child_id; /* SA that carried it */
 };
 
@@ -115,6 +117,22 @@ struct dp_pkt {
  * With a too big packet an ICMP answer takes its place: verdict DP_TO_HOST.
  */
 void dp_outbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
+
+/*
+ * What ESP puts around the packets of a flow that it knows: so that the segments of a super-packet
+ * can be laid out as close as the train that they leave in, and go to the kernel as one piece.
+ * pkt: the super-packet, len bytes; segments of up to `each` bytes. False: not known, or they would
+ * not fit the path; then they need head- and tailroom as all do.
+ */
+struct dp_room {
+    uint8_t head, align_mask, icv_len;
+};
+bool dp_out_room(const struct dp *d, const uint8_t *pkt, uint32_t len, uint32_t each,
+                 struct dp_room *room) must_use;
+static inline uint8_t dp_room_back(const struct dp_room *r, uint32_t len)
+{
+    return (uint8_t)(((0u - (len + 2)) & r->align_mask) + 2 + r->icv_len);
+}
 
 /* From the network. udp: datagrams of the NAT-T socket (IKE, keepalives and ESP mixed); otherwise
  * ESP packets from the SPI on, local and remote set by the caller. */

@@ -10,6 +10,7 @@
 #include "dataplane/split.h"
 #include "io/esp_port.h"
 #include "io/tun.h"
+#include <assert.h>
 
 enum lane_sock { LS_NATT4, LS_NATT6, LS_ESP, LS_COUNT };
 
@@ -39,8 +40,12 @@ struct lane_ports {
     void (*say)(void *ctx, const char *text);  /* a line for the log */
 };
 
-#define LANE_BATCH 64                       /* packets collected before the data plane is called */
-#define LANE_CELLS (LANE_BATCH + SPLIT_MAX) /* the last super-packet read may bring SPLIT_MAX */
+#define LANE_BATCH 24  /* packets collected on the way out before the data plane is called */
+#define LANE_TURN  256 /* packets on the way out before others may have their turn */
+#define LANE_PKTS  256 /* in a batch: the way in, and what the last super-packet read may bring */
+#define LANE_WAIT  128 /* messages that wait for their train to fill */
+#define LANE_CELLS (LANE_BATCH + SPLIT_MAX + 96)
+static_assert(LANE_BATCH + SPLIT_MAX <= LANE_PKTS, "a batch finds place");
 
 struct lane {
     struct lane_ports port;
@@ -57,10 +62,12 @@ struct lane {
     struct co_flags may; /* what the TUN device takes */
     uint64_t tx_failed;
     char offloads[640]; /* one line for the log */
-    struct dp_pkt pkt[LANE_CELLS];
-    struct dp_pkt *ptr[LANE_CELLS];
-    struct io_msg msg[LANE_CELLS];
-    struct co_pkt host[LANE_CELLS];
+    struct dp_pkt pkt[LANE_PKTS];
+    struct dp_pkt *ptr[LANE_PKTS];
+    struct io_msg msg[LANE_WAIT + LANE_PKTS]; /* the first `waiting` are to be sent */
+    size_t waiting;
+    int wait_at; /* by this socket; -1: none can */
+    struct co_pkt host[LANE_PKTS];
     struct coalesce co;
 };
 
@@ -70,7 +77,7 @@ void lane_close(struct lane *l);
 
 int lane_fd(const struct lane *l, enum lane_sock at); /* for polling */
 
-/* A burst each; false when nothing more was there. */
+/* A turn each; false when nothing more was there. */
 bool lane_outbound(struct lane *l, uint64_t now_ms);
 bool lane_inbound(struct lane *l, enum lane_sock from, uint64_t now_ms);
 /* n packets in l->pkt, at most LANE_BATCH, that came through another lane. */

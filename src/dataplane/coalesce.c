@@ -9,6 +9,7 @@
 
 enum { P_TCP = 6, P_UDP = 17, UDP_HEADER = 8, TCP_CSUM = 16, UDP_CSUM = 6 };
 enum { TCP_PSH = 0x08, TCP_ACK = 0x10 };
+enum { GROUP_MAX = 128 }; /* packets: as many as the kernel allows a UDP super-packet */
 
 enum class {
     CO_PASS,    /* belongs to no flow of ours */
@@ -95,7 +96,7 @@ static uint32_t flow_slot(const struct co_row *r, const uint8_t *p)
         h ^= load64(p + 12);
     else
         h ^= load64(p + 8) ^ load64(p + 16) * 3 ^ load64(p + 24) * 5 ^ load64(p + 32) * 7;
-    return (uint32_t)(h * 0x9e3779b97f4a7c15u >> 56);
+    return (uint32_t)(h * 0x9e3779b97f4a7c15u >> 55);
 }
 
 static bool same_flow(const struct co_row *a, const uint8_t *p, const struct co_row *b,
@@ -109,14 +110,14 @@ static bool same_flow(const struct co_row *a, const uint8_t *p, const struct co_
 }
 
 /* The slot of the packet's flow: empty, or naming its latest group. */
-static uint8_t *find_slot(struct coalesce *c, const struct co_pkt *pkts, size_t i)
+static uint16_t *find_slot(struct coalesce *c, const struct co_pkt *pkts, size_t i)
 {
     uint32_t at = flow_slot(&c->row[i], pkts[i].p);
     for (;; at = (at + 1) % COALESCE_SLOTS) {
-        uint8_t *s = &c->slot[at];
+        uint16_t *s = &c->slot[at];
         if (!*s)
             return s;
-        uint8_t first = c->open[*s - 1].first;
+        uint16_t first = c->open[*s - 1].first;
         if (same_flow(&c->row[first], pkts[first].p, &c->row[i], pkts[i].p))
             return s;
     }
@@ -152,8 +153,8 @@ static bool same_tcp(const struct co_row *r, const uint8_t *a, const uint8_t *b)
 static bool fits(const struct co_open *g, const struct co_row *head, const uint8_t *first,
                  const struct co_row *r, const uint8_t *p)
 {
-    if (g->closed || r->class != CO_MERGE || r->payload > g->size || g->len + r->payload > 65535 ||
-        !same_ip(first, p, g->count))
+    if (g->closed || r->class != CO_MERGE || g->count == GROUP_MAX || r->payload > g->size ||
+        g->len + r->payload > 65535 || !same_ip(first, p, g->count))
         return false;
     if (r->kind == GSO_UDP)
         return true;
@@ -191,8 +192,8 @@ static struct co_open *group_new(struct coalesce *c, const struct co_pkt *pkts, 
     struct co_open *g = &c->open[c->groups++];
     *g = (struct co_open){.len = pkts[i].n,
                           .size = r->payload,
-                          .first = (uint8_t)i,
-                          .last = (uint8_t)i,
+                          .first = (uint16_t)i,
+                          .last = (uint16_t)i,
                           .count = 1,
                           .closed = r->class != CO_MERGE || r->push};
     if (r->class == CO_MERGE && r->kind != GSO_UDP)
@@ -203,8 +204,8 @@ static struct co_open *group_new(struct coalesce *c, const struct co_pkt *pkts, 
 static void group_add(struct coalesce *c, struct co_open *g, size_t i)
 {
     const struct co_row *r = &c->row[i];
-    c->row[g->last].next = (uint8_t)i;
-    g->last = (uint8_t)i;
+    c->row[g->last].next = (uint16_t)i;
+    g->last = (uint16_t)i;
     g->count++;
     g->len += r->payload;
     g->next_seq += r->payload;
@@ -212,7 +213,7 @@ static void group_add(struct coalesce *c, struct co_open *g, size_t i)
 }
 
 /* False: it did not join the group, which is at its end then, or is not its first group. */
-static bool join(struct coalesce *c, const struct co_pkt *pkts, size_t i, uint8_t slot)
+static bool join(struct coalesce *c, const struct co_pkt *pkts, size_t i, uint16_t slot)
 {
     if (!slot)
         return false;
@@ -236,11 +237,11 @@ static void place(struct coalesce *c, const struct co_pkt *pkts, size_t i)
         group_new(c, pkts, i);
         return;
     }
-    uint8_t *slot = find_slot(c, pkts, i);
+    uint16_t *slot = find_slot(c, pkts, i);
     if (join(c, pkts, i, *slot))
         return;
     group_new(c, pkts, i);
-    *slot = (uint8_t)c->groups;
+    *slot = (uint16_t)c->groups;
 }
 
 /* One header for all; its checksum field is what NEEDS_CSUM wants: the pseudo header's sum. */
@@ -276,7 +277,7 @@ static uint32_t chain(struct coalesce *c, const struct co_open *g, const struct 
 {
     uint32_t n = 0;
     v[n++] = bytes_of(pkts[g->first].p, pkts[g->first].n);
-    for (uint8_t i = c->row[g->first].next; i; i = c->row[i].next)
+    for (uint16_t i = c->row[g->first].next; i; i = c->row[i].next)
         v[n++] = bytes_of(pkts[i].p + c->row[i].hdr_len, c->row[i].payload);
     return n;
 }

@@ -11,8 +11,8 @@
 #include "base/cursor.h"
 #include "base/gso.h"
 
-#define COALESCE_MAX   128 /* packets a call */
-#define COALESCE_SLOTS 256
+#define COALESCE_MAX   256 /* packets a call */
+#define COALESCE_SLOTS 512
 
 struct co_pkt {
     uint8_t *p; /* whole IP packet; the header of a group's first packet is rewritten */
@@ -36,14 +36,13 @@ struct co_row {
     uint8_t class, kind, ip_len, hdr_len;
     uint16_t payload;
     bool push;
-    uint8_t next; /* in its group; 0: the last */
+    uint16_t next; /* in its group; 0: the last */
 };
 
 /* A group while it forms. */
 struct co_open {
     uint32_t next_seq, len;
-    uint16_t size;
-    uint8_t first, last, count;
+    uint16_t size, first, last, count;
     bool closed, verified;
 };
 
@@ -52,7 +51,7 @@ struct coalesce {
     struct bytes slice[COALESCE_MAX];
     struct co_row row[COALESCE_MAX];
     struct co_open open[COALESCE_MAX];
-    uint8_t slot[COALESCE_SLOTS]; /* flow to its latest group, plus one */
+    uint16_t slot[COALESCE_SLOTS]; /* flow to its latest group, plus one */
     size_t groups;
 };
 

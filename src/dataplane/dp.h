@@ -79,6 +79,7 @@ static inline void pkt_elsewhere(struct dp_pkt *p, uint32_t owner)
     p->verdict = DP_ELSEWHERE;
     p->reason = E_OK;
     p->owner = (uint8_t)owner;
+    p->close = false; /* where it goes there is head- and tailroom */
 }
 
 /* bind_ref, and a new one learns whose it is. */

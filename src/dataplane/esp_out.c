@@ -207,11 +207,34 @@ static bool may_exceed(struct dp *d, struct out_work *w, const struct sa_out *sa
     return false;
 }
 
+/* A packet laid close for an SA that is no longer its own: there is no room for this one. */
+static inline bool has_room(const struct out_work *w, const struct sa_out *sa)
+{
+    const struct dp_room r = {sa->f.hdr_len, sa->f.align_mask, sa->f.icv_len};
+    return !w->p->close || (w->p->head >= r.head && w->p->back >= dp_room_back(&r, w->len));
+}
+
+bool dp_out_room(const struct dp *d, const uint8_t *pkt, uint32_t len, uint32_t each,
+                 struct dp_room *room)
+{
+    struct ip_info ip;
+    if (ip_parse(pkt, len, &ip))
+        return false;
+    const struct flow_entry *e =
+        flow_cache_find(&d->flows, flow_hash(&d->flow_key, &ip.flow), &ip.flow);
+    if (!e || !e->sa || e->sa_gen != e->sa->gen || each > e->sa->inner_mtu)
+        return false;
+    *room = (struct dp_room){e->sa->f.hdr_len, e->sa->f.align_mask, e->sa->f.icv_len};
+    return true;
+}
+
 /* RFC 4303 3.3.2: padding to the block and to 4 bytes, pad length, next header. */
 static inline uint32_t trailer_put(uint8_t *end, uint32_t len, uint32_t align_mask, uint8_t next)
 {
     uint32_t pad = (0u - (len + 2)) & align_mask;
-    memcpy(end, padding, sizeof padding); /* more than needed: the tailroom is ours */
+    /* More than needed: what follows is ours, the ICV or the header of a packet that is yet to be
+     * framed. */
+    memcpy(end, padding, sizeof padding);
     end[pad] = (uint8_t)pad;
     end[pad + 1] = next;
     return len + pad + 2;
@@ -250,6 +273,10 @@ static void frame_run(struct dp *d, struct sa_out *sa, struct out_work *w, size_
     for (size_t i = 0; i < n; i++, w++) {
         if (sa->dead) {
             pkt_drop(d, w->p, life_dead_out(d, sa));
+            continue;
+        }
+        if (!has_room(w, sa)) {
+            pkt_drop(d, w->p, R_DP_ROOM);
             continue;
         }
         if (w->len > sa->inner_mtu && !may_exceed(d, w, sa))

@@ -104,10 +104,11 @@ static void put_ip(const struct split *s, uint32_t i, uint32_t len, uint8_t *out
         put_u16(out + 4, (uint16_t)(len - 40));
         return;
     }
-    put_u16(out + 2, (uint16_t)len);
-    put_u16(out + 4, (uint16_t)(get_u16(s->pkt + 4) + i));
-    uint64_t sum = s->ip_sum + csum_word32(out + 2);
-    csum_put(out + 10, (uint16_t)~csum_fold(sum));
+    /* summed from registers: a load across two stores would wait for the cell's cache line */
+    uint16_t total = htobe16((uint16_t)len), id = htobe16((uint16_t)(get_u16(s->pkt + 4) + i));
+    csum_put(out + 2, total);
+    csum_put(out + 4, id);
+    csum_put(out + 10, (uint16_t)~csum_fold(s->ip_sum + total + id));
 }
 
 /* Sequence number and flags, and what they add to the checksum. */
@@ -118,9 +119,10 @@ static uint64_t put_tcp(const struct split *s, uint32_t i, uint8_t *l4)
         flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
     if (i > 0)
         flags &= (uint8_t)~TCP_CWR;
-    put_u32(l4 + 4, get_u32(s->pkt + s->ip_len + 4) + i * s->size);
+    uint32_t seq = htobe32(get_u32(s->pkt + s->ip_len + 4) + i * s->size);
+    memcpy(l4 + 4, &seq, sizeof seq);
     l4[13] = flags;
-    return csum_word32(l4 + 4) + htobe16(flags);
+    return (uint64_t)seq + htobe16(flags);
 }
 
 void split_header(const struct split *s, uint32_t i, uint8_t *out)

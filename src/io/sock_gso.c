@@ -77,22 +77,37 @@ static bool same_way(const struct io_msg *a, const struct io_msg *b)
            same_endpoint(&a->local, &b->local);
 }
 
-/* Messages at the front that make one train, at most `room`; *len: its bytes. */
+/* Messages at the front that make one train, at most `room`. *open: one more of the same size would
+ * have found place. */
 static size_t train_of(const struct sock *s, const struct io_msg *m, size_t n, size_t room,
-                       uint32_t *len)
+                       bool *open)
 {
     size_t k = 1, most = s->train_max < room ? s->train_max : room;
-    uint32_t size = m[0].len;
-    *len = size;
+    uint32_t size = m[0].len, len = size;
+    *open = false;
     if (m[0].seg || size == 0)
         return 1;
     while (k < n && k < most && !m[k].seg && m[k].len && m[k].len <= size &&
-           *len + m[k].len <= TRAIN_BYTES && same_way(&m[0], &m[k])) {
-        *len += m[k].len;
+           len + m[k].len <= TRAIN_BYTES && same_way(&m[0], &m[k])) {
+        len += m[k].len;
         if (m[k++].len < size)
-            break;
+            return k;
     }
+    *open = k == n && k < most && len + size <= TRAIN_BYTES;
     return k;
+}
+
+/* Slices for k messages; those that lie one behind the other are one. */
+static size_t slices_put(struct iovec *v, const struct io_msg *m, size_t k)
+{
+    size_t n = 0;
+    v[0] = (struct iovec){m[0].data, m[0].len};
+    for (size_t i = 1; i < k; i++)
+        if (m[i].data == (uint8_t *)v[n].iov_base + v[n].iov_len)
+            v[n].iov_len += m[i].len;
+        else
+            v[++n] = (struct iovec){m[i].data, m[i].len};
+    return n + 1;
 }
 
 static void put_segment(struct msghdr *h, uint32_t seg)
@@ -101,19 +116,20 @@ static void put_segment(struct msghdr *h, uint32_t seg)
     sock_put_control(h, IPPROTO_UDP, UDP_SEGMENT, &v, sizeof v);
 }
 
-/* Header i of the burst for the train at m; returns the slices used. */
+/* Header i of the burst for the train at m; returns its messages, 0: it is left to grow. */
 static size_t train_put(const struct sock *s, struct sock_trains *t, size_t i, size_t at,
-                        const struct io_msg *m, size_t n)
+                        const struct io_msg *m, size_t n, bool more)
 {
     struct msghdr *h = &t->burst.hdr[i].msg_hdr;
-    uint32_t len, datagrams = io_msg_segments(m);
-    size_t k = train_of(s, m, n, SOCK_SLICES - at, &len);
+    uint32_t datagrams = io_msg_segments(m);
+    bool open;
+    size_t k = train_of(s, m, n, SOCK_SLICES - at, &open);
 
-    for (size_t j = 0; j < k; j++)
-        t->iov[at + j] = (struct iovec){m[j].data, m[j].len};
+    if (open && more)
+        return 0;
     sock_tx_prepare(s, &t->burst, i, m);
     h->msg_iov = &t->iov[at];
-    h->msg_iovlen = k;
+    h->msg_iovlen = slices_put(h->msg_iov, m, k);
     t->train[i] = (struct sock_train){(uint32_t)k, k > 1 ? (uint32_t)k : datagrams};
     if (t->train[i].datagrams > 1)
         put_segment(h, m->seg ? m->seg : m->len);
@@ -122,11 +138,14 @@ static size_t train_put(const struct sock *s, struct sock_trains *t, size_t i, s
 
 /* Trains at the front with the same df, ready in t; *msgs: the messages in them. */
 static size_t burst_put(const struct sock *s, struct sock_trains *t, const struct io_msg *m,
-                        size_t n, size_t *msgs)
+                        size_t n, bool more, size_t *msgs)
 {
-    size_t at = 0, i = 0;
+    size_t at = 0, i = 0, k = 1;
     while (i < IO_BURST && at < n && at < SOCK_SLICES && m[at].df == m[0].df) {
-        at += train_put(s, t, i, at, m + at, n - at);
+        k = train_put(s, t, i, at, m + at, n - at, more);
+        if (!k)
+            break;
+        at += k;
         i++;
     }
     *msgs = at;
@@ -265,7 +284,7 @@ static int send_plain(struct sock *s, const struct io_msg *m, size_t n, size_t *
     return (int)done;
 }
 
-int sock_send_gso(struct sock *s, const struct io_msg *msgs, size_t n, size_t *failed)
+int sock_send_gso(struct sock *s, const struct io_msg *msgs, size_t n, bool more, size_t *failed)
 {
     size_t done = 0;
     *failed = 0;
@@ -273,7 +292,9 @@ int sock_send_gso(struct sock *s, const struct io_msg *msgs, size_t n, size_t *f
         return send_plain(s, msgs, n, failed);
     while (done < n) {
         size_t want;
-        size_t trains = burst_put(s, &s->scratch->gso, msgs + done, n - done, &want);
+        size_t trains = burst_put(s, &s->scratch->gso, msgs + done, n - done, more, &want);
+        if (!trains)
+            break;
         if (sock_set_df(s, msgs[done].df) < 0)
             return done ? (int)done : E_SYS;
         int k = burst_send(s, msgs + done, trains, failed);

@@ -14,7 +14,7 @@ enum { N_MAX = 300, ROOM = 65536 };
 static int ns_a, ns_b;
 static struct sock a, b; /* b sends to a */
 static struct sock_offload got;
-static uint8_t out_mem[N_MAX][1600], big[ROOM], in_mem[IO_BURST][ROOM];
+static uint8_t out_mem[N_MAX][1600], big_out[N_MAX * 1000], big[ROOM], in_mem[IO_BURST][ROOM];
 static struct io_msg out[N_MAX];
 
 struct link {
@@ -97,7 +97,7 @@ static size_t assert_arrived(const struct link *l, const struct io_msg *want, si
 static size_t send_all(size_t n)
 {
     size_t failed;
-    assert_int_equal(sock_send_gso(&b, out, n, &failed), n);
+    assert_int_equal(sock_send_gso(&b, out, n, false, &failed), n);
     return failed;
 }
 
@@ -115,6 +115,28 @@ static void trains(const struct link *l)
         out[i].len = 64;
     assert_int_equal(send_all(N_MAX), 0);
     assert_true(assert_arrived(l, out, N_MAX) <= 6);
+    close_pair();
+}
+
+/* A train that may still grow waits when there is more to come, whole ones do not. Data that lie
+ * one behind the other go as one piece: nothing of it shows. */
+static void growing(const struct link *l)
+{
+    open_pair(l);
+    size_t failed, whole = got.train_max >= 65 ? 65 : got.train_max; /* of 1000 bytes 65 fit */
+    for (size_t i = 0; i < N_MAX; i++) {
+        out[i].data = big_out + i * 1000;
+        out[i].len = 1000;
+        put_u32(out[i].data, (uint32_t)i);
+    }
+    assert_int_equal(sock_send_gso(&b, out, whole - 1, true, &failed), 0);
+    assert_int_equal(sock_send_gso(&b, out, 2 * whole + 1, true, &failed), 2 * whole);
+    assert_int_equal(assert_arrived(l, out, 2 * whole), 2);
+    out[2].len = 999; /* a shorter one closes its train */
+    assert_int_equal(sock_send_gso(&b, out, 4, true, &failed), 3);
+    assert_int_equal(assert_arrived(l, out, 3), 1);
+    assert_int_equal(sock_send_gso(&b, out, 2, false, &failed), 2);
+    assert_int_equal(assert_arrived(l, out, 2), 1);
     close_pair();
 }
 
@@ -170,7 +192,7 @@ static void ready_made(const struct link *l)
             parts[i] = (struct io_msg){.data = big + (d.p - big), .len = (uint32_t)d.n};
         }
         b.train_max = max;
-        assert_int_equal(sock_send_gso(&b, &m, 1, &failed), 1);
+        assert_int_equal(sock_send_gso(&b, &m, 1, false, &failed), 1);
         assert_int_equal(failed, 0);
         size_t messages = assert_arrived(l, parts, 31);
         assert_true(max ? messages == 1 : messages >= 1);
@@ -206,7 +228,7 @@ static void extremes(const struct link *l)
         struct io_msg m = out[0];
         m.data = big;
         m.len = (uint32_t)n;
-        assert_int_equal(sock_send_gso(&b, &m, 1, &failed), 1);
+        assert_int_equal(sock_send_gso(&b, &m, 1, false, &failed), 1);
         assert_int_equal(failed, n > top);
         assert_int_equal(lab_recv(&a, &in, in_mem[0], ROOM), n == top);
         assert_true(n > top || (in.len == top && memcmp(in.data, big, top) == 0));
@@ -264,7 +286,7 @@ static void no_route(const struct link *l)
         if (i < 20)
             out[i].remote.addr = lab_addr(l->family == 4 ? "198.51.100.1" : "2001:db8::1");
     }
-    assert_int_equal(sock_send_gso(&b, out, 40, &failed), 40);
+    assert_int_equal(sock_send_gso(&b, out, 40, false, &failed), 40);
     assert_int_equal(failed, 20);
     assert_arrived(l, out + 20, 20);
     close_pair();
@@ -309,7 +331,7 @@ static void full_sender(const struct link *l)
     for (size_t i = 0; i < N_MAX; i++)
         out[i].len = 1400;
     for (int i = 0; i < 20; i++) {
-        n = sock_send_gso(&b, out, N_MAX, &failed);
+        n = sock_send_gso(&b, out, N_MAX, false, &failed);
         assert_in_range(n, 0, N_MAX - 1);
         assert_int_equal(failed, 0);
         taken += (size_t)n;
@@ -325,6 +347,7 @@ static void test_all(void **state)
         const char *name;
         void (*run)(const struct link *);
     } cases[] = {{"trains", trains},
+                 {"growing", growing},
                  {"mixed", mixed},
                  {"kinds", kinds},
                  {"ready made", ready_made},
@@ -363,7 +386,7 @@ static void test_others(void **state)
     open_pair(&links[0]);
     out[0].len = out[1].len = 100;
     close(b.fd);
-    assert_int_equal(sock_send_gso(&b, out, 2, &failed), E_SYS);
+    assert_int_equal(sock_send_gso(&b, out, 2, false, &failed), E_SYS);
     b.fd = -1;
     close_pair();
 }

@@ -1,0 +1,117 @@
+/*
+ * A lane's way out: super-packets from the TUN device are split into cells, small batches go
+ * through the data plane while they are in the cache, and leave as UDP trains. The segments of a
+ * super-packet lie as close as the datagrams of the train that they become, so that the kernel
+ * copies one piece; and a train that is not full waits for the next super-packet of the turn, for
+ * ESP makes 64 KB a little more than one train takes.
+ */
+#include "daemon/lane_io.h"
+
+/* Where the next packets are laid. */
+struct layout {
+    uint8_t *at;    /* free from here on */
+    uint8_t *joint; /* where a packet would be close to the one before it; NULL: none is close */
+};
+
+static uint8_t *add_cell(struct lane *l, struct layout *y, size_t n, uint32_t len)
+{
+    uint8_t *p = y->at + DP_HEADROOM;
+    l->pkt[n] = (struct dp_pkt){.data = p, .len = len};
+    l->ptr[n] = &l->pkt[n];
+    y->at += (DP_HEADROOM + len + DP_TAILROOM + 63) & ~(size_t)63;
+    y->joint = NULL;
+    return p;
+}
+
+static uint8_t *add_close(struct lane *l, struct layout *y, size_t n, uint32_t len,
+                          const struct dp_room *r)
+{
+    uint8_t back = dp_room_back(r, len), *p = (y->joint ? y->joint : y->at + DP_HEADROOM) + r->head;
+    l->pkt[n] =
+        (struct dp_pkt){.data = p, .len = len, .close = true, .head = r->head, .back = back};
+    l->ptr[n] = &l->pkt[n];
+    y->joint = p + len + back;
+    y->at = y->joint + (-(uintptr_t)y->joint & 63) + DP_TAILROOM;
+    return p;
+}
+
+static size_t add_segments(struct lane *l, struct layout *y, size_t n, uint32_t len,
+                           const struct gso *g)
+{
+    struct split s;
+    struct dp_room room;
+    if (split_begin(&s, l->super, len, g) || s.hdr_len + s.size > l->cell_size) {
+        dp_count_drop(l->dp, R_DP_GSO);
+        return n;
+    }
+    bool close = dp_out_room(l->dp, l->super, len, s.hdr_len + s.size, &room);
+    for (uint32_t i = 0; i < s.n; i++, n++) {
+        uint32_t payload = split_payload_len(&s, i), all = s.hdr_len + payload;
+        uint8_t *p = close ? add_close(l, y, n, all, &room) : add_cell(l, y, n, all);
+        split_header(&s, i, p);
+        memcpy(p + s.hdr_len, s.pkt + split_payload_at(&s, i), payload);
+    }
+    return n;
+}
+
+static size_t add_packet(struct lane *l, struct layout *y, size_t n, uint32_t len,
+                         const struct gso *g)
+{
+    if (g->kind != GSO_NONE)
+        return add_segments(l, y, n, len, g);
+    if (len > l->cell_size || split_finish(l->super, len, g)) {
+        dp_count_drop(l->dp, R_DP_GSO);
+        return n;
+    }
+    memcpy(add_cell(l, y, n, len), l->super, len);
+    return n + 1;
+}
+
+/* A batch from the TUN device; *more: it has another packet. */
+static size_t read_batch(struct lane *l, struct layout *y, bool *more)
+{
+    size_t n = 0;
+    while (n < LANE_BATCH && *more) {
+        struct gso g = {0};
+        int got = tun_vnet_read(&l->tun, &g, l->super, IN_DATA);
+        if (got == E_USAGE)
+            continue;
+        *more = got > 0;
+        if (got > 0)
+            n = add_packet(l, y, n, (uint32_t)got, &g);
+        else if (got < 0)
+            lane_tun_gone(l);
+    }
+    return n;
+}
+
+/* True: what waits for its train to fill may go on waiting, and the next batch finds place. */
+static bool room_after(const struct lane *l, const struct layout *y)
+{
+    size_t used = (size_t)(y->at - l->cells), stride = lane_cell_stride(l);
+    return used + (LANE_BATCH + SPLIT_MAX) * stride <= LANE_CELLS * stride;
+}
+
+void lane_out_batch(struct lane *l, size_t n, uint64_t now_ms)
+{
+    dp_outbound(l->dp, l->ptr, n, now_ms);
+    lane_to_net(l, n);
+    lane_to_host(l, n);
+    lane_after(l, n, false);
+}
+
+bool lane_outbound(struct lane *l, uint64_t now_ms)
+{
+    struct layout y = {l->cells, NULL};
+    bool more = true;
+    for (size_t done = 0, n; more && done < LANE_TURN; done += n) {
+        n = read_batch(l, &y, &more);
+        if (n)
+            lane_out_batch(l, n, now_ms);
+        bool wait = more && done + n < LANE_TURN && room_after(l, &y);
+        lane_flush(l, wait);
+        if (!l->waiting)
+            y = (struct layout){l->cells, NULL};
+    }
+    return more;
+}
