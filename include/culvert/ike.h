@@ -23,6 +23,7 @@ extern const struct ike_version ike_v2;
 struct ike_spi_use {
     uint8_t proto;
     const char *conn, *child;
+    bool ours;                     /* we asked for the SA, not the peer */
     uint32_t replaces;             /* id of a CHILD SA, 0: none */
     const struct ts_list *remote;  /* as far as they are known; NULL: not */
 };

@@ -22,7 +22,7 @@ static uint32_t env_spi(void *ctx, const struct ike_spi_use *use)
 {
     struct core *c = ctx;
     uint32_t policy = policies_id_of(c->pol, use->conn, use->child);
-    return use->proto == PROTO_ESP ? datapath_spi_alloc(c->path, policy, use->replaces, use->remote)
+    return use->proto == PROTO_ESP ? datapath_spi_alloc(c->path, policy, use->replaces, use->remote, use->ours)
                                    : 0;
 }
 

@@ -214,9 +214,9 @@ static uint32_t owner_of(void *ctx, uint32_t policy_id)
 }
 
 uint32_t datapath_spi_alloc(struct datapath *d, uint32_t policy, uint32_t replaces,
-                            const struct ts_list *remote)
+                            const struct ts_list *remote, bool ours)
 {
-    uint32_t at = d->owners ? owners_place(d->owners, policy, replaces, remote) : 0;
+    uint32_t at = d->owners ? owners_place(d->owners, policy, replaces, remote, ours) : 0;
     uint32_t spi = dp_spi_alloc(worker_lock(d->worker[at]));
     worker_unlock(d->worker[at]);
     return spi;

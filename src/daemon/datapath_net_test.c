@@ -164,7 +164,7 @@ static void tunnel_up(uint32_t k, uint32_t spi)
 static void all_up(void)
 {
     for (uint32_t k = 0; k < TUNNELS; k++)
-        tunnel_up(k, datapath_spi_alloc(f.d, 0, 0, NULL));
+        tunnel_up(k, datapath_spi_alloc(f.d, 0, 0, NULL, true));
 }
 
 static int make_with(void **state, uint32_t workers)
@@ -465,7 +465,7 @@ static void test_held(void **state)
     }
     assert_int_equal(f.acquires, TUNNELS);
     for (uint32_t k = 0; k < TUNNELS; k++)
-        spi[TUNNELS - 1 - k] = datapath_spi_alloc(f.d, 0, 0, NULL);
+        spi[TUNNELS - 1 - k] = datapath_spi_alloc(f.d, 0, 0, NULL, true);
     for (uint32_t k = 0; k < TUNNELS; k++) {
         for (int i = 0; i < 10; i++)
             host_sends(k);
@@ -500,12 +500,12 @@ static void test_moves(void **state)
     bool stop = false;
     unsigned moves = 0;
     struct tunnel *t = &f.t[0];
-    tunnel_up(0, datapath_spi_alloc(f.d, 0, 0, NULL));
+    tunnel_up(0, datapath_spi_alloc(f.d, 0, 0, NULL, true));
     assert_int_equal(pthread_create(&sender, NULL, sends_on, &stop), 0);
     for (uint32_t i = 1; i < 40; i++) {
         uint32_t before = worker_with(&t->ours), old = t->ours.id;
         t->ours.id = t->theirs.id = 1000 + i;
-        tunnel_up(0, datapath_spi_alloc(f.d, 0, 0, NULL));
+        tunnel_up(0, datapath_spi_alloc(f.d, 0, 0, NULL, true));
         moves += before != worker_with(&t->ours);
         for (int k = 0; k < 5; k++) {
             turn();

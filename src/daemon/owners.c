@@ -233,12 +233,13 @@ static const struct prefix *peer_of(const struct owners *o, const struct ts_list
     return NULL;
 }
 
-/* From another one each time, for what is only being negotiated is not counted. */
-static uint32_t emptiest(struct owners *o)
+/* From another one each time, for what is only being negotiated is not counted; and from another
+ * one than the peer, which may be on the same machine: both ends of an SA on one CPU are slow. */
+static uint32_t emptiest(struct owners *o, bool ours)
 {
-    uint32_t best = o->turn = (o->turn + 1) % o->workers;
+    uint32_t first = (o->turn++ + ours) % o->workers, best = first;
     for (uint32_t i = 1; i < o->workers; i++) {
-        uint32_t at = (o->turn + i) % o->workers;
+        uint32_t at = (first + i) % o->workers;
         if (o->sas[at] < o->sas[best])
             best = at;
     }
@@ -246,7 +247,7 @@ static uint32_t emptiest(struct owners *o)
 }
 
 uint32_t owners_place(struct owners *o, uint32_t policy_id, uint32_t replaces,
-                      const struct ts_list *remote)
+                      const struct ts_list *remote, bool ours)
 {
     uint32_t worker;
     if (replaces && owners_child(o, replaces, &worker))
@@ -255,7 +256,7 @@ uint32_t owners_place(struct owners *o, uint32_t policy_id, uint32_t replaces,
     if (policy)
         return policy->worker;
     const struct prefix *p = peer_of(o, remote);
-    return p ? p->worker : emptiest(o);
+    return p ? p->worker : emptiest(o, ours);
 }
 
 bool owners_ambiguous(const struct owners *o)

@@ -31,6 +31,6 @@ bool owners_has_sas(const struct owners *o, uint32_t policy_id);
 /* Where a new SA fits best: where the one it replaces is, its policy's, its peer's; else where the
  * fewest are. policy 0, replaces 0, remote NULL: not known. */
 uint32_t owners_place(struct owners *o, uint32_t policy_id, uint32_t replaces,
-                      const struct ts_list *remote);
+                      const struct ts_list *remote, bool ours);
 /* SAs of different workers have the same prefix behind them: their packets are handed over. */
 bool owners_ambiguous(const struct owners *o);

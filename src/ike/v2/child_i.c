@@ -103,6 +103,7 @@ bool v2_spi_new(struct ike *e, struct v2_exch *x)
     const struct ike_spi_use use = {.proto = PROTO_ESP,
                                     .conn = x->conn ? x->conn->name : NULL,
                                     .child = x->cc ? x->cc->name : NULL,
+                                    .ours = x->ours,
                                     .replaces = x->old_child,
                                     .remote = x->ours ? x->tsr : x->tsi};
     x->spi = e->env.spi_alloc(e->env.ctx, &use);
