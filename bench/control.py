@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
-from lab import STATE, build_dir, conf                                # noqa: E402
+from lab import STATE, build_dir                                      # noqa: E402
 from lab.ns import Ns, claim, sweep, tool                             # noqa: E402
 from lab.topo import run                                              # noqa: E402
 from lab.vici import CMD_RESPONSE, Vici, ViciError                    # noqa: E402

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lab import build_dir, conf
 from lab.wait import until
+from progress import say
 
 
 class Plain:
@@ -50,17 +51,26 @@ class Processes:
     def __init__(self, lab, suite):
         self.lab, self.procs = lab, []
 
-    def spawn(self, s, argv, name):
-        p = s.gw.spawn(argv, log=s.gw.dir / f"{name}.log")
+    def up(self):
+        """A second time when it did not start: they are not what is tested here."""
+        try:
+            self.begin()
+        except (AssertionError, RuntimeError) as e:
+            said = "; ".join(log.read_text(errors="replace")[-300:] for s in (self.lab.a, self.lab.b)
+                             for log in [s.gw.dir / f"{self.name}.log"] if log.exists())
+            say(f"{self.name} did not start and is started again: {e}: {said}")
+            self.down()
+            self.begin()
+        return [p.pid for _, p in self.procs]
+
+    def spawn(self, s, argv):
+        p = s.gw.spawn(argv, log=s.gw.dir / f"{self.name}.log")
         self.procs.append((s, p))
 
     def route(self, s, dev):
         o = self.lab.other(s)
         s.gw.must(f"ip link set {dev} mtu 1420 up && ip route replace {o.net4} dev {dev} && "
                   f"ip -6 route replace {o.net6} dev {dev}")
-
-    def pids(self):
-        return [p.pid for _, p in self.procs]
 
     def down(self):
         for s, p in self.procs:
@@ -70,14 +80,15 @@ class Processes:
 
 class WireGuard(Processes):
     """Debian's wireguard-go."""
+    name = "wireguard-go"
 
-    def up(self):
+    def begin(self):
         lab = self.lab
         keys = {s: lab.net.must("wg genkey").strip() for s in (lab.a, lab.b)}
         for s in (lab.a, lab.b):
             o, dev = lab.other(s), f"wg{s.name.lower()}{os.getpid()}"
             pub = subprocess.run(["wg", "pubkey"], input=keys[o], text=True, capture_output=True, check=True).stdout.strip()
-            self.spawn(s, ["wireguard-go", "-f", dev], "wireguard")
+            self.spawn(s, ["wireguard-go", "-f", dev])
             until(lambda: s.gw.sh(f"wg show {dev}").ok, "wireguard-go is up", 10)
             f = s.gw.dir / "wg.conf"
             f.write_text(f"[Interface]\nPrivateKey = {keys[s]}\nListenPort = 51820\n[Peer]\nPublicKey = {pub}\n"
@@ -85,11 +96,11 @@ class WireGuard(Processes):
             f.chmod(0o600)
             s.gw.must(f"wg setconf {dev} {f}")
             self.route(s, dev)
-        return self.pids()
 
 
 class OpenVpn(Processes):
     """Debian's OpenVPN, one peer to one peer, certificates made on the spot, AES-128-GCM, no kernel module."""
+    name = "openvpn"
 
     def certificate(self, s):
         key, crt = s.gw.dir / "ovpn.key", s.gw.dir / "ovpn.crt"
@@ -98,7 +109,7 @@ class OpenVpn(Processes):
         out = s.gw.must(f"openssl x509 -in {crt} -noout -fingerprint -sha256")
         return key, crt, out.strip().split("=", 1)[1]
 
-    def up(self):
+    def begin(self):
         made = {s: self.certificate(s) for s in (self.lab.a, self.lab.b)}
         for s in (self.lab.a, self.lab.b):
             o, (key, crt, _) = self.lab.other(s), made[s]
@@ -108,12 +119,11 @@ class OpenVpn(Processes):
                            "--local", s.wan4, "--remote", o.wan4, "1194", "--ifconfig", mine, theirs, *role, "--cert", crt,
                            "--key", key, "--peer-fingerprint", made[o][2], "--data-ciphers", "AES-128-GCM", "--cipher",
                            "AES-128-GCM", "--mssfix", "0", "--tun-mtu", "1420", "--sndbuf", "4194304", "--rcvbuf", "4194304",
-                           "--verb", "3"], "openvpn")
+                           "--verb", "3"])
         for s in (self.lab.a, self.lab.b):
             log = s.gw.dir / "openvpn.log"
             until(lambda: "Initialization Sequence Completed" in log.read_text(), "OpenVPN is up", 20)
             self.route(s, "ovpn0")
-        return self.pids()
 
     def down(self):
         super().down()
@@ -184,8 +194,8 @@ def memcpy_program():
     return build_dir() / "bench" / "bench-culvertd-memcpy"
 
 
-KINDS = {"plain": Plain, "plain-off": PlainOff, "culvert": Daemon, "culvert-udp": CulvertUdp, "memcpy": Memcpy, "wireguard-go": WireGuard,
-         "openvpn": OpenVpn, "strongswan": StrongSwan}
+KINDS = {"plain": Plain, "culvert-udp": CulvertUdp, "memcpy": Memcpy, "wireguard-go": WireGuard, "plain-off": PlainOff,
+         "culvert": Daemon, "openvpn": OpenVpn, "strongswan": StrongSwan}
 
 
 def missing(kind):

@@ -53,7 +53,8 @@ class Udp:
     def __enter__(self):
         self.sink = subprocess.Popen(self.lab.b.lan.argv([load_program(), "receive", PORT]), text=True, stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, start_new_session=True)
-        self.sink.stdout.readline()
+        if not self.sink.stdout.readline():
+            raise RuntimeError(f"{load_program()} does not start")
         return self
 
     def __exit__(self, *exc):
@@ -96,39 +97,44 @@ class Udp:
                     offered_kpps=sent["sent"] / sent["ms"], kpps=got["received"] / sent["ms"],
                     loss=1 - got["received"] / sent["sent"] if sent["sent"] else 1.0)
 
+    def flat_out(self, family, size, seconds):
+        """What arrives when the sender does not wait."""
+        return self.send(family, size, KPPS_LAST * 4, seconds)
+
     def highest(self, family, size, seconds, halvings=3):
-        """The highest rate of which less than 1 % is lost: doubled until too much is lost or the sender cannot follow, then
-        halved in between. A step that fails is tried a second time: on a shared machine once is an accident."""
+        """The highest rate of which less than 1 % is lost: all that the sender can, or else looked for around what arrives
+        flat out. A step that fails is tried a second time: on a shared machine once is an accident."""
         def good(kpps):
-            got = self.send(family, size, kpps, seconds)
-            if got["loss"] > LOSS_MAX:
+            for _ in range(2):
                 got = self.send(family, size, kpps, seconds)
-            return got if got["loss"] <= LOSS_MAX else None
-        best, low, high, kpps = None, 0, None, KPPS_FIRST
-        while kpps <= KPPS_LAST:
-            got = good(kpps)
-            if got is None:
-                high = kpps
-                break
-            best, low = got, kpps
-            if got["offered_kpps"] < 0.9 * kpps:
-                break  # the sender's own limit
-            kpps *= 2
-        for _ in range(halvings if high else 0):
-            got = good((low + high) / 2)
-            if got is None:
-                high = (low + high) / 2
-            else:
+                if got["loss"] <= LOSS_MAX:
+                    return got
+            return None
+        flat = self.flat_out(family, size, seconds)
+        if flat["loss"] <= LOSS_MAX:
+            return flat, flat
+        best, low, high = None, 0, max(flat["kpps"], KPPS_FIRST)
+        while high < KPPS_LAST and (got := good(high)):
+            best, low, high = got, high, 2 * high
+        while best is None and high > 1:
+            low = high / 2
+            best = good(low)
+            high = high if best else low
+        for _ in range(halvings):
+            if got := good((low + high) / 2):
                 best, low = got, (low + high) / 2
-        return best or dict(kpps=0.0, loss=None, late=None, offered_kpps=high)
+            else:
+                high = (low + high) / 2
+        return best, flat
 
 
 def udp(lab, family, size, seconds, halvings):
     """kpps: the highest rate with less than 1 % lost; flat_kpps: what arrives when the sender does not wait."""
     with Udp(lab) as u:
         u.send(family, size, KPPS_FIRST, 0.1)  # neighbours, routes, caches
-        best = u.highest(family, size, seconds, halvings)
-        flat = u.send(family, size, 10000, seconds)
+        best, flat = u.highest(family, size, seconds, halvings)
+    if best is None:
+        raise RuntimeError(f"no rate without loss; flat out {flat}")
     return dict(kpps=best["kpps"], gbit=best["kpps"] * size * 8 / 1e6, late=best["late"], flat_kpps=flat["kpps"],
                 flat_loss=flat["loss"])
 

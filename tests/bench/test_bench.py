@@ -86,7 +86,7 @@ def test_gateway(new_lab):
 
 
 def test_order(new_lab):
-    rows = gateway.order(new_lab(offload=True), 0.1, ("culvert-udp",), (1400,))
+    rows = gateway.order(new_lab(offload=True), 0.1, 1, ("culvert-udp",), (1400,))
     assert all(r["sent"] > 0 for r in rows)
     assert set(told("order", rows)) == {"lost", "late"}
 
