@@ -156,6 +156,7 @@ enum dp_note_kind {
 struct dp_note {
     enum dp_note_kind kind;
     uint32_t policy_id, child_id;
+    uint8_t cpu; /* ACQUIRE: as in struct child_sa: a worker wants an SA of its own; 0: there is none */
     struct ts flow_local, flow_remote;
     struct endpoint local, remote;
 };

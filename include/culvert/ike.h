@@ -25,6 +25,7 @@ struct ike_spi_use {
     const char *conn, *child;
     bool ours;                     /* we asked for the SA, not the peer */
     uint32_t replaces;             /* id of a CHILD SA, 0: none */
+    uint8_t cpu;                   /* as in struct child_sa */
     const struct ts_list *remote;  /* as far as they are known; NULL: not */
 };
 
@@ -104,6 +105,7 @@ struct ike_in {
     bool reauth;               /* REKEY */
     bool hard;                 /* EXPIRE */
     struct ts flow_local, flow_remote; /* ACQUIRE: the packet, as selectors */
+    uint8_t cpu; /* ACQUIRE: for a worker of its own, when 9611 was agreed; as in struct child_sa */
 
     struct conn *load;       /* CONN_LOAD */
     struct shared *shared;   /* SHARED_LOAD */

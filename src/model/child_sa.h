@@ -39,6 +39,10 @@ struct child_sa {
     struct child_keys in, out;
     struct ts_list local_ts, remote_ts;
     struct lifetime life;
+    /* RFC 9611: per_cpu: the peers agreed on further SAs with these selectors, one for each worker;
+     * cpu: 1 + the worker whose own this one is, 0: the fallback SA, for all that have none. */
+    bool per_cpu;
+    uint8_t cpu;
     uint32_t mark; /* reserved for marks of a connection, 0 */
 };
 
