@@ -14,7 +14,7 @@ struct ike;
 struct ike_job;     /* slow work: Diffie-Hellman, signatures; run anywhere, once */
 struct ike_version; /* const tables of one protocol version */
 
-extern const struct ike_version ike_v2;
+extern const struct ike_version ike_v1, ike_v2;
 
 /*
  * What an inbound SPI is for. The data plane chooses by it the worker that the SA will live on: one
@@ -53,10 +53,10 @@ struct ike_settings {
     uint32_t half_open_max;         /* 10000: drop first messages beyond */
     uint32_t init_limit_per_source; /* 0: off */
     uint32_t keepalive_ms;          /* 20000: NAT keepalives, RFC 3948 4 */
-    /* How long a deleted SA answers retransmissions, and a replaced CHILD SA still receives what was
-     * under way: 5000. */
+    /* How long a deleted SA answers retransmissions, and a replaced CHILD SA still receives what
+     * was under way: 5000. */
     uint32_t close_delay_ms;
-    uint16_t port, port_natt;       /* ours: 500, 4500 */
+    uint16_t port, port_natt; /* ours: 500, 4500 */
     bool make_before_break;
 };
 void ike_settings_default(struct ike_settings *s);
@@ -100,10 +100,11 @@ struct ike_in {
 
     const char *conn; /* ACQUIRE, INITIATE, TERMINATE, REKEY, CONN_UNLOAD, by name; may be NULL */
     const char *child;
-    uint32_t ike_id, child_id; /* TERMINATE, REKEY, EXPIRE, PATH_CHANGE, FIRST_IN by number; 0: not given */
-    bool force;                /* TERMINATE without waiting for the peer */
-    bool reauth;               /* REKEY */
-    bool hard;                 /* EXPIRE */
+    uint32_t ike_id,
+        child_id; /* TERMINATE, REKEY, EXPIRE, PATH_CHANGE, FIRST_IN by number; 0: not given */
+    bool force;   /* TERMINATE without waiting for the peer */
+    bool reauth;  /* REKEY */
+    bool hard;    /* EXPIRE */
     struct ts flow_local, flow_remote; /* ACQUIRE: the packet, as selectors */
     uint8_t cpu; /* ACQUIRE: for a worker of its own, when 9611 was agreed; as in struct child_sa */
 
@@ -117,16 +118,16 @@ struct ike_in {
 enum ike_act_kind {
     ACT_SEND, /* datagram `data` from local to remote; natt: through the NAT-T socket, marker to be
                  added */
-    ACT_KEEPALIVE,  /* one byte 0xff from local to remote through the NAT-T socket */
-    ACT_CHILD_ADD,  /* install sa; with `dirs` */
-    ACT_CHILD_DIR,  /* install the direction that was left out before: sa with id and dirs only */
+    ACT_KEEPALIVE,   /* one byte 0xff from local to remote through the NAT-T socket */
+    ACT_CHILD_ADD,   /* install sa; with `dirs` */
+    ACT_CHILD_DIR,   /* install the direction that was left out before: sa with id and dirs only */
     ACT_CHILD_QUIET, /* sa->id is replaced: it only receives now, until ACT_CHILD_DEL */
-    ACT_CHILD_DEL,  /* remove the pair sa->id; frees its inbound SPI */
-    ACT_CHILD_MOVE, /* NAT mapping changed: sa->id has new local and remote */
-    ACT_SPI_FREE,   /* spi was reserved and is not used */
-    ACT_JOB,        /* run ike_job_run(job) somewhere, then IN_JOB_DONE */
-    ACT_CMD_DONE,   /* the command `cmd` ended: reason 0 or why not; `event` has the evidence */
-    ACT_EVENT,      /* event */
+    ACT_CHILD_DEL,   /* remove the pair sa->id; frees its inbound SPI */
+    ACT_CHILD_MOVE,  /* NAT mapping changed: sa->id has new local and remote */
+    ACT_SPI_FREE,    /* spi was reserved and is not used */
+    ACT_JOB,         /* run ike_job_run(job) somewhere, then IN_JOB_DONE */
+    ACT_CMD_DONE,    /* the command `cmd` ended: reason 0 or why not; `event` has the evidence */
+    ACT_EVENT,       /* event */
     ACT_ACQUIRE_FAILED, /* the negotiation for conn/child (policy id) failed: drop what is held */
 };
 
@@ -177,7 +178,9 @@ struct ike_sa_info {
     uint32_t id;
     const struct conn *conn;
     uint8_t version;
-    const char *state; /* CREATED CONNECTING ESTABLISHED REKEYING REKEYED DELETING */
+    const char *state;    /* CREATED CONNECTING ESTABLISHED REKEYING REKEYED DELETING */
+    const char *v1_state; /* MM_NO_STATE ... QM_IDLE; NULL with IKEv2 */
+    const char *v1_mode;  /* main, aggressive; NULL with IKEv2 */
     bool initiator;
     uint64_t spi_i, spi_r;
     struct endpoint local, remote;

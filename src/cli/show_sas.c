@@ -55,8 +55,10 @@ static void ike_head(const struct screen *s, const struct vnode *sa)
     screen_tint(s, TINT_BOLD, sa->name);
     buf_printf(s->out, " #%s  ", screen_get(sa, "uniqueid"));
     screen_tint(s, state_tint(state), state);
-    buf_printf(s->out, "  IKEv%s  %s\n", screen_get(sa, "version"),
-               vnode_get_bool(sa, "initiator") ? "initiator" : "responder");
+    buf_printf(s->out, "  IKEv%s", screen_get(sa, "version"));
+    if (vnode_get(sa, "v1-mode")) /* IKEv1 alone has modes and names of states */
+        buf_printf(s->out, " %s mode  %s", screen_get(sa, "v1-mode"), screen_get(sa, "v1-state"));
+    buf_printf(s->out, "  %s\n", vnode_get_bool(sa, "initiator") ? "initiator" : "responder");
 }
 
 /* One end's line; width aligns the addresses of both. */

@@ -272,6 +272,7 @@ static void conn_finish(struct cx *cx, const struct vnode *sec, struct conn *c)
         default_proposals(cx, PROTO_IKE, &c->ike, &c->ike_default);
     mixed_addrs(cx, sec, c);
     check_children(cx, sec, c);
+    conn_v1_check(cx, sec, c);
     if (c->local_count == 0) /* %any: one row without family */
         c->local_count = 1;
     if (c->remote_count == 0)

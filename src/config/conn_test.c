@@ -119,8 +119,18 @@ static const struct {
     const char *conn, *child, *word, *text;
     enum diag_level level;
 } bad[] = {
-    {"version = 1", "", "1", "IKEv1 is not supported yet", DIAG_ERROR},
-    {"version = 3", "", "3", "0, 2", DIAG_ERROR},
+    {"version = 3", "", "3", "0, 1, 2", DIAG_ERROR},
+    {"version = 1\n proposals = aes128gcm16-prfsha256-x25519", "", "aes128gcm16",
+     "IKEv1 has no aes128gcm16", DIAG_ERROR},
+    {"version = 1\n proposals = aes128-sha256-prfsha384-modp2048", "", "prfsha384", "one hash",
+     DIAG_ERROR},
+    {"version = 1", "esp_proposals = chacha20poly1305", "chacha20poly1305", "IKEv1 has no number",
+     DIAG_ERROR},
+    {"version = 1", "local_ts = 10.1.0.0/16, 10.3.0.0/16", NULL, "one pair of selectors",
+     DIAG_ERROR},
+    {"version = 1", "local_ts = 10.1.0.0/16[tcp/20-30]", NULL, "one port or all", DIAG_ERROR},
+    {"version = 1\n aggressive = yes", "", "yes", "can be guessed", DIAG_WARNING},
+    {"version = 2\n aggressive = yes", "", "yes", "without effect", DIAG_WARNING},
     {"local_addrs = 192.0.2.1, 192.0.2.300", "", "192.0.2.300", "expected an address", DIAG_ERROR},
     {"local_addrs = 2001:db8::1", "", NULL, "no address family in common", DIAG_ERROR},
     {"local_port = 65536", "", "65536", "from 1 to 65535", DIAG_ERROR},
@@ -138,7 +148,6 @@ static const struct {
     {"local_ts = dynamic", "", "local_ts", "connections.<conn>.children.<child>", DIAG_ERROR},
     {"frobnicate = 1", "", "frobnicate", "unknown key", DIAG_ERROR},
     {"encap { }", "", NULL, "not a section", DIAG_ERROR},
-    {"aggressive = yes", "", "yes", "only aggressive = no", DIAG_ERROR},
     {"vips = 0.0.0.0", "", NULL, "vips is not supported yet", DIAG_ERROR},
     {"local2 { auth = psk }", "", "local", "more than one authentication round", DIAG_ERROR},
     {"chilrden { }", "", "chilrden", "did you mean `children'", DIAG_ERROR},

@@ -38,7 +38,7 @@ const char *const value_type_text[V_COUNT_OF] = {
     [V_REFUSED] = "not supported yet",
 };
 
-static const struct word versions[] = {{"0", 0}, {"2", 2}, {NULL, 0}};
+static const struct word versions[] = {{"0", 0}, {"1", 1}, {"2", 2}, {NULL, 0}};
 static const struct word uniques[] = {{"no", UNIQUE_NO},
                                       {"never", UNIQUE_NEVER},
                                       {"keep", UNIQUE_KEEP},
@@ -109,7 +109,7 @@ const struct row schema[] =
     {
         /* clang-format off */
     /* --- a connection --- */
-    CONN("version", V_WORD, "0", version, "IKE version: 2, or 0 for IKEv2 with IKEv1 accepted once culvert speaks it."), .words = versions},
+    CONN("version", V_WORD, "0", version, "IKE version: 1, 2, or 0 to initiate IKEv2 and accept both. IKEv1 is spoken with pre-shared keys, in main and aggressive mode, for tunnels; one pair of selectors per child."), .words = versions},
     CONN("local_addrs", V_ADDRS, "%any", local, "Our addresses: addresses, names, subnets, ranges or %any. The first single address is the one we initiate from."), .aux = offsetof(struct conn, local_count)},
     CONN("remote_addrs", V_ADDRS, "%any", remote, "The peer's addresses, likewise. To initiate, at least one single address or name is needed."), .aux = offsetof(struct conn, remote_count)},
     CONN("local_port", V_COUNT, "500", local_port, "Our UDP port for IKE."), .min = 1, .max = 65535},
@@ -119,14 +119,14 @@ const struct row schema[] =
     CONN("mobike", V_BOOL, "yes", mobike, "Accepted, without effect yet: MOBIKE (RFC 4555) is not offered to the peer.")},
     CONN("fragmentation", V_WORD, "yes", fragmentation, "Accepted, without effect yet: IKE fragmentation (RFC 7383) is not offered to the peer."), .words = fragmentations},
     CONN("dpd_delay", V_TIME, "0s", dpd_delay_s, "Ask whether the peer is alive after this time without a sign of life; 0: never.")},
-    CONN("dpd_timeout", V_TIME, "0s", dpd_timeout_s, "IKEv1 only; IKEv2 uses the retransmission times.")},
+    CONN("dpd_timeout", V_TIME, "0s", dpd_timeout_s, "IKEv1 only: a peer that does not answer DPD (RFC 3706) for this time is dead; 0 and IKEv2 use the retransmission times.")},
     CONN("keyingtries", V_COUNT, "1", keyingtries, "Rounds of retransmissions for the first message; 0: forever."), .max = 100000},
     CONN("unique", V_WORD, "no", unique, "What happens to older IKE SAs of the same peer identity: no replaces on INITIAL_CONTACT, never ignores that, keep refuses the new one, replace deletes the old one."), .words = uniques},
     CONN("rekey_time", V_TIME, "4h", rekey_s, "Rekey the IKE SA after this time; 0: never. With reauth_time set the default is 0.")},
     CONN("reauth_time", V_TIME, "0s", reauth_s, "Authenticate anew, with a new IKE SA, after this time; 0: never.")},
     CONN("over_time", V_TIME, "10% of the longer of rekey_time and reauth_time", over_s, "Delete the IKE SA this long after its rekeying was due and failed.")},
     CONN("rand_time", V_TIME, "over_time", rand_s, "A random part of this time is subtracted from rekey_time and reauth_time, so that the peers do not collide.")},
-    FIXED(SC_CONN, "aggressive", "no", NO_ONLY, "IKEv1 aggressive mode."),
+    CONN("aggressive", V_BOOL, "no", aggressive, "IKEv1: initiate aggressive mode, and accept it. With a pre-shared key it shows a hash that a weak key can be guessed from; only connections that say yes do it.")},
     FIXED(SC_CONN, "pull", "yes", YES_ONLY, "IKEv1 mode config in pull mode."),
     FIXED(SC_CONN, "dscp", "000000", "000000|0", "DSCP of IKE packets."),
     FIXED(SC_CONN, "childless", "allow", "allow|never", "Childless IKE SAs (RFC 6023)."),

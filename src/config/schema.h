@@ -110,5 +110,8 @@ void set_mode(struct cx *cx, const struct row *r, const struct vnode *n, void *o
 /* What to say of a text that id_parse refused. */
 const char *id_problem(const char *text);
 
+/* conn_v1.c: what IKEv1 cannot say */
+void conn_v1_check(struct cx *cx, const struct vnode *sec, const struct conn *c);
+
 /* daemon.c */
 void daemon_from_tree(struct cx *cx, const struct vnode *sec, struct config_daemon *out);

@@ -231,10 +231,7 @@ static void set_word(struct cx *cx, const struct row *r, const struct vnode *n, 
     }
     struct buf all = {0};
     list_words(r->words, &all);
-    if (!strcmp(r->key, "version") && !strcmp(n->value, "1"))
-        cx_report(cx, DIAG_ERROR, n, "1", "IKEv1 is not supported yet; use 2");
-    else
-        cx_report(cx, DIAG_ERROR, n, n->value, "expected one of %s", buf_str(&all));
+    cx_report(cx, DIAG_ERROR, n, n->value, "expected one of %s", buf_str(&all));
     buf_free(&all);
 }
 

@@ -19,6 +19,9 @@ void cr_random(void *p, size_t n); /* never fails: aborts if the system has no e
 /* --- hash and PRF (by PRF transform id) --- */
 #define CR_HASH_MAX 64
 err_t cr_sha1(struct bytes data, uint8_t out[20]) must_use; /* NAT detection, RFC 7296 2.23 */
+/* The plain hash under a PRF, out_len bytes: IKEv1's IVs and NAT detection (RFC 2409 appendix B,
+ * RFC 3947 3.2). */
+err_t cr_hash(const struct alg *prf, const struct bytes *parts, size_t n, uint8_t *out) must_use;
 /* prf(key, parts[0] | parts[1] | ...): out gets alg->out_len bytes. */
 err_t cr_prf(const struct alg *prf, struct bytes key, const struct bytes *parts, size_t n,
              uint8_t *out) must_use;
@@ -50,6 +53,11 @@ void cr_sk_free(struct cr_sk *sk);
  */
 err_t cr_sk_seal(struct cr_sk *sk, uint8_t *msg, size_t aad_len, size_t text_len) must_use;
 err_t cr_sk_open(struct cr_sk *sk, uint8_t *msg, size_t aad_len, size_t text_len) must_use;
+
+/* Messages of IKEv1 (RFC 2409 appendix B): bare CBC in place, of whole blocks. The IV becomes the
+ * last block of cipher text, which the next message goes on with. */
+err_t cr_cbc(const struct alg *encr, struct bytes key, uint8_t *iv, uint8_t *text, size_t n,
+             bool seal) must_use;
 
 /* --- the packet path: ESP, batches --- */
 struct cr_esp;     /* precomputed key schedule and HMAC states of one SA and direction */

@@ -339,8 +339,8 @@ HANDLER(control_list_sas)
 
 static void export_ike(void *ctx, const struct ike_sa_info *sa)
 {
-    struct vnode *list = ((struct vnode **)ctx)[0];
-    const struct ike *engine = ((void **)ctx)[1];
+    struct vnode *list = ((struct vnode **)ctx)[sa->version == 1];
+    const struct ike *engine = ((void **)ctx)[2];
     struct buf b = {0};
     if (ike_keys_export(engine, sa->id, &b)) {
         struct vnode *v = vnode_item(list, buf_str(&b));
@@ -359,7 +359,8 @@ HANDLER(control_keys)
         return;
     }
     core_say(c, EV_CONFIG_WARNING, NULL, "keys of the running SAs were exported");
-    void *x[2] = {vnode_list(rq->reply, "ike"), runner_engine(c->runner)};
+    void *x[3] = {vnode_list(rq->reply, "ike"), vnode_list(rq->reply, "ike-v1"),
+                  runner_engine(c->runner)};
     ike_sa_each(runner_engine(c->runner), export_ike, x);
     keylog_render(c->keylog, vnode_section(rq->reply, "esp"));
     reply_ok(rq->reply);

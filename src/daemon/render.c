@@ -94,6 +94,10 @@ void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vno
     vnode_valuef(in, "uniqueid", "%u", sa->id);
     vnode_valuef(in, "version", "%u", sa->version);
     vnode_value(in, "state", sa->state);
+    if (sa->v1_state)
+        vnode_value(in, "v1-state", sa->v1_state);
+    if (sa->v1_mode)
+        vnode_value(in, "v1-mode", sa->v1_mode);
     add_end(in, "local-host", "local-port", "local-id", &sa->local, sa->local_id);
     add_end(in, "remote-host", "remote-port", "remote-id", &sa->remote, sa->remote_id);
     add_yes(in, "initiator", sa->initiator);

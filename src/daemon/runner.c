@@ -162,12 +162,12 @@ struct ike *runner_engine(struct runner *r)
 struct runner *runner_new(uv_loop_t *loop, const struct ike_settings *s, const struct ike_env *env,
                           const struct runner_ports *ports)
 {
-    static const struct ike_version *const versions[] = {&ike_v2};
+    static const struct ike_version *const versions[] = {&ike_v1, &ike_v2};
     struct runner *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
     *r = (struct runner){.port = *ports, .loop = loop, .wake_ms = UINT64_MAX};
-    r->engine = ike_new(s, env, versions, 1);
+    r->engine = ike_new(s, env, versions, sizeof versions / sizeof versions[0]);
     if (!r->engine) {
         free(r);
         return NULL;

@@ -35,7 +35,7 @@ static struct vnode *ike_section(struct core *c, const struct event *ev, uint32_
     }
     const struct conn *conn = ev->conn ? ike_conn_get(r.engine, ev->conn) : NULL;
     vnode_valuef(in, "uniqueid", "%u", id);
-    vnode_value(in, "version", "2");
+    vnode_value(in, "version", conn && conn->version == 1 ? "1" : "2");
     vnode_value(in, "state", gone_state);
     add_gone_end(in, "local-host", "local-port", &ev->local);
     add_conf_id(in, "local-id", conn ? &conn->auth_local : NULL);

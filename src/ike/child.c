@@ -54,19 +54,30 @@ static uint64_t less_random(struct ike *e, uint64_t limit, uint64_t range)
     return limit > less ? limit - less : limit;
 }
 
-static void set_times(struct ike *e, struct child *c)
+/* The shorter of both sides' limits: our soft one keeps its distance. */
+static void cap(uint64_t *soft, uint64_t *hard, uint64_t limit)
 {
-    const struct conn_child *cc = c->cc;
-    c->installed_ms = e->now;
-    c->rekey_ms = cc->life.rekey_s
-                      ? e->now + less_random(e, cc->life.rekey_s * 1000, cc->rand_s * 1000)
-                      : UINT64_MAX;
-    c->life_ms = cc->life.life_s ? e->now + cc->life.life_s * 1000 : UINT64_MAX;
+    if (!limit || (*hard && *hard <= limit))
+        return;
+    *hard = limit;
+    if (!*soft || *soft > limit - limit / 10)
+        *soft = limit - limit / 10;
 }
 
-static struct lifetime limits(struct ike *e, const struct conn_child *cc)
+static void set_times(struct ike *e, struct child *c, const struct child_plan *p)
+{
+    uint64_t soft = c->cc->life.rekey_s, hard = c->cc->life.life_s;
+    cap(&soft, &hard, p->cap_s);
+    c->installed_ms = e->now;
+    c->rekey_ms = soft ? e->now + less_random(e, soft * 1000, c->cc->rand_s * 1000) : UINT64_MAX;
+    c->life_ms = hard ? e->now + hard * 1000 : UINT64_MAX;
+}
+
+static struct lifetime limits(struct ike *e, const struct conn_child *cc,
+                              const struct child_plan *p)
 {
     struct lifetime l = cc->life;
+    cap(&l.rekey_bytes, &l.life_bytes, p->cap_bytes);
     l.rekey_bytes = less_random(e, l.rekey_bytes, cc->rand_bytes);
     l.rekey_packets = less_random(e, l.rekey_packets, cc->rand_packets);
     return l;
@@ -107,7 +118,7 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
         .out = {key_copy(e, &p->out.encr), key_copy(e, &p->out.integ)},
         .local_ts = *p->local_ts,
         .remote_ts = *p->remote_ts,
-        .life = limits(e, c->cc),
+        .life = limits(e, c->cc, p),
     };
     ike_act_add(e, ACT_CHILD_ADD)->sa = s;
 }
@@ -155,7 +166,7 @@ struct child *child_add(struct ike *e, struct ike_sa *sa, const struct child_pla
     holdoff_clear(sa->entry, p->cc->name);
     list_add_tail(&sa->children, &c->link);
     e->stats.children++;
-    set_times(e, c);
+    set_times(e, c, p);
     install(e, c, p);
     sa_dirty(e, sa);
     return c;

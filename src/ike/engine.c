@@ -25,8 +25,9 @@ void ike_settings_default(struct ike_settings *s)
 
 static err_t tables_init(struct ike *e)
 {
-    struct hash *const all[] = {&e->by_spi,  &e->by_id,   &e->by_peer, &e->by_child, &e->children,
-                                &e->entries, &e->remotes, &e->owners,  &e->sources,  &e->inits};
+    struct hash *const all[] = {&e->by_spi,   &e->by_id,   &e->by_peer, &e->by_child,
+                                &e->children, &e->entries, &e->remotes, &e->owners,
+                                &e->sources,  &e->inits,   &e->inits1};
     uint64_t key[2] = {ike_random_u64(e), ike_random_u64(e)};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (hash_init(all[i], key))
@@ -36,8 +37,9 @@ static err_t tables_init(struct ike *e)
 
 static void tables_fini(struct ike *e)
 {
-    struct hash *const all[] = {&e->by_spi,  &e->by_id,   &e->by_peer, &e->by_child, &e->children,
-                                &e->entries, &e->remotes, &e->owners,  &e->sources,  &e->inits};
+    struct hash *const all[] = {&e->by_spi,   &e->by_id,   &e->by_peer, &e->by_child,
+                                &e->children, &e->entries, &e->remotes, &e->owners,
+                                &e->sources,  &e->inits,   &e->inits1};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         hash_fini(all[i]);
 }
@@ -46,6 +48,7 @@ static void lists_init(struct ike *e)
 {
     list_init(&e->lingering);
     list_init(&e->refused);
+    list_init(&e->early1);
     e->refused_at = UINT64_MAX;
     list_init(&e->sas);
     list_init(&e->conns);

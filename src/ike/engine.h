@@ -158,6 +158,7 @@ struct ike_pkt {
 struct ike_version {
     uint8_t major;
     size_t sa_size;
+    void (*init)(struct ike_sa *sa); /* of a fresh one, all zero; NULL: nothing to do */
     /* Starts the negotiation of a fresh initiator SA. */
     void (*start)(struct ike *e, struct ike_sa *sa);
     /* sa NULL: nothing is known by these SPIs. */
@@ -177,6 +178,9 @@ struct ike_version {
     /* Wipes what a gone SA does not need to answer retransmissions. */
     void (*strip)(struct ike *e, struct ike_sa *sa);
     bool (*keys)(const struct ike_sa *sa, struct buf *out);
+    /* IKEv1's names of states and its mode, for screens; NULL: there are none. */
+    const char *(*state)(const struct ike_sa *sa);
+    const char *(*mode)(const struct ike_sa *sa);
 };
 
 struct ike_info; /* scratch of the snapshots */
@@ -188,7 +192,9 @@ struct ike {
     size_t ver_count;
 
     struct hash by_spi, by_id, by_peer, by_child, children, entries, remotes, owners, sources,
-        inits;
+        inits, inits1;
+    struct list early1; /* IKEv1 responders that only answered a first message, oldest first */
+    size_t early1_count;
     struct ike_heap heap;
     struct list refused;   /* acquires that wait: holdoff.c */
     uint64_t refused_at;   /* UINT64_MAX: none */
@@ -288,6 +294,7 @@ struct child_plan {
     bool esn;
     uint8_t dirs, mode;
     const struct ts_list *local_ts, *remote_ts;
+    uint64_t cap_s, cap_bytes; /* shorter limits that the peer wants (IKEv1); 0: none */
     struct child_keys in, out; /* borrowed */
 };
 struct child *child_add(struct ike *e, struct ike_sa *sa, const struct child_plan *p) must_use;
@@ -367,6 +374,8 @@ err_t ike_initiate(struct ike *e, struct conn *c, const struct conn_child *cc,
                    const struct ike_in *acquire, struct cmd *cmd);
 /* A new attempt of a negotiation that the peer did not answer: true if one was begun. */
 bool ike_retry(struct ike *e, struct ike_sa *sa);
+/* A fresh SA of the same connection between the same end points, not started; NULL: no memory. */
+struct ike_sa *ike_again(struct ike *e, const struct ike_sa *sa);
 void ike_shutdown_check(struct ike *e);
 
 /* --- life.c: times common to both versions --- */

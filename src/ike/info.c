@@ -102,6 +102,8 @@ static void fill(const struct ike *e, const struct ike_sa *sa, struct ike_sa_inf
         .rekey_ms = or_never(sa->rekey_ms),
         .reauth_ms = or_never(sa->reauth_ms),
         .tasks = tasks_of(i, sa),
+        .v1_mode = sa->ver->mode ? sa->ver->mode(sa) : NULL,
+        .v1_state = sa->ver->state ? sa->ver->state(sa) : NULL,
     };
     list_each (it, (struct list *)&sa->children)
         out->child_count++;

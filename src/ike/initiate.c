@@ -30,8 +30,7 @@ static err_t no_version(struct ike *e, const struct conn *c, const struct conn_c
         .reason = R_MAJOR_VERSION,
         .what = "version",
         .ours = ike_strf(e, "%u", c->version),
-        .text = "IKEv1 is not supported yet",
-        .hint = ike_strf(e, "set connections.%s.version = 2", c->name),
+        .text = "this IKE version is not spoken here",
     };
     refuse_start(e, c, cc, &r);
     return r.reason;
@@ -183,6 +182,18 @@ err_t ike_initiate(struct ike *e, struct conn *c, const struct conn_child *cc,
     t->acquire |= acquire != NULL;
     waiter_add(e, &t->waiters, cmd);
     return E_OK;
+}
+
+struct ike_sa *ike_again(struct ike *e, const struct ike_sa *sa)
+{
+    struct conn *c = sa->entry && sa->entry->conn ? sa->entry->conn : sa->conn;
+    struct ike_sa *next = sa_begin(e, sa->ver, c, &sa->local.addr, &sa->remote.addr);
+    if (next && sa->natt) { /* behind a NAT nothing but the mapping in use leads to the peer */
+        next->natt = true;
+        next->local = sa->local;
+        next->remote = sa->remote;
+    }
+    return next;
 }
 
 /* swanctl.conf keyingtries: how often a negotiation without answer is begun; 0 means forever. */

@@ -54,13 +54,13 @@ static void side_init(struct pair *p, struct side *s, const char *addr, uint64_t
                       const struct ike_settings *set)
 {
     struct ike_env env = {s, env_random, env_spi, env_stats, env_source, env_resolve};
-    const struct ike_version *v = &ike_v2;
+    const struct ike_version *const v[] = {&ike_v1, &ike_v2};
     s->pair = p;
     s->rng = seed;
     s->next_spi = (uint32_t)(seed & 0xff) << 24 | 0x1000;
     bool ok = addr_parse(&s->ep.addr, addr);
     s->ep.port = 500;
-    s->e = ike_new(set, &env, &v, 1);
+    s->e = ike_new(set, &env, v, 2);
     assert(ok && s->e);
     (void)ok;
     s->wake = UINT64_MAX;

@@ -68,6 +68,8 @@ struct ike_sa *sa_new(struct ike *e, const struct ike_version *ver, bool initiat
         return NULL;
     }
     init_lists(sa);
+    if (ver->init)
+        ver->init(sa);
     sa->ver = ver;
     sa->initiator = initiator;
     sa->spi_i = spi_i;

@@ -65,6 +65,7 @@ struct conn {
     struct proposals ike;
     bool ike_default;
     struct conn_auth auth_local, auth_remote;
+    bool aggressive; /* IKEv1: this mode is initiated, and accepted */
     bool encap; /* force UDP encapsulation */
     bool mobike, fragmentation;
     uint64_t dpd_delay_s; /* 0: off */

@@ -1,0 +1,134 @@
+/*
+ * Deleting: RFC 2408 3.15. One message without answer: whoever sends it is done, and what gets lost
+ * is found by DPD or ends with its lifetime.
+ */
+#include "ike/v1/v1.h"
+
+static void end_task(struct ike *e, struct v1_sa *v, err_t reason)
+{
+    struct task *t = v->sa.active;
+    v->sa.active = NULL;
+    if (t)
+        task_done(e, &v->sa, t, reason);
+}
+
+/* --- ours --- */
+
+static void send_child(struct ike *e, struct v1_sa *v, const struct child *c)
+{
+    uint8_t spi[4];
+    put_u32(spi, c->spi_in); /* RFC 2407 4.6.3: SPIs are the sender's inbound */
+    v1_send_delete(e, v, PROTO1_ESP, bytes_of(spi, sizeof spi));
+}
+
+static err_t reason_of(const struct v1_sa *v, const struct child *c)
+{
+    return c->state == CHILD_REKEYED ? R_REPLACED
+           : c->dirs == 0            ? R_EXPIRED
+           : v->sa.end_reason        ? v->sa.end_reason
+                                     : R_OPERATOR;
+}
+
+void v1_delete_child(struct ike *e, struct v1_sa *v, struct task *t)
+{
+    struct child *c = child_by_id(e, t->child_id);
+    if (c && c->sa != &v->sa) { /* it moved to a newer ISAKMP SA meanwhile */
+        task_add(e, c->sa, TASK_CHILD_DEL, c->id);
+    } else if (c) {
+        send_child(e, v, c);
+        child_remove(e, c, reason_of(v, c));
+    }
+    end_task(e, v, E_OK);
+}
+
+void v1_tell_deleted(struct ike *e, struct v1_sa *v)
+{
+    uint8_t spi[16];
+    put_u64(spi, v->sa.spi_i);
+    put_u64(spi + 8, v->sa.spi_r);
+    v1_send_delete(e, v, PROTO1_ISAKMP, bytes_of(spi, sizeof spi));
+}
+
+/* The ISAKMP SA with all its children. */
+void v1_delete_ike(struct ike *e, struct v1_sa *v)
+{
+    err_t reason = v->sa.end_reason ? v->sa.end_reason : R_OPERATOR;
+    struct ike_sa *next = reason == R_REPLACED ? v1_other(e, &v->sa) : NULL;
+    if (next)
+        v1_hand_over(e, &v->sa, next);
+    list_each (it, &v->sa.children)
+        send_child(e, v, container_of(it, struct child, link));
+    v1_tell_deleted(e, v);
+    end_task(e, v, E_OK);
+    sa_drop(e, &v->sa, reason);
+}
+
+/* --- the peer's --- */
+
+/* What replaces it sends from now on. */
+static void hand_over(struct ike *e, const struct child *c)
+{
+    struct child *next = c->successor ? child_by_id(e, c->successor) : NULL;
+    if (next && !next->redundant && next->state == CHILD_INSTALLED)
+        child_dirs_add(e, next, DIR_OUT);
+}
+
+static void child_gone(struct ike *e, struct child *c)
+{
+    if (c->successor && child_by_id(e, c->successor))
+        c->state = CHILD_REKEYED;
+    hand_over(e, c);
+    child_remove(e, c, c->state == CHILD_REKEYED ? R_REPLACED : R_PEER_DELETED);
+}
+
+/* Children stand under the ISAKMP SA that made them, but any between the same peers may end them.
+ */
+static struct child *find_child(struct ike *e, const struct v1_sa *v, uint32_t spi)
+{
+    struct child *c = child_by_spi_out(&v->sa, spi);
+    for (struct ike_sa *o = NULL; !c && (o = sa_peer_next(e, &v->sa, o));)
+        if (o->ver == v->sa.ver)
+            c = child_by_spi_out(o, spi);
+    return c;
+}
+
+static void ike_gone(struct ike *e, struct v1_sa *v)
+{
+    struct ike_sa *next = v1_other(e, &v->sa);
+    err_t reason = R_PEER_DELETED;
+    if (next) { /* a newer one is up: nothing but the old one ends */
+        v1_hand_over(e, &v->sa, next);
+        reason = R_REPLACED;
+    }
+    if (v->p1)
+        v1_lost(e, v, reason);
+    else
+        sa_drop(e, &v->sa, reason);
+}
+
+static struct v1_sa *by_cookies(struct ike *e, struct v1_sa *v, struct bytes spi)
+{
+    uint64_t i = get_u64(spi.p), r = get_u64(spi.p + 8);
+    if (i == v->sa.spi_i && r == v->sa.spi_r)
+        return v;
+    for (struct ike_sa *o = NULL; (o = sa_peer_next(e, &v->sa, o));)
+        if (o->ver == v->sa.ver && o->spi_i == i && o->spi_r == r)
+            return v1_of(o);
+    return NULL;
+}
+
+void v1_delete_in(struct ike *e, struct v1_sa *v, const struct delete_v1 *d)
+{
+    for (size_t i = 0; i < d->count && !v->sa.dead; i++) {
+        struct bytes spi = delete_v1_spi(d, i);
+        if (d->proto == PROTO1_ESP) {
+            struct child *c = find_child(e, v, get_u32(spi.p));
+            if (c)
+                child_gone(e, c);
+        } else if (d->proto == PROTO1_ISAKMP) {
+            struct v1_sa *gone = by_cookies(e, v, spi);
+            if (gone)
+                ike_gone(e, gone);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+/*
+ * Quick mode, what both roles share: receiving (RFC 2409 5.5), installing the pair of IPsec SAs,
+ * the commit bit (RFC 2408 3.1) and what happens to the SA that a new one replaces.
+ *
+ *     HDR*, HASH(1), SA, Ni [, KE] [, IDci, IDcr] -->
+ *                                             <--  HDR*, HASH(2), SA, Nr [, KE] [, IDci, IDcr]
+ *     HDR*, HASH(3)                           -->
+ */
+#include "ike/v1/v1.h"
+#include <stdlib.h>
+
+#define KEEP_MS   60000 /* the last message may be asked for again */
+#define RETIRE_MS 2000  /* before the Delete of a replaced SA: our third message is under way */
+
+#define MAY_ALWAYS (V1_BIT(P1_NOTIFY) | V1_BIT(P1_VENDOR))
+
+uint16_t v1_encap(const struct v1_sa *v)
+{
+    const struct ike_sa *sa = &v->sa;
+    bool udp = sa->natt && (sa->nat_local || sa->nat_remote || sa->nat_fake);
+    return udp ? ENCAP1_UDP_TUNNEL : ENCAP1_TUNNEL;
+}
+
+/* --- receiving --- */
+
+static bool hash_holds(struct ike *e, const struct v1_sa *v, const struct v1_exch *x,
+                       const struct v1_msg *m, bool third)
+{
+    uint8_t want[CR_HASH_MAX];
+    struct bytes hash, rest;
+    if (!v1_after_hash(m, &hash, &rest))
+        return false;
+    struct bytes parts[] = {x->ni, x->nr, third ? bytes_of(NULL, 0) : rest};
+    err_t err = v1_hash_phase2(v, third, m->hdr.msg_id, parts, 3, want);
+    if (err < 0)
+        ike_fail(e, err);
+    return !err && hash.n == v->sa.prf->out_len && secret_eq(hash.p, want, hash.n);
+}
+
+/* Decrypts and verifies; nothing of the exchange changes before that. */
+static struct v1_msg *open_msg(struct ike *e, struct v1_sa *v, struct v1_exch *x,
+                               const struct ike_pkt *p, bool third)
+{
+    struct v1_msg *m = v1_msg_new(e, &x->arena, p);
+    err_t err = m ? v1_msg_read(v, m, x->iv) : E_NOMEM;
+    if (!err && !hash_holds(e, v, x, m, third))
+        err = R_DECRYPT;
+    if (!err) {
+        memcpy(x->iv, m->iv, sizeof x->iv);
+        v1_digest(p->raw, x->last_in);
+        x->commit |= p->flags & IKE_V1_FLAG_COMMIT;
+        v->sa.seen_ms = e->now;
+        path_follow(e, &v->sa, p);
+        v1_msg_event(e, EV_MSG_RECEIVED, &v->sa, &m->hdr, &m->in);
+        return m;
+    }
+    if (err < 0)
+        ike_fail(e, err);
+    ike_drop(e, p, R_DECRYPT, "quick mode: it does not decrypt, or its hash does not hold");
+    return NULL;
+}
+
+static bool repeated(struct ike *e, struct v1_sa *v, struct v1_exch *x, const struct ike_pkt *p)
+{
+    uint8_t digest[20];
+    v1_digest(p->raw, digest);
+    if (memcmp(digest, x->last_in, sizeof digest) != 0)
+        return false;
+    if (x->last_out.p) {
+        e->stats.retransmits++;
+        ike_send(e, &v->sa, v1_bytes(&x->last_out));
+    }
+    return true;
+}
+
+static size_t under_way(const struct v1_sa *v)
+{
+    size_t n = 0;
+    list_each (it, (struct list *)&v->exchs)
+        n += !container_of(it, struct v1_exch, link)->ours;
+    return n;
+}
+
+static void first(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
+{
+    if (under_way(v) >= V1_QUICK_MAX || e->stopping) {
+        ike_drop(e, p, R_TOO_MANY, "quick modes under way");
+        return;
+    }
+    struct v1_exch *x = v1_exch_new(e, v, false, p->msg_id);
+    if (!x || v1_iv_phase2(v, p->msg_id, x->iv))
+        return;
+    x->msg = open_msg(e, v, x, p, false);
+    err_t err = !x->msg ? R_DECRYPT : v1_seen(v, p->msg_id) ? R_MESSAGE_ID : E_OK;
+    if (!err)
+        err = v1_payloads_check(x->msg, V1_BIT(P1_HASH) | V1_BIT(P1_SA) | V1_BIT(P1_NONCE),
+                                MAY_ALWAYS | V1_BIT(P1_KE) | V1_BIT(P1_ID) | V1_BIT(P1_NAT_OA));
+    if (err && x->msg)
+        ike_drop(e, p, err, "quick mode");
+    if (err)
+        v1_exch_end(e, x);
+    else
+        v1_quick1(e, v, x);
+}
+
+static void second(struct ike *e, struct v1_sa *v, struct v1_exch *x, const struct ike_pkt *p)
+{
+    struct v1_msg *m = open_msg(e, v, x, p, false);
+    if (!m)
+        return;
+    x->msg = m;
+    err_t err = v1_payloads_check(m, V1_BIT(P1_HASH) | V1_BIT(P1_SA) | V1_BIT(P1_NONCE),
+                                  MAY_ALWAYS | V1_BIT(P1_KE) | V1_BIT(P1_ID) | V1_BIT(P1_NAT_OA));
+    retransmit_stop(&v->sa);
+    if (err)
+        v1_quick_failed(e, v, x, err);
+    else
+        v1_quick2(e, v, x);
+}
+
+static void third(struct ike *e, struct v1_sa *v, struct v1_exch *x, const struct ike_pkt *p)
+{
+    struct v1_msg *m = open_msg(e, v, x, p, true);
+    if (!m)
+        return;
+    x->msg = m;
+    v1_quick3(e, v, x);
+}
+
+void v1_quick_in(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
+{
+    struct v1_exch *x = v1_exch_find(v, p->msg_id);
+    if (v->state != V1_UP || !p->msg_id || !(p->flags & IKE_V1_FLAG_ENCRYPTION)) {
+        ike_drop(e, p, R_STATE, "quick mode without ISAKMP SA");
+        return;
+    }
+    if (x && repeated(e, v, x, p))
+        return;
+    if (x && (x->resume || x->done)) {
+        ike_drop(e, p, R_STATE, "quick mode");
+        return;
+    }
+    if (!x)
+        first(e, v, p);
+    else if (x->ours)
+        second(e, v, x, p);
+    else
+        third(e, v, x, p);
+}
+
+/* --- the pair of SAs --- */
+
+bool v1_spi_new(struct ike *e, struct v1_exch *x)
+{
+    const struct ts_list remote = {.count = 1, .ts = {x->remote}};
+    const struct ike_spi_use use = {.proto = PROTO_ESP,
+                                    .conn = x->conn->name,
+                                    .child = x->cc->name,
+                                    .replaces = x->old_child,
+                                    .remote = &remote};
+    x->spi = e->env.spi_alloc(e->env.ctx, &use);
+    return x->spi != 0;
+}
+
+static err_t plan_keys(const struct v1_sa *v, const struct v1_exch *x, struct child_plan *p)
+{
+    const struct alg *prf = v->sa.prf;
+    struct bytes d = v1_key_d(&v->keys), g = secret_bytes(&x->shared);
+    err_t err =
+        v1_child_keys(prf, d, g, PROTO_ESP, x->spi, x->ni, x->nr, p->encr, p->integ, &p->in);
+    return err ? err
+               : v1_child_keys(prf, d, g, PROTO_ESP, x->spi_out, x->ni, x->nr, p->encr, p->integ,
+                               &p->out);
+}
+
+static void plan_wipe(struct child_plan *p)
+{
+    secret_free(&p->in.encr);
+    secret_free(&p->in.integ);
+    secret_free(&p->out.encr);
+    secret_free(&p->out.integ);
+}
+
+/* What both sides said, 0 for nothing. */
+static uint64_t shorter(uint64_t a, uint64_t b)
+{
+    return a && (!b || a < b) ? a : b;
+}
+
+struct child *v1_child_install(struct ike *e, struct v1_sa *v, struct v1_exch *x, uint8_t dirs)
+{
+    const struct transform *esn = proposal_get(&x->chosen.p, T_ESN);
+    struct ts_list l = {.count = 1, .ts = {x->local}}, r = {.count = 1, .ts = {x->remote}};
+    struct child_plan p = {
+        .conn = x->conn,
+        .cc = x->cc,
+        .replaces = x->old_child,
+        .spi_in = x->spi,
+        .spi_out = x->spi_out,
+        .encr = proposal_alg(&x->chosen.p, T_ENCR),
+        .ke = proposal_alg(&x->chosen.p, T_KE),
+        .esn = esn && esn->id == ESN_YES,
+        .dirs = dirs,
+        .mode = MODE_TUNNEL,
+        .local_ts = &l,
+        .remote_ts = &r,
+        .cap_s = shorter(x->chosen.life_s, x->cap_s),
+        .cap_bytes = shorter(x->chosen.life_kb, x->cap_kb) * 1024,
+    };
+    p.integ = p.encr->aead ? NULL : proposal_alg(&x->chosen.p, T_INTEG);
+    err_t err = plan_keys(v, x, &p);
+    struct child *c = err ? NULL : child_add(e, &v->sa, &p);
+    plan_wipe(&p);
+    if (err)
+        ike_fail(e, err < 0 ? err : E_CRYPTO);
+    if (!c)
+        return NULL;
+    x->spi_used = true;
+    x->child = c->id;
+    return c;
+}
+
+void v1_say_installed(struct ike *e, struct v1_sa *v, const struct v1_exch *x, struct child *c)
+{
+    struct buf b = {0};
+    struct ts_list l = {.count = 1, .ts = {x->local}}, r = {.count = 1, .ts = {x->remote}};
+    proposal_print(&x->chosen.p, &b);
+    ike_event(e, EV_CHILD_PROPOSAL, &v->sa, c)->text = ike_str_buf(e, &b);
+    struct event *ev =
+        ike_event(e, x->old_child ? EV_CHILD_REKEYED : EV_CHILD_ESTABLISHED, &v->sa, c);
+    ev->text = ike_strf(e, "TS %s === %s", ike_str_ts(e, &l), ike_str_ts(e, &r));
+    ev->number = x->old_child;
+}
+
+/* The replaced SA only receives now; who rekeyed deletes it, a little later. */
+void v1_retire(struct ike *e, struct v1_sa *v, uint32_t old_id, const struct child *by, bool ours)
+{
+    struct child *old = old_id ? child_by_id(e, old_id) : NULL;
+    if (!old || old->state != CHILD_INSTALLED)
+        return;
+    old->successor = by->id;
+    old->rekey_ms = UINT64_MAX;
+    if (!ours)
+        return;
+    old->state = CHILD_REKEYED;
+    struct task *t = task_add(e, old->sa, TASK_CHILD_DEL, old->id);
+    if (t && t != old->sa->active)
+        t->not_before = e->now + RETIRE_MS;
+    (void)v;
+}
+
+static bool collide(const struct v1_exch *x, const struct v1_exch *y)
+{
+    return x->ours != y->ours && y->done && y->child && x->old_child == y->old_child;
+}
+
+/*
+ * Both sides rekeyed the same SA at once. IKEv1 says nothing of it: of the two new ones we let the
+ * one go that the responder of the ISAKMP SA began, which takes no word between the peers.
+ */
+void v1_settle(struct ike *e, struct v1_sa *v, const struct v1_exch *x)
+{
+    if (!x->old_child || v->sa.initiator)
+        return;
+    list_each (it, &v->exchs) {
+        const struct v1_exch *y = container_of(it, struct v1_exch, link);
+        if (!collide(x, y))
+            continue;
+        const struct child *theirs = child_by_id(e, x->ours ? y->child : x->child);
+        if (theirs)
+            v1_retire(e, v, x->ours ? x->child : y->child, theirs, true);
+    }
+}
+
+/* The exchange is complete on our side: what remains is to answer repetitions. */
+void v1_exch_keep(struct ike *e, struct v1_exch *x)
+{
+    x->done = true;
+    x->resend_at = UINT64_MAX;
+    x->die_ms = e->now + KEEP_MS;
+    x->msg = NULL;
+    x->ni = x->nr = bytes_of(NULL, 0);
+    x->offer = NULL;
+    arena_free(&x->arena);
+    secret_free(&x->shared);
+}
+
+/* RFC 2408 3.1: CONNECTED came, or has been waited for long enough. */
+void v1_connected(struct ike *e, struct v1_sa *v, struct v1_exch *x)
+{
+    struct child *c = x->child ? child_by_id(e, x->child) : NULL;
+    x->commit = false;
+    if (c)
+        child_dirs_add(e, c, DIR_OUT);
+    sa_dirty(e, &v->sa);
+}
