@@ -213,6 +213,9 @@ typedef void child_sa_fn(void *ctx, const struct child_sa_info *info);
 void ike_sa_each(const struct ike *e, ike_sa_fn *fn, void *ctx); /* oldest first */
 /* The same for the SAs of one connection; whose CHILD SA this is, 0: nobody's. */
 void ike_conn_sas_each(const struct ike *e, const char *conn, ike_sa_fn *fn, void *ctx);
+/* Numbers of all SAs or those of one connection, oldest first, as far as there is room; how many
+ * there are. */
+size_t ike_sa_ids(const struct ike *e, const char *conn, uint32_t *out, size_t max);
 uint32_t ike_sa_of_child(const struct ike *e, uint32_t child_id);
 void child_sa_each(const struct ike *e, uint32_t ike_id, child_sa_fn *fn, void *ctx);
 bool ike_sa_info_get(const struct ike *e, uint32_t ike_id, struct ike_sa_info *out);

@@ -71,6 +71,37 @@ err_t vici_decode(struct bytes in, struct vnode **msg) must_use;
 err_t vici_packet(enum vici_op op, const char *name, const struct vnode *msg,
                   struct buf *out) must_use;
 
+/*
+ * Writing without a tree: the elements of a message straight into a buffer, for what comes by the
+ * thousand. Errors stick, as in cursors; vici_write_end gives the first and takes back what was
+ * written. Sections and lists are closed in the order of their opening, all before the end.
+ */
+struct vici_writer {
+    struct buf *out;
+    size_t begin; /* of the packet in out */
+    size_t open;  /* of the value under way */
+    unsigned depth;
+    bool in_list;
+    err_t err;
+};
+void vici_write_begin(struct vici_writer *w, struct buf *out, enum vici_op op, const char *name);
+err_t vici_write_end(struct vici_writer *w) must_use;
+void vici_write_cancel(struct vici_writer *w);
+
+void vici_put_section(struct vici_writer *w, const char *name);
+void vici_put_section_end(struct vici_writer *w);
+void vici_put_list(struct vici_writer *w, const char *name);
+void vici_put_list_end(struct vici_writer *w);
+void vici_put_item(struct vici_writer *w, const char *value);
+void vici_put_value(struct vici_writer *w, const char *name, const char *value);
+void vici_put_number(struct vici_writer *w, const char *name, uint64_t v);
+void vici_put_hex(struct vici_writer *w, const char *name, uint64_t v, unsigned digits);
+/* A value or item that a printer appends to the buffer, then closed. */
+struct buf *vici_put_open(struct vici_writer *w, const char *name);
+struct buf *vici_put_item_open(struct vici_writer *w);
+void vici_put_close(struct vici_writer *w);
+void vici_put_tree(struct vici_writer *w, const struct vnode *members); /* of this section */
+
 /* Reassembles packets from a byte stream. */
 struct vici_stream {
     struct buf in;
@@ -116,17 +147,40 @@ struct vici_server *vici_server_new(const struct vici_command *cmds, size_t n_cm
 void vici_server_free(struct vici_server *s);
 /*
  * `write` is called with bytes to send to this client; `io` is the caller's own handle. It must not
- * free the client. A client's requests are answered in order: while one waits for its vici_reply, what
- * the client sends meanwhile is kept.
+ * free the client. A client's requests are answered in order: while one waits for its vici_reply,
+ * what the client sends meanwhile is kept.
  */
 typedef void vici_write_fn(void *io, struct bytes data);
 struct vici_client *vici_client_new(struct vici_server *s, vici_write_fn *write, void *io) must_use;
 err_t vici_client_input(struct vici_client *c, struct bytes data) must_use; /* positive: close it */
 void vici_client_free(struct vici_client *c);
+/*
+ * Events: begin gives NULL when nobody wants it; then write and end (or cancel) before anything
+ * else is sent. vici_raise* go to all who registered, vici_event_* to one client, if it did.
+ */
 bool vici_wants(const struct vici_server *s, const char *event); /* anybody registered? */
-void vici_raise(struct vici_server *s, const char *event,
-                const struct vnode *msg); /* to all who registered */
+struct vici_writer *vici_raise_begin(struct vici_server *s, const char *event);
+void vici_raise_end(struct vici_server *s);
+void vici_raise(struct vici_server *s, const char *event, const struct vnode *msg);
+struct vici_writer *vici_event_begin(struct vici_client *c, const char *event);
+void vici_event_end(struct vici_client *c);
+void vici_event_cancel(struct vici_client *c);
 void vici_stream_event(struct vici_client *c, const char *event, const struct vnode *msg);
+
+/*
+ * A listing of any length: `more` writes events until vici_client_full or the end, where it returns
+ * false and an empty answer follows. It is called again when the client has read what it was sent
+ * (vici_client_drained, of who owns the socket), so a slow reader holds up nothing but itself.
+ */
+struct vici_listing {
+    void *ctx;
+    bool (*more)(void *ctx, struct vici_client *c);
+    void (*done)(void *ctx); /* at the end, or when the client went */
+};
+void vici_listing_begin(struct vici_request *rq, const struct vici_listing *l);
+bool vici_client_full(const struct vici_client *c);
+void vici_client_drained(struct vici_client *c);
+
 void vici_reply(struct vici_server *s, uint64_t ticket,
                 const struct vnode *msg); /* gone clients: ignored */
 /* Who waits for this ticket, to stream control-log to; NULL when gone or answered. */

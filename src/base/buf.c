@@ -37,6 +37,23 @@ void buf_add(struct buf *b, const void *p, size_t n)
     b->s[b->n] = 0;
 }
 
+char *buf_space(struct buf *b, size_t n)
+{
+    if (!reserve(b, n))
+        return NULL;
+    char *at = b->s + b->n;
+    b->n += n;
+    b->s[b->n] = 0;
+    return at;
+}
+
+void buf_cut(struct buf *b, size_t n)
+{
+    b->n = n;
+    if (b->s)
+        b->s[n] = 0;
+}
+
 void buf_puts(struct buf *b, const char *s)
 {
     buf_add(b, s, strlen(s));
@@ -64,9 +81,7 @@ void buf_hex(struct buf *b, struct bytes v)
 
 void buf_clear(struct buf *b)
 {
-    b->n = 0;
-    if (b->s)
-        b->s[0] = 0;
+    buf_cut(b, 0);
 }
 
 void buf_free(struct buf *b)

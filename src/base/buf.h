@@ -10,6 +10,8 @@ struct buf {
 };
 
 void buf_add(struct buf *b, const void *p, size_t n);
+char *buf_space(struct buf *b, size_t n); /* n bytes for the caller to fill; NULL: no memory */
+void buf_cut(struct buf *b, size_t n);    /* back to a length that it had */
 void buf_puts(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
 void buf_hex(struct buf *b, struct bytes v);

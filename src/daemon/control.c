@@ -265,9 +265,11 @@ static void list_conn(void *ctx, const struct conn *c)
     struct list_ctx *l = ctx;
     if (l->ike && strcmp(l->ike, c->name) != 0)
         return;
-    struct vnode *m = render_conn(c);
-    vici_stream_event(l->client, "list-conn", m);
-    vnode_free(m);
+    struct vici_writer *w = vici_event_begin(l->client, "list-conn");
+    if (!w)
+        return;
+    render_conn(c, w);
+    vici_event_end(l->client);
 }
 
 static HANDLER(list_conns)
@@ -284,9 +286,11 @@ static void list_policy(void *ctx, const struct policy_row *row)
     if (!kind || (l->ike && strcmp(l->ike, row->conn) != 0) ||
         (l->child && strcmp(l->child, row->child) != 0))
         return;
-    struct vnode *m = render_policy(row);
-    vici_stream_event(l->client, "list-policy", m);
-    vnode_free(m);
+    struct vici_writer *w = vici_event_begin(l->client, "list-policy");
+    if (!w)
+        return;
+    render_policy(row, w);
+    vici_event_end(l->client);
 }
 
 static HANDLER(list_policies)

@@ -1,4 +1,4 @@
-/* VICI: initiate, terminate, rekey, list-sas, and culvert's own export of keys. */
+/* VICI: initiate, terminate, rekey, and culvert's own export of keys. */
 #include "daemon/core.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -298,41 +298,6 @@ void control_client_gone(struct core *c, struct vici_client *client)
     sinks_forget(c->sinks, client);
     if (c->waiting)
         waiting_forget(c->waiting, client);
-}
-
-/* --- listing --- */
-
-struct list_ctx {
-    struct core *c;
-    struct vici_client *client;
-    struct render r;
-    const char *ike, *child;
-    uint32_t ike_id, child_id;
-};
-
-static void list_one(void *ctx, const struct ike_sa_info *sa)
-{
-    struct list_ctx *l = ctx;
-    if ((l->ike && (!sa->conn || strcmp(l->ike, sa->conn->name) != 0)) ||
-        (l->ike_id && l->ike_id != sa->id))
-        return;
-    struct vnode *m = render_sa(&l->r, sa, l->child, l->child_id);
-    if (m)
-        vici_stream_event(l->client, "list-sa", m);
-    vnode_free(m);
-}
-
-HANDLER(control_list_sas)
-{
-    struct core *c = ctx;
-    struct list_ctx l = {.c = c,
-                         .client = rq->client,
-                         .r = core_render(c),
-                         .ike = vnode_get(rq->msg, "ike"),
-                         .child = vnode_get(rq->msg, "child"),
-                         .ike_id = (uint32_t)number(rq->msg, "ike-id", 0),
-                         .child_id = (uint32_t)number(rq->msg, "child-id", 0)};
-    ike_sa_each(l.r.engine, list_one, &l);
 }
 
 /* --- keys, only for who started the daemon with --allow-key-export --- */

@@ -1,4 +1,4 @@
-/* VICI's view of SAs, connections and policies: see render.h. */
+/* VICI's view of SAs, connections and policies, straight into its encoding: see render.h. */
 #include "daemon/render.h"
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -16,58 +16,57 @@ static const char *service_of(const struct ts *t)
 }
 
 /* As charon: "10.2.0.0/16[tcp/http]", where the model says tcp/80. */
-static void item_ts(struct vnode *list, const struct ts *t, const char *text)
+static void name_service(const struct ts *t, struct buf *out, size_t at)
 {
-    char named[200];
+    const char *text = buf_str(out) + at;
     const char *bracket = strchr(text, '['), *slash = bracket ? strchr(bracket, '/') : NULL;
     const char *service = slash ? service_of(t) : NULL;
-    if (service) {
-        snprintf(named, sizeof named, "%.*s%.40s]", (int)(slash + 1 - text), text, service);
-        text = named;
-    }
-    vnode_item(list, text);
+    if (!service)
+        return;
+    buf_cut(out, (size_t)(slash + 1 - out->s));
+    buf_printf(out, "%.40s]", service);
 }
 
-static void add_ts(struct vnode *in, const char *name, const struct ts_list *l)
+static void add_ts(struct vici_writer *w, const char *name, const struct ts_list *l)
 {
-    struct vnode *list = vnode_list(in, name);
+    vici_put_list(w, name);
     for (size_t i = 0; i < l->count; i++) {
-        struct buf b = {0};
-        ts_print(&l->ts[i], &b);
-        item_ts(list, &l->ts[i], buf_str(&b));
-        buf_free(&b);
+        struct buf *out = vici_put_item_open(w);
+        size_t at = out->n;
+        ts_print(&l->ts[i], out);
+        name_service(&l->ts[i], out, at);
+        vici_put_close(w);
     }
+    vici_put_list_end(w);
 }
 
-static void add_id(struct vnode *in, const char *name, const struct id *id)
+static void add_id(struct vici_writer *w, const char *name, const struct id *id)
 {
-    struct buf b = {0};
-    id_print(id, &b);
-    vnode_value(in, name, buf_str(&b));
-    buf_free(&b);
+    id_print(id, vici_put_open(w, name));
+    vici_put_close(w);
 }
 
-static void add_end(struct vnode *in, const char *host, const char *port, const char *id_key,
+static void add_end(struct vici_writer *w, const char *host, const char *port, const char *id_key,
                     const struct endpoint *e, const struct id *id)
 {
     char a[ADDR_STR_MAX];
-    vnode_value(in, host, addr_str(&e->addr, a));
-    vnode_valuef(in, port, "%u", e->port);
-    add_id(in, id_key, id);
+    vici_put_value(w, host, addr_str(&e->addr, a));
+    vici_put_number(w, port, e->port);
+    add_id(w, id_key, id);
 }
 
 /* Algorithms of variable key length only show their size. */
-static void add_encr(struct vnode *in, const struct alg *a)
+static void add_encr(struct vici_writer *w, const struct alg *a)
 {
-    vnode_value(in, "encr-alg", a->iana);
+    vici_put_value(w, "encr-alg", a->iana);
     if (a->key_bits)
-        vnode_valuef(in, "encr-keysize", "%u", a->key_bits);
+        vici_put_number(w, "encr-keysize", a->key_bits);
 }
 
-static void add_yes(struct vnode *in, const char *name, bool yes)
+static void add_yes(struct vici_writer *w, const char *name, bool yes)
 {
     if (yes)
-        vnode_value(in, name, "yes");
+        vici_put_value(w, name, "yes");
 }
 
 static uint64_t secs_until(uint64_t at_ms, uint64_t now_ms)
@@ -75,113 +74,107 @@ static uint64_t secs_until(uint64_t at_ms, uint64_t now_ms)
     return at_ms > now_ms ? (at_ms - now_ms) / 1000 : 0;
 }
 
-static void add_ike_algs(struct vnode *in, const struct proposal *p)
+static void add_ike_algs(struct vici_writer *w, const struct proposal *p)
 {
     const struct alg *encr = proposal_alg(p, T_ENCR), *integ = proposal_alg(p, T_INTEG);
     const struct alg *prf = proposal_alg(p, T_PRF), *ke = proposal_alg(p, T_KE);
     if (encr)
-        add_encr(in, encr);
+        add_encr(w, encr);
     if (integ)
-        vnode_value(in, "integ-alg", integ->iana);
+        vici_put_value(w, "integ-alg", integ->iana);
     if (prf)
-        vnode_value(in, "prf-alg", prf->iana);
+        vici_put_value(w, "prf-alg", prf->iana);
     if (ke)
-        vnode_value(in, "dh-group", ke->iana);
+        vici_put_value(w, "dh-group", ke->iana);
 }
 
-void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vnode *in)
+void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vici_writer *w)
 {
-    vnode_valuef(in, "uniqueid", "%u", sa->id);
-    vnode_valuef(in, "version", "%u", sa->version);
-    vnode_value(in, "state", sa->state);
+    vici_put_number(w, "uniqueid", sa->id);
+    vici_put_number(w, "version", sa->version);
+    vici_put_value(w, "state", sa->state);
     if (sa->v1_state)
-        vnode_value(in, "v1-state", sa->v1_state);
+        vici_put_value(w, "v1-state", sa->v1_state);
     if (sa->v1_mode)
-        vnode_value(in, "v1-mode", sa->v1_mode);
-    add_end(in, "local-host", "local-port", "local-id", &sa->local, sa->local_id);
-    add_end(in, "remote-host", "remote-port", "remote-id", &sa->remote, sa->remote_id);
-    add_yes(in, "initiator", sa->initiator);
-    vnode_valuef(in, "initiator-spi", "%016llx", (unsigned long long)sa->spi_i);
-    vnode_valuef(in, "responder-spi", "%016llx", (unsigned long long)sa->spi_r);
-    add_yes(in, "nat-local", sa->nat_local);
-    add_yes(in, "nat-remote", sa->nat_remote);
-    add_yes(in, "nat-fake", sa->nat_fake);
-    add_yes(in, "nat-any", sa->nat_any);
+        vici_put_value(w, "v1-mode", sa->v1_mode);
+    add_end(w, "local-host", "local-port", "local-id", &sa->local, sa->local_id);
+    add_end(w, "remote-host", "remote-port", "remote-id", &sa->remote, sa->remote_id);
+    add_yes(w, "initiator", sa->initiator);
+    vici_put_hex(w, "initiator-spi", sa->spi_i, 16);
+    vici_put_hex(w, "responder-spi", sa->spi_r, 16);
+    add_yes(w, "nat-local", sa->nat_local);
+    add_yes(w, "nat-remote", sa->nat_remote);
+    add_yes(w, "nat-fake", sa->nat_fake);
+    add_yes(w, "nat-any", sa->nat_any);
     if (sa->proposal)
-        add_ike_algs(in, sa->proposal);
+        add_ike_algs(w, sa->proposal);
     if (sa->established_ms) {
-        vnode_valuef(in, "established", "%llu",
-                     (unsigned long long)((r->now_ms - sa->established_ms) / 1000));
+        vici_put_number(w, "established", ((r->now_ms - sa->established_ms) / 1000));
         if (sa->rekey_ms)
-            vnode_valuef(in, "rekey-time", "%llu",
-                         (unsigned long long)secs_until(sa->rekey_ms, r->now_ms));
+            vici_put_number(w, "rekey-time", secs_until(sa->rekey_ms, r->now_ms));
         if (sa->reauth_ms)
-            vnode_valuef(in, "reauth-time", "%llu",
-                         (unsigned long long)secs_until(sa->reauth_ms, r->now_ms));
+            vici_put_number(w, "reauth-time", secs_until(sa->reauth_ms, r->now_ms));
     }
     if (sa->tasks && *sa->tasks) {
-        struct vnode *list = vnode_list(in, "tasks-active");
+        vici_put_list(w, "tasks-active");
         char copy[256];
         snprintf(copy, sizeof copy, "%s", sa->tasks);
         char *save = NULL;
-        for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
-            vnode_item(list, w);
+        for (char *t = strtok_r(copy, " ", &save); t; t = strtok_r(NULL, " ", &save))
+            vici_put_item(w, t);
+        vici_put_list_end(w);
     }
 }
 
-static void add_use(const struct render *r, struct vnode *in, const struct child_use *u,
+static void add_use(const struct render *r, struct vici_writer *w, const struct child_use *u,
                     const char *bytes, const char *packets, const char *use)
 {
-    vnode_valuef(in, bytes, "%llu", (unsigned long long)u->bytes);
-    vnode_valuef(in, packets, "%llu", (unsigned long long)u->packets);
+    vici_put_number(w, bytes, u->bytes);
+    vici_put_number(w, packets, u->packets);
     if (u->last_ms)
-        vnode_valuef(
-            in, use, "%llu",
-            (unsigned long long)(r->now_ms > u->last_ms ? (r->now_ms - u->last_ms) / 1000 : 0));
+        vici_put_number(w, use, (r->now_ms > u->last_ms ? (r->now_ms - u->last_ms) / 1000 : 0));
 }
 
-void render_child(const struct render *r, const struct child_sa_info *c, struct vnode *in)
+void render_child(const struct render *r, const struct child_sa_info *c, struct vici_writer *w)
 {
     struct child_stats st = {0};
-    vnode_value(in, "name", c->child->name);
-    vnode_valuef(in, "uniqueid", "%u", c->id);
-    vnode_valuef(in, "reqid", "%u", c->reqid);
-    vnode_value(in, "state", c->state);
-    vnode_value(in, "mode", c->mode == MODE_TUNNEL ? "TUNNEL" : "TRANSPORT");
-    vnode_value(in, "protocol", c->proto == PROTO_AH ? "AH" : "ESP");
-    add_yes(in, "encap", c->encap);
-    vnode_valuef(in, "spi-in", "%08x", c->spi_in);
-    vnode_valuef(in, "spi-out", "%08x", c->spi_out);
+    vici_put_value(w, "name", c->child->name);
+    vici_put_number(w, "uniqueid", c->id);
+    vici_put_number(w, "reqid", c->reqid);
+    vici_put_value(w, "state", c->state);
+    vici_put_value(w, "mode", c->mode == MODE_TUNNEL ? "TUNNEL" : "TRANSPORT");
+    vici_put_value(w, "protocol", c->proto == PROTO_AH ? "AH" : "ESP");
+    add_yes(w, "encap", c->encap);
+    vici_put_hex(w, "spi-in", c->spi_in, 8);
+    vici_put_hex(w, "spi-out", c->spi_out, 8);
     if (c->encr)
-        add_encr(in, c->encr);
+        add_encr(w, c->encr);
     if (c->integ)
-        vnode_value(in, "integ-alg", c->integ->iana);
+        vici_put_value(w, "integ-alg", c->integ->iana);
     if (c->ke)
-        vnode_value(in, "dh-group", c->ke->iana);
+        vici_put_value(w, "dh-group", c->ke->iana);
     if (c->esn)
-        vnode_value(in, "esn", "1");
+        vici_put_value(w, "esn", "1");
     (void)r->stats(r->ctx, c->id, &st); /* unknown to the data plane yet: zeros */
-    add_use(r, in, &st.in, "bytes-in", "packets-in", "use-in");
-    add_use(r, in, &st.out, "bytes-out", "packets-out", "use-out");
+    add_use(r, w, &st.in, "bytes-in", "packets-in", "use-in");
+    add_use(r, w, &st.out, "bytes-out", "packets-out", "use-out");
     if (c->rekey_ms)
-        vnode_valuef(in, "rekey-time", "%llu",
-                     (unsigned long long)secs_until(c->rekey_ms, r->now_ms));
+        vici_put_number(w, "rekey-time", secs_until(c->rekey_ms, r->now_ms));
     if (c->life_ms)
-        vnode_valuef(in, "life-time", "%llu",
-                     (unsigned long long)secs_until(c->life_ms, r->now_ms));
-    vnode_valuef(in, "install-time", "%llu",
-                 (unsigned long long)(c->installed_ms && r->now_ms > c->installed_ms
-                                          ? (r->now_ms - c->installed_ms) / 1000
-                                          : 0));
+        vici_put_number(w, "life-time", secs_until(c->life_ms, r->now_ms));
+    vici_put_number(w, "install-time",
+                    (c->installed_ms && r->now_ms > c->installed_ms
+                         ? (r->now_ms - c->installed_ms) / 1000
+                         : 0));
     if (c->local_ts)
-        add_ts(in, "local-ts", c->local_ts);
+        add_ts(w, "local-ts", c->local_ts);
     if (c->remote_ts)
-        add_ts(in, "remote-ts", c->remote_ts);
+        add_ts(w, "remote-ts", c->remote_ts);
 }
 
 struct child_ctx {
     const struct render *r;
-    struct vnode *children;
+    struct vici_writer *w;
     const char *name;
     uint32_t id;
     size_t shown;
@@ -194,31 +187,31 @@ static void each_child(void *ctx, const struct child_sa_info *c)
     if ((x->name && strcmp(x->name, c->child->name) != 0) || (x->id && x->id != c->id))
         return;
     snprintf(name, sizeof name, "%.128s-%u", c->child->name, c->id);
-    render_child(x->r, c, vnode_section(x->children, name));
+    vici_put_section(x->w, name);
+    render_child(x->r, c, x->w);
+    vici_put_section_end(x->w);
     x->shown++;
 }
 
-struct vnode *render_sa(const struct render *r, const struct ike_sa_info *sa, const char *child,
-                        uint32_t child_id)
+bool render_sa(const struct render *r, const struct ike_sa_info *sa, const char *child,
+               uint32_t child_id, struct vici_writer *w)
 {
-    struct vnode *root = vnode_new();
-    struct vnode *in = vnode_section(root, sa->conn ? sa->conn->name : "(unnamed)");
-    render_ike(r, sa, in);
-    struct child_ctx x = {
-        .r = r, .children = vnode_section(in, "child-sas"), .name = child, .id = child_id};
+    struct child_ctx x = {.r = r, .w = w, .name = child, .id = child_id};
+    vici_put_section(w, sa->conn ? sa->conn->name : "(unnamed)");
+    render_ike(r, sa, w);
+    vici_put_section(w, "child-sas");
     child_sa_each(r->engine, sa->id, each_child, &x);
-    if ((child || child_id) && x.shown == 0) {
-        vnode_free(root);
-        return NULL;
-    }
-    return root;
+    vici_put_section_end(w);
+    vici_put_section_end(w);
+    return x.shown || !(child || child_id);
 }
 
 /* --- connections --- */
 
-static void add_matches(struct vnode *in, const char *name, const struct addr_match *m, size_t n)
+static void add_matches(struct vici_writer *w, const char *name, const struct addr_match *m,
+                        size_t n)
 {
-    struct vnode *list = vnode_list(in, name);
+    vici_put_list(w, name);
     char a[ADDR_STR_MAX], b[ADDR_STR_MAX];
     for (size_t i = 0; i < n; i++) {
         char text[2 * ADDR_STR_MAX + 2];
@@ -228,43 +221,58 @@ static void add_matches(struct vnode *in, const char *name, const struct addr_ma
             snprintf(text, sizeof text, "%s", addr_str(&m[i].lo, a));
         else
             snprintf(text, sizeof text, "%s-%s", addr_str(&m[i].lo, a), addr_str(&m[i].hi, b));
-        vnode_item(list, text);
+        vici_put_item(w, text);
     }
     if (n == 0)
-        vnode_item(list, "%any");
+        vici_put_item(w, "%any");
+    vici_put_list_end(w);
 }
 
-static void add_auth(struct vnode *in, const char *name, const struct conn_auth *a)
+static void add_auth(struct vici_writer *w, const char *name, const struct conn_auth *a)
 {
     static const char *const classes[] = {"pre-shared key", "public key", "EAP", "XAuth"};
     static const char *const lists[] = {"groups", "cert_policy", "certs", "cacerts"};
-    struct vnode *s = vnode_section(in, name);
+    vici_put_section(w, name);
     if (a->id.type != ID_ANY)
-        add_id(s, "id", &a->id);
-    vnode_value(s, "class", classes[a->kind]);
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        vnode_list(s, lists[i]);
+        add_id(w, "id", &a->id);
+    vici_put_value(w, "class", classes[a->kind]);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        vici_put_list(w, lists[i]);
+        vici_put_list_end(w);
+    }
+    vici_put_section_end(w);
 }
 
-static void add_ts_conf(struct vnode *in, const char *name, const struct ts_conf_list *l)
+/* Of what is filled in later only ports and protocol are known. */
+static void print_dynamic(struct ts t, struct buf *out)
 {
-    struct vnode *list = vnode_list(in, name);
+    buf_puts(out, "dynamic");
+    size_t at = out->n;
+    t.lo = t.hi = addr_v4((const uint8_t[4]){0});
+    ts_print(&t, out);
+    const char *bracket = strchr(buf_str(out) + at, '[');
+    size_t n = bracket ? strlen(bracket) : 0;
+    if (n)
+        memmove(out->s + at, bracket, n);
+    buf_cut(out, at + n);
+    name_service(&t, out, at);
+}
+
+static void add_ts_conf(struct vici_writer *w, const char *name, const struct ts_conf_list *l)
+{
+    vici_put_list(w, name);
     for (size_t i = 0; i < l->count; i++) {
-        struct buf b = {0};
-        struct ts t = l->ts[i].ts;
-        if (l->ts[i].dynamic) { /* the bracket alone is printed by the selector's printer */
-            t.lo = t.hi = addr_v4((const uint8_t[4]){0});
-            ts_print(&t, &b);
-            const char *bracket = strchr(buf_str(&b), '[');
-            char text[64];
-            snprintf(text, sizeof text, "dynamic%.48s", bracket ? bracket : "");
-            item_ts(list, &t, text);
+        struct buf *out = vici_put_item_open(w);
+        size_t at = out->n;
+        if (l->ts[i].dynamic) {
+            print_dynamic(l->ts[i].ts, out);
         } else {
-            ts_print(&t, &b);
-            item_ts(list, &t, buf_str(&b));
+            ts_print(&l->ts[i].ts, out);
+            name_service(&l->ts[i].ts, out, at);
         }
-        buf_free(&b);
+        vici_put_close(w);
     }
+    vici_put_list_end(w);
 }
 
 static const char *mode_name(const struct conn_child *ch)
@@ -275,63 +283,63 @@ static const char *mode_name(const struct conn_child *ch)
                                         : "TUNNEL";
 }
 
-static void add_child_conf(struct vnode *in, const struct conn_child *ch)
+static void add_child_conf(struct vici_writer *w, const struct conn_child *ch)
 {
     static const char *const dpd[] = {"none", "trap", "start"};
-    struct vnode *s = vnode_section(in, ch->name);
-    vnode_value(s, "mode", mode_name(ch));
-    vnode_valuef(s, "rekey_time", "%llu", (unsigned long long)ch->life.rekey_s);
-    vnode_valuef(s, "rekey_bytes", "%llu", (unsigned long long)ch->life.rekey_bytes);
-    vnode_valuef(s, "rekey_packets", "%llu", (unsigned long long)ch->life.rekey_packets);
-    vnode_value(s, "dpd_action", dpd[ch->dpd_action]);
-    vnode_value(s, "close_action",
-                ch->close_action & START_START  ? "start"
-                : ch->close_action & START_TRAP ? "trap"
-                                                : "none");
-    add_ts_conf(s, "local-ts", &ch->local_ts);
-    add_ts_conf(s, "remote-ts", &ch->remote_ts);
+    vici_put_section(w, ch->name);
+    vici_put_value(w, "mode", mode_name(ch));
+    vici_put_number(w, "rekey_time", ch->life.rekey_s);
+    vici_put_number(w, "rekey_bytes", ch->life.rekey_bytes);
+    vici_put_number(w, "rekey_packets", ch->life.rekey_packets);
+    vici_put_value(w, "dpd_action", dpd[ch->dpd_action]);
+    vici_put_value(w, "close_action",
+                   ch->close_action & START_START  ? "start"
+                   : ch->close_action & START_TRAP ? "trap"
+                                                   : "none");
+    add_ts_conf(w, "local-ts", &ch->local_ts);
+    add_ts_conf(w, "remote-ts", &ch->remote_ts);
     if (ch->priority)
-        vnode_valuef(s, "priority", "%u", ch->priority);
+        vici_put_number(w, "priority", ch->priority);
+    vici_put_section_end(w);
 }
 
-struct vnode *render_conn(const struct conn *c)
+void render_conn(const struct conn *c, struct vici_writer *w)
 {
     static const char *const versions[] = {"IKEv1/2", "IKEv1", "IKEv2"};
     static const char *const unique[] = {"UNIQUE_NO", "UNIQUE_NEVER", "UNIQUE_KEEP",
                                          "UNIQUE_REPLACE"};
-    struct vnode *root = vnode_new();
-    struct vnode *s = vnode_section(root, c->name);
-    add_matches(s, "local_addrs", c->local, c->local_count);
-    add_matches(s, "remote_addrs", c->remote, c->remote_count);
-    vnode_value(s, "version", versions[c->version <= 2 ? c->version : 0]);
-    vnode_valuef(s, "reauth_time", "%llu", (unsigned long long)c->reauth_s);
-    vnode_valuef(s, "rekey_time", "%llu", (unsigned long long)c->rekey_s);
-    vnode_value(s, "unique", unique[c->unique]);
+    vici_put_section(w, c->name);
+    add_matches(w, "local_addrs", c->local, c->local_count);
+    add_matches(w, "remote_addrs", c->remote, c->remote_count);
+    vici_put_value(w, "version", versions[c->version <= 2 ? c->version : 0]);
+    vici_put_number(w, "reauth_time", c->reauth_s);
+    vici_put_number(w, "rekey_time", c->rekey_s);
+    vici_put_value(w, "unique", unique[c->unique]);
     if (c->dpd_delay_s)
-        vnode_valuef(s, "dpd_delay", "%llu", (unsigned long long)c->dpd_delay_s);
-    add_auth(s, "local-1", &c->auth_local);
-    add_auth(s, "remote-1", &c->auth_remote);
-    struct vnode *children = vnode_section(s, "children");
+        vici_put_number(w, "dpd_delay", c->dpd_delay_s);
+    add_auth(w, "local-1", &c->auth_local);
+    add_auth(w, "remote-1", &c->auth_remote);
+    vici_put_section(w, "children");
     for (size_t i = 0; i < c->child_count; i++)
-        add_child_conf(children, &c->child[i]);
-    return root;
+        add_child_conf(w, &c->child[i]);
+    vici_put_section_end(w);
+    vici_put_section_end(w);
 }
 
-struct vnode *render_policy(const struct policy_row *row)
+void render_policy(const struct policy_row *row, struct vici_writer *w)
 {
     char name[300];
-    struct vnode *root = vnode_new();
     snprintf(name, sizeof name, "%.128s/%.128s", row->conn, row->child);
-    struct vnode *s = vnode_section(root, name);
-    vnode_value(s, "child", row->child);
-    vnode_value(s, "ike", row->conn);
-    vnode_value(s, "mode",
-                row->action == POL_BYPASS ? "PASS"
-                : row->action == POL_DROP ? "DROP"
-                                          : "TUNNEL");
-    add_ts(s, "local-ts", row->local);
-    add_ts(s, "remote-ts", row->remote);
-    vnode_valuef(s, "sas", "%zu", row->sas);
-    vnode_value(s, "trap", row->acquire ? "yes" : "no");
-    return root;
+    vici_put_section(w, name);
+    vici_put_value(w, "child", row->child);
+    vici_put_value(w, "ike", row->conn);
+    vici_put_value(w, "mode",
+                   row->action == POL_BYPASS ? "PASS"
+                   : row->action == POL_DROP ? "DROP"
+                                             : "TUNNEL");
+    add_ts(w, "local-ts", row->local);
+    add_ts(w, "remote-ts", row->remote);
+    vici_put_number(w, "sas", row->sas);
+    vici_put_value(w, "trap", row->acquire ? "yes" : "no");
+    vici_put_section_end(w);
 }

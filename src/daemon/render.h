@@ -1,4 +1,4 @@
-/* Snapshots as VICI trees, with charon's keys, order and spellings. */
+/* Snapshots as VICI messages, with charon's keys, order and spellings. */
 #pragma once
 
 #include <culvert/ike.h>
@@ -14,12 +14,12 @@ struct render {
     uint64_t now_ms;
 };
 
-/* The members of an IKE SA into `into`, a section named like its connection. */
-void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vnode *into);
-void render_child(const struct render *r, const struct child_sa_info *c, struct vnode *into);
-/* A whole list-sa message; child_id 0: all children, as filtered by name (NULL: all). NULL when a
- * filter is given and no child fits. */
-struct vnode *render_sa(const struct render *r, const struct ike_sa_info *sa, const char *child,
-                        uint32_t child_id);
-struct vnode *render_conn(const struct conn *c);
-struct vnode *render_policy(const struct policy_row *row);
+/* The members of an IKE SA, into a section named like its connection. */
+void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vici_writer *w);
+void render_child(const struct render *r, const struct child_sa_info *c, struct vici_writer *w);
+/* A whole list-sa message; child_id 0: all children, as filtered by name (NULL: all). False when a
+ * filter is given and no child fits: the message is not wanted. */
+bool render_sa(const struct render *r, const struct ike_sa_info *sa, const char *child,
+               uint32_t child_id, struct vici_writer *w);
+void render_conn(const struct conn *c, struct vici_writer *w);
+void render_policy(const struct policy_row *row, struct vici_writer *w);

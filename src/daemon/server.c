@@ -76,6 +76,8 @@ static void on_written(uv_write_t *w, int status)
     free(q);
     if (p->slow || (status < 0 && status != UV_ECANCELED))
         peer_close(p);
+    else if (!p->closing && uv_stream_get_write_queue_size(&p->s.stream) == 0)
+        vici_client_drained(p->client);
 }
 
 static void peer_write(void *io, struct bytes data)

@@ -70,51 +70,60 @@ static void to_stderr(const struct sinks *s, const struct event *ev)
             buf_str(&s->line));
 }
 
-/* Members that machines want beside the sentence; culvert's own addition to VICI's log events. */
-static void add_evidence(struct vnode *m, const struct event *ev)
+static void add_text(struct vici_writer *w, const char *name, const char *text)
 {
-    vnode_value(m, "event", event_name(ev->kind));
-    if (ev->reason)
-        vnode_value(m, "reason", err_name(ev->reason));
-    if (ev->what)
-        vnode_value(m, "what", ev->what);
-    if (ev->ours)
-        vnode_value(m, "ours", ev->ours);
-    if (ev->theirs)
-        vnode_value(m, "theirs", ev->theirs);
-    if (ev->hint)
-        vnode_value(m, "hint", ev->hint);
-    if (ev->clause)
-        vnode_value(m, "clause", ev->clause);
+    if (text)
+        vici_put_value(w, name, text);
 }
 
-static struct vnode *log_message(const struct sinks *s, const struct event *ev, bool thread)
+/* Members that machines want beside the sentence; culvert's own addition to VICI's log events. */
+static void add_evidence(struct vici_writer *w, const struct event *ev)
 {
-    struct vnode *m = vnode_new();
-    vnode_value(m, "group", event_group(ev->kind));
-    vnode_valuef(m, "level", "%d", event_level(ev->kind));
+    vici_put_value(w, "event", event_name(ev->kind));
+    add_text(w, "reason", ev->reason ? err_name(ev->reason) : NULL);
+    add_text(w, "what", ev->what);
+    add_text(w, "ours", ev->ours);
+    add_text(w, "theirs", ev->theirs);
+    add_text(w, "hint", ev->hint);
+    add_text(w, "clause", ev->clause);
+}
+
+static void log_message(const struct sinks *s, const struct event *ev, bool thread,
+                        struct vici_writer *w)
+{
+    vici_put_value(w, "group", event_group(ev->kind));
+    buf_printf(vici_put_open(w, "level"), "%d", event_level(ev->kind));
+    vici_put_close(w);
     if (thread)
-        vnode_value(m, "thread", "0");
+        vici_put_value(w, "thread", "0");
     if (ev->conn && ev->ike_id) {
-        vnode_value(m, "ikesa-name", ev->conn);
-        vnode_valuef(m, "ikesa-uniqueid", "%u", ev->ike_id);
+        vici_put_value(w, "ikesa-name", ev->conn);
+        vici_put_number(w, "ikesa-uniqueid", ev->ike_id);
     }
-    vnode_value(m, "msg", buf_str(&s->line));
-    add_evidence(m, ev);
-    return m;
+    vici_put_value(w, "msg", buf_str(&s->line));
+    add_evidence(w, ev);
 }
 
 static void to_watchers(struct sinks *s, const struct event *ev)
 {
-    struct vnode *m = NULL;
     for (size_t i = 0; i < s->watches; i++) {
-        if (event_level(ev->kind) > s->watch[i].level)
+        struct vici_client *c = s->watch[i].client;
+        bool wanted = event_level(ev->kind) <= s->watch[i].level;
+        struct vici_writer *w = wanted ? vici_event_begin(c, "control-log") : NULL;
+        if (!w)
             continue;
-        if (!m)
-            m = log_message(s, ev, false);
-        vici_stream_event(s->watch[i].client, "control-log", m);
+        log_message(s, ev, false, w);
+        vici_event_end(c);
     }
-    vnode_free(m);
+}
+
+static void to_listeners(struct sinks *s, const struct event *ev)
+{
+    struct vici_writer *w = vici_raise_begin(s->vici, "log");
+    if (!w)
+        return;
+    log_message(s, ev, true, w);
+    vici_raise_end(s->vici);
 }
 
 void sinks_event(struct sinks *s, const struct event *ev)
@@ -127,11 +136,8 @@ void sinks_event(struct sinks *s, const struct event *ev)
     event_render(ev, &s->line);
     if (level <= s->level)
         to_stderr(s, ev);
-    if (wanted) {
-        struct vnode *m = log_message(s, ev, true);
-        vici_raise(s->vici, "log", m);
-        vnode_free(m);
-    }
+    if (wanted)
+        to_listeners(s, ev);
     to_watchers(s, ev);
 }
 

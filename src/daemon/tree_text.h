@@ -38,3 +38,23 @@ static inline void assert_tree(const struct vnode *tree, const char *want)
         fail_msg("want\n%s\ngot\n%s", want, buf_str(&got));
     buf_free(&got);
 }
+
+/* What was written as an event, read back as its receiver does. */
+static inline struct vnode *tree_written(struct vici_writer *w)
+{
+    struct vici_stream in = {0};
+    struct vici_packet_in p = {0};
+    assert_int_equal(vici_write_end(w), E_OK);
+    assert_int_equal(vici_stream_feed(&in, bytes_of(w->out->s, w->out->n)), E_OK);
+    assert_int_equal(vici_stream_next(&in, &p), E_OK);
+    vici_stream_free(&in);
+    buf_free(w->out);
+    return p.msg;
+}
+
+static inline void assert_written(struct vici_writer *w, const char *want)
+{
+    struct vnode *m = tree_written(w);
+    assert_tree(m, want);
+    vnode_free(m);
+}

@@ -5,50 +5,47 @@
 #include "daemon/core.h"
 #include <stdio.h>
 
-static void add_gone_end(struct vnode *in, const char *host, const char *port,
+static void add_gone_end(struct vici_writer *w, const char *host, const char *port,
                          const struct endpoint *e)
 {
     char a[ADDR_STR_MAX];
-    vnode_value(in, host, addr_str(&e->addr, a));
-    vnode_valuef(in, port, "%u", e->port);
+    vici_put_value(w, host, addr_str(&e->addr, a));
+    vici_put_number(w, port, e->port);
 }
 
-static void add_conf_id(struct vnode *in, const char *name, const struct conn_auth *a)
+static void add_conf_id(struct vici_writer *w, const char *name, const struct conn_auth *a)
 {
-    struct buf b = {0};
     static const struct id any;
-    id_print(a ? &a->id : &any, &b);
-    vnode_value(in, name, buf_str(&b));
-    buf_free(&b);
+    id_print(a ? &a->id : &any, vici_put_open(w, name));
+    vici_put_close(w);
 }
 
-/* Section of the IKE SA that an event is about. */
-static struct vnode *ike_section(struct core *c, const struct event *ev, uint32_t id,
-                                 const char *gone_state, struct vnode *root, const char *name)
+/* Opens the section of the IKE SA that an event is about; the caller ends it. */
+static void ike_section(struct core *c, const struct event *ev, uint32_t id, const char *gone_state,
+                        struct vici_writer *w, const char *name)
 {
-    struct vnode *in = vnode_section(root, name);
     struct ike_sa_info sa;
     struct render r = core_render(c);
+    vici_put_section(w, name);
     if (ike_sa_info_get(r.engine, id, &sa)) {
-        render_ike(&r, &sa, in);
-        return in;
+        render_ike(&r, &sa, w);
+        return;
     }
     const struct conn *conn = ev->conn ? ike_conn_get(r.engine, ev->conn) : NULL;
-    vnode_valuef(in, "uniqueid", "%u", id);
-    vnode_value(in, "version", conn && conn->version == 1 ? "1" : "2");
-    vnode_value(in, "state", gone_state);
-    add_gone_end(in, "local-host", "local-port", &ev->local);
-    add_conf_id(in, "local-id", conn ? &conn->auth_local : NULL);
-    add_gone_end(in, "remote-host", "remote-port", &ev->remote);
-    add_conf_id(in, "remote-id", conn ? &conn->auth_remote : NULL);
-    vnode_valuef(in, "initiator-spi", "%016llx", (unsigned long long)ev->ike_spi_i);
-    vnode_valuef(in, "responder-spi", "%016llx", (unsigned long long)ev->ike_spi_r);
-    return in;
+    vici_put_number(w, "uniqueid", id);
+    vici_put_value(w, "version", conn && conn->version == 1 ? "1" : "2");
+    vici_put_value(w, "state", gone_state);
+    add_gone_end(w, "local-host", "local-port", &ev->local);
+    add_conf_id(w, "local-id", conn ? &conn->auth_local : NULL);
+    add_gone_end(w, "remote-host", "remote-port", &ev->remote);
+    add_conf_id(w, "remote-id", conn ? &conn->auth_remote : NULL);
+    vici_put_hex(w, "initiator-spi", ev->ike_spi_i, 16);
+    vici_put_hex(w, "responder-spi", ev->ike_spi_r, 16);
 }
 
 struct find {
     const struct render *r;
-    struct vnode *into;
+    struct vici_writer *w;
     uint32_t id;
     bool found;
 };
@@ -58,28 +55,35 @@ static void find_child(void *ctx, const struct child_sa_info *c)
     struct find *f = ctx;
     if (c->id != f->id)
         return;
-    render_child(f->r, c, f->into);
+    render_child(f->r, c, f->w);
     f->found = true;
 }
 
+static void gone_child(const struct event *ev, uint32_t id, const char *state,
+                       struct vici_writer *w)
+{
+    vici_put_value(w, "name", ev->child ? ev->child : "");
+    vici_put_number(w, "uniqueid", id);
+    vici_put_value(w, "reqid", "0");
+    vici_put_value(w, "state", state);
+    vici_put_value(w, "mode", "TUNNEL");
+    vici_put_value(w, "protocol", "ESP");
+    if (ev->spi_in && id == ev->child_id) {
+        vici_put_hex(w, "spi-in", ev->spi_in, 8);
+        vici_put_hex(w, "spi-out", ev->spi_out, 8);
+    }
+}
+
 static void child_section(struct core *c, const struct event *ev, uint32_t id, const char *state,
-                          struct vnode *in)
+                          struct vici_writer *w, const char *name)
 {
     struct render r = core_render(c);
-    struct find f = {.r = &r, .into = in, .id = id};
+    struct find f = {.r = &r, .w = w, .id = id};
+    vici_put_section(w, name);
     child_sa_each(r.engine, ev->ike_id, find_child, &f);
-    if (f.found)
-        return;
-    vnode_value(in, "name", ev->child ? ev->child : "");
-    vnode_valuef(in, "uniqueid", "%u", id);
-    vnode_value(in, "reqid", "0");
-    vnode_value(in, "state", state);
-    vnode_value(in, "mode", "TUNNEL");
-    vnode_value(in, "protocol", "ESP");
-    if (ev->spi_in && id == ev->child_id) {
-        vnode_valuef(in, "spi-in", "%08x", ev->spi_in);
-        vnode_valuef(in, "spi-out", "%08x", ev->spi_out);
-    }
+    if (!f.found)
+        gone_child(ev, id, state, w);
+    vici_put_section_end(w);
 }
 
 static const char *name_of(const struct event *ev)
@@ -89,48 +93,62 @@ static const char *name_of(const struct event *ev)
 
 static void ike_updown(struct core *c, const struct event *ev, bool up)
 {
-    struct vnode *m = vnode_new();
+    struct vici_writer *w = vici_raise_begin(c->vici, "ike-updown");
+    if (!w)
+        return;
     if (up)
-        vnode_value(m, "up", "yes");
-    ike_section(c, ev, ev->ike_id, "DELETING", m, name_of(ev));
-    vici_raise(c->vici, "ike-updown", m);
-    vnode_free(m);
+        vici_put_value(w, "up", "yes");
+    ike_section(c, ev, ev->ike_id, "DELETING", w, name_of(ev));
+    vici_put_section_end(w);
+    vici_raise_end(c->vici);
 }
 
 static void child_updown(struct core *c, const struct event *ev, bool up)
 {
     char name[160];
-    struct vnode *m = vnode_new();
+    struct vici_writer *w = vici_raise_begin(c->vici, "child-updown");
+    if (!w)
+        return;
     if (up)
-        vnode_value(m, "up", "yes");
-    struct vnode *in = ike_section(c, ev, ev->ike_id, "DELETING", m, name_of(ev));
+        vici_put_value(w, "up", "yes");
+    ike_section(c, ev, ev->ike_id, "DELETING", w, name_of(ev));
     snprintf(name, sizeof name, "%.128s-%u", ev->child ? ev->child : "", ev->child_id);
-    struct vnode *children = vnode_section(in, "child-sas");
-    child_section(c, ev, ev->child_id, up ? "INSTALLED" : "DELETED", vnode_section(children, name));
-    vici_raise(c->vici, "child-updown", m);
-    vnode_free(m);
+    vici_put_section(w, "child-sas");
+    child_section(c, ev, ev->child_id, up ? "INSTALLED" : "DELETED", w, name);
+    vici_put_section_end(w);
+    vici_put_section_end(w);
+    vici_raise_end(c->vici);
 }
 
 /* number: the id of the SA that was replaced. */
 static void ike_rekey(struct core *c, const struct event *ev)
 {
-    struct vnode *m = vnode_new();
-    struct vnode *in = vnode_section(m, name_of(ev));
-    ike_section(c, ev, (uint32_t)ev->number, "REKEYED", in, "old");
-    ike_section(c, ev, ev->ike_id, "ESTABLISHED", in, "new");
-    vici_raise(c->vici, "ike-rekey", m);
-    vnode_free(m);
+    struct vici_writer *w = vici_raise_begin(c->vici, "ike-rekey");
+    if (!w)
+        return;
+    vici_put_section(w, name_of(ev));
+    ike_section(c, ev, (uint32_t)ev->number, "REKEYED", w, "old");
+    vici_put_section_end(w);
+    ike_section(c, ev, ev->ike_id, "ESTABLISHED", w, "new");
+    vici_put_section_end(w);
+    vici_put_section_end(w);
+    vici_raise_end(c->vici);
 }
 
 static void child_rekey(struct core *c, const struct event *ev)
 {
-    struct vnode *m = vnode_new();
-    struct vnode *in = ike_section(c, ev, ev->ike_id, "ESTABLISHED", m, name_of(ev));
-    struct vnode *both = vnode_section(vnode_section(in, "child-sas"), ev->child ? ev->child : "");
-    child_section(c, ev, (uint32_t)ev->number, "REKEYED", vnode_section(both, "old"));
-    child_section(c, ev, ev->child_id, "INSTALLED", vnode_section(both, "new"));
-    vici_raise(c->vici, "child-rekey", m);
-    vnode_free(m);
+    struct vici_writer *w = vici_raise_begin(c->vici, "child-rekey");
+    if (!w)
+        return;
+    ike_section(c, ev, ev->ike_id, "ESTABLISHED", w, name_of(ev));
+    vici_put_section(w, "child-sas");
+    vici_put_section(w, ev->child ? ev->child : "");
+    child_section(c, ev, (uint32_t)ev->number, "REKEYED", w, "old");
+    child_section(c, ev, ev->child_id, "INSTALLED", w, "new");
+    vici_put_section_end(w);
+    vici_put_section_end(w);
+    vici_put_section_end(w);
+    vici_raise_end(c->vici);
 }
 
 void updown_event(struct core *c, const struct event *ev)
@@ -138,21 +156,17 @@ void updown_event(struct core *c, const struct event *ev)
     switch (ev->kind) {
     case EV_IKE_ESTABLISHED:
     case EV_IKE_DOWN:
-        if (vici_wants(c->vici, "ike-updown"))
-            ike_updown(c, ev, ev->kind == EV_IKE_ESTABLISHED);
+        ike_updown(c, ev, ev->kind == EV_IKE_ESTABLISHED);
         break;
     case EV_CHILD_ESTABLISHED:
     case EV_CHILD_DOWN:
-        if (vici_wants(c->vici, "child-updown"))
-            child_updown(c, ev, ev->kind == EV_CHILD_ESTABLISHED);
+        child_updown(c, ev, ev->kind == EV_CHILD_ESTABLISHED);
         break;
     case EV_IKE_REKEYED:
-        if (vici_wants(c->vici, "ike-rekey"))
-            ike_rekey(c, ev);
+        ike_rekey(c, ev);
         break;
     case EV_CHILD_REKEYED:
-        if (vici_wants(c->vici, "child-rekey"))
-            child_rekey(c, ev);
+        child_rekey(c, ev);
         break;
     default:
         break;

@@ -139,6 +139,22 @@ void ike_conn_sas_each(const struct ike *e, const char *conn, ike_sa_fn *fn, voi
     }
 }
 
+size_t ike_sa_ids(const struct ike *e, const char *conn, uint32_t *out, size_t max)
+{
+    size_t n = 0;
+    struct conn_entry *ce = conn ? conn_entry_find(e, conn) : NULL;
+    if (conn && !ce)
+        return 0;
+    list_each (it, conn ? &ce->sas : (struct list *)&e->sas) {
+        const struct ike_sa *sa =
+            conn ? container_of(it, struct ike_sa, of_conn) : container_of(it, struct ike_sa, all);
+        if (n < max)
+            out[n] = sa->id;
+        n++;
+    }
+    return n;
+}
+
 uint32_t ike_sa_of_child(const struct ike *e, uint32_t child_id)
 {
     const struct child *c = child_by_id(e, child_id);

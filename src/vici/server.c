@@ -16,6 +16,9 @@ struct vici_server {
     void *ctx;
     uint64_t last_ticket;
     struct list clients;
+    struct buf raise; /* the event for all that is under way */
+    size_t raising;   /* which */
+    struct vici_writer w;
 };
 
 struct vici_client {
@@ -24,10 +27,12 @@ struct vici_client {
     vici_write_fn *write;
     void *io;
     struct vici_stream in;
-    uint64_t ticket; /* the request that waits for its answer, 0: none */
-    bool serving;    /* a handler runs: vici_reply from within must not start the next one */
-    struct buf out;  /* what a handler sends, written in large pieces */
-    err_t err;       /* the stream is broken: nothing more is read */
+    uint64_t ticket;      /* the request that waits for its answer, 0: none */
+    bool serving;         /* a handler runs: vici_reply from within must not start the next one */
+    struct buf out;       /* what a handler sends, written in large pieces */
+    struct vici_writer w; /* into out */
+    struct vici_listing listing; /* under way if more is set; ticket waits for its end */
+    err_t err;                   /* the stream is broken: nothing more is read */
     bool registered[];
 };
 
@@ -37,7 +42,8 @@ struct vici_server *vici_server_new(const struct vici_command *cmds, size_t n_cm
     struct vici_server *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    *s = (struct vici_server){cmds, n_cmds, events, n_events, ctx, 0, {0}};
+    *s = (struct vici_server){
+        .cmds = cmds, .n_cmds = n_cmds, .events = events, .n_events = n_events, .ctx = ctx};
     list_init(&s->clients);
     return s;
 }
@@ -53,6 +59,7 @@ void vici_server_free(struct vici_server *s)
         return;
     list_each_safe (it, nx, &s->clients)
         vici_client_free(client_of(it));
+    buf_free(&s->raise);
     free(s);
 }
 
@@ -68,10 +75,18 @@ struct vici_client *vici_client_new(struct vici_server *s, vici_write_fn *write,
     return c;
 }
 
+static void listing_end(struct vici_client *c)
+{
+    if (c->listing.more && c->listing.done)
+        c->listing.done(c->listing.ctx);
+    c->listing = (struct vici_listing){0};
+}
+
 void vici_client_free(struct vici_client *c)
 {
     if (!c)
         return;
+    listing_end(c);
     list_del(&c->node);
     vici_stream_free(&c->in);
     buf_free(&c->out);
@@ -82,24 +97,28 @@ static void flush(struct vici_client *c)
 {
     if (c->out.n)
         c->write(c->io, bytes_of(c->out.s, c->out.n));
+    if (c->out.err)
+        buf_free(&c->out);
     buf_clear(&c->out);
 }
 
 /* A listing is thousands of small events: one system call each would cost more than making them. */
+static void send_bytes(struct vici_client *c, struct bytes b)
+{
+    if (c->serving) {
+        if (c->out.n + b.n > GATHER_MAX)
+            flush(c);
+        buf_add(&c->out, b.p, b.n);
+        if (!c->out.err)
+            return;
+        flush(c); /* no memory to gather in */
+    }
+    c->write(c->io, b);
+}
+
 static void send_buf(struct vici_client *c, const struct buf *b)
 {
-    if (!c->serving) {
-        c->write(c->io, bytes_of(b->s, b->n));
-        return;
-    }
-    if (c->out.n + b->n > GATHER_MAX)
-        flush(c);
-    buf_add(&c->out, b->s, b->n);
-    if (!c->out.err)
-        return;
-    flush(c); /* no memory to gather in */
-    buf_free(&c->out);
-    c->write(c->io, bytes_of(b->s, b->n));
+    send_bytes(c, bytes_of(b->s, b->n));
 }
 
 static void send_op(struct vici_client *c, enum vici_op op)
@@ -144,6 +163,33 @@ static const struct vici_command *find_command(const struct vici_server *s, cons
     return NULL;
 }
 
+/* --- listings --- */
+
+void vici_listing_begin(struct vici_request *rq, const struct vici_listing *l)
+{
+    rq->client->listing = *l;
+    rq->later = true;
+}
+
+bool vici_client_full(const struct vici_client *c)
+{
+    return c->out.n >= GATHER_MAX;
+}
+
+/* As much as fits; with the end goes the answer. */
+static void listing_turn(struct vici_client *c)
+{
+    static const struct vnode empty;
+    c->serving = true;
+    if (!c->listing.more(c->listing.ctx, c)) {
+        listing_end(c);
+        send_response(c, &empty);
+        c->ticket = 0;
+    }
+    flush(c);
+    c->serving = false;
+}
+
 static void request(struct vici_client *c, const struct vici_packet_in *p)
 {
     const struct vici_command *cmd = find_command(c->server, p->name);
@@ -162,8 +208,10 @@ static void request(struct vici_client *c, const struct vici_packet_in *p)
     c->serving = true;
     cmd->fn(c->server->ctx, &rq);
     flush(c);
-    buf_free(&c->out);
     c->serving = false;
+    if (c->listing.more)
+        listing_turn(c);
+    buf_free(&c->out);
     if (!rq.later && c->ticket == ticket) {
         c->ticket = 0;
         send_response(c, reply);
@@ -225,6 +273,14 @@ err_t vici_client_input(struct vici_client *c, struct bytes data)
     return c->err;
 }
 
+void vici_client_drained(struct vici_client *c)
+{
+    if (!c->listing.more || c->serving)
+        return;
+    listing_turn(c);
+    serve(c);
+}
+
 struct vici_client *vici_ticket_client(const struct vici_server *s, uint64_t ticket)
 {
     list_each (it, &s->clients)
@@ -257,22 +313,62 @@ bool vici_wants(const struct vici_server *s, const char *event)
     return false;
 }
 
+struct vici_writer *vici_raise_begin(struct vici_server *s, const char *event)
+{
+    if (!vici_wants(s, event))
+        return NULL;
+    s->raising = find_event(s, event);
+    vici_write_begin(&s->w, &s->raise, VICI_EVENT, event);
+    return &s->w;
+}
+
+void vici_raise_end(struct vici_server *s)
+{
+    if (!vici_write_end(&s->w))
+        list_each (it, &s->clients)
+            if (client_of(it)->registered[s->raising])
+                send_buf(client_of(it), &s->raise);
+    if (s->raise.err)
+        buf_free(&s->raise);
+    buf_clear(&s->raise);
+}
+
 void vici_raise(struct vici_server *s, const char *event, const struct vnode *msg)
 {
-    size_t i = find_event(s, event);
-    struct buf b = {0};
-    if (vici_wants(s, event) && !vici_packet(VICI_EVENT, event, msg, &b))
-        list_each (it, &s->clients)
-            if (client_of(it)->registered[i])
-                send_buf(client_of(it), &b);
-    buf_free(&b);
+    struct vici_writer *w = vici_raise_begin(s, event);
+    if (!w)
+        return;
+    vici_put_tree(w, msg);
+    vici_raise_end(s);
+}
+
+struct vici_writer *vici_event_begin(struct vici_client *c, const char *event)
+{
+    size_t i = find_event(c->server, event);
+    if (i == c->server->n_events || !c->registered[i])
+        return NULL;
+    vici_write_begin(&c->w, &c->out, VICI_EVENT, event);
+    return &c->w;
+}
+
+/* What does not fit a packet or found no memory is left out. */
+void vici_event_end(struct vici_client *c)
+{
+    err_t e = vici_write_end(&c->w);
+    if (e == E_NOMEM || !c->serving || (c->out.n > GATHER_MAX && !c->listing.more))
+        flush(c);
+}
+
+void vici_event_cancel(struct vici_client *c)
+{
+    vici_write_cancel(&c->w);
 }
 
 void vici_stream_event(struct vici_client *c, const char *event, const struct vnode *msg)
 {
-    size_t i = find_event(c->server, event);
-    struct buf b = {0};
-    if (i < c->server->n_events && c->registered[i] && !vici_packet(VICI_EVENT, event, msg, &b))
-        send_buf(c, &b);
-    buf_free(&b);
+    struct vici_writer *w = vici_event_begin(c, event);
+    if (!w)
+        return;
+    vici_put_tree(w, msg);
+    vici_event_end(c);
 }

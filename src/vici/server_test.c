@@ -8,6 +8,8 @@ struct fixture {
     struct vici_server *s;
     uint64_t late; /* ticket kept by the command "slow" */
     int runs;
+    size_t left; /* events of the listing under way */
+    int done;
 };
 
 static void cmd_echo(void *ctx, struct vici_request *rq)
@@ -54,20 +56,51 @@ static void cmd_large(void *ctx, struct vici_request *rq)
         vnode_data(rq->reply, "k", bytes_of(zeros, sizeof zeros));
 }
 
+/* A listing of f->left events of 1 KB. */
+static bool more(void *ctx, struct vici_client *c)
+{
+    static const char text[1000] = {[0 ... 998] = 'x'};
+    struct fixture *f = ctx;
+    for (; f->left && !vici_client_full(c); f->left--) {
+        struct vici_writer *w = vici_event_begin(c, "list-sa");
+        if (!w)
+            continue;
+        vici_put_value(w, "sa", text);
+        if (f->left % 2)
+            vici_event_end(c);
+        else
+            vici_event_cancel(c);
+    }
+    return f->left;
+}
+
+static void done(void *ctx)
+{
+    ((struct fixture *)ctx)->done++;
+}
+
+static void cmd_list(void *ctx, struct vici_request *rq)
+{
+    vici_listing_begin(rq, &(struct vici_listing){ctx, more, done});
+}
+
 static const struct vici_command commands[] = {
     {"echo", cmd_echo},     {"slow", cmd_slow},   {"at-once", cmd_at_once},
-    {"stream", cmd_stream}, {"large", cmd_large},
+    {"stream", cmd_stream}, {"large", cmd_large}, {"list", cmd_list},
 };
 static const char *const events[] = {"log", "list-sa"};
 
 struct peer {
     struct vici_client *c;
     struct vici_stream in;
+    size_t writes, bytes;
 };
 
 static void write_to(void *io, struct bytes data)
 {
     struct peer *p = io;
+    p->writes++;
+    p->bytes += data.n;
     assert_int_equal(vici_stream_feed(&p->in, data), E_OK);
 }
 
@@ -201,6 +234,79 @@ static void streams_to_the_asking_client(void **state)
     close_server(&f, p, 2);
 }
 
+/* Takes the packets that came; gives the number of list-sa events, and the other packets as text.
+ */
+static size_t listed(struct peer *p, struct buf *others)
+{
+    size_t n = 0;
+    struct vici_packet_in in;
+    while (!vici_stream_next(&p->in, &in)) {
+        if (in.op == VICI_EVENT)
+            n++;
+        else
+            buf_printf(others, "%d{%s} ", in.op,
+                       in.msg && in.msg->child ? in.msg->child->value : "");
+        vnode_free(in.msg);
+    }
+    return n;
+}
+
+/* A thousand events leave in pieces of 64 KB, the next when the one before was read; then the
+ * answer, then what the client asked meanwhile. */
+static void listings_wait_for_their_reader(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct peer p[1];
+    struct buf others = {0};
+    open_server(&f, p, 1);
+    assert_int_equal(send_text(p, VICI_EVENT_REGISTER, "list-sa", NULL), E_OK);
+    f.left = 2000;
+    p->writes = p->bytes = 0;
+    request(p, "list", NULL);
+    request(p, "echo", "after");
+    size_t n = listed(p, &others), turns = 1;
+    assert_int_equal(p->writes, 1);
+    assert_in_range(p->bytes, 65536, 65536 + 2048);
+    for (; f.left; turns++) {
+        size_t before = p->bytes;
+        assert_int_equal(f.done, 0);
+        vici_client_drained(p->c);
+        assert_true(p->bytes - before < 65536 + 2048);
+        n += listed(p, &others);
+    }
+    assert_int_equal(n, 1000);
+    assert_true(turns >= 15);
+    assert_int_equal(f.done, 1);
+    assert_string_equal(buf_str(&others), "5{} 1{} 1{after} ");
+    vici_client_drained(p->c); /* nothing under way */
+    assert_int_equal(f.done, 1);
+    buf_free(&others);
+    close_server(&f, p, 1);
+}
+
+static void listings_end_with_their_client(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct peer p[1];
+    open_server(&f, p, 1);
+    request(p, "list", NULL); /* of nothing */
+    expect(p, "1{} ");
+    assert_int_equal(f.done, 1);
+    f.left = 500;
+    request(p, "list", NULL); /* nobody registered: none of it is sent */
+    expect(p, "1{} ");
+    assert_int_equal(f.done, 2);
+    assert_int_equal(send_text(p, VICI_EVENT_REGISTER, "list-sa", NULL), E_OK);
+    f.left = 500;
+    request(p, "list", NULL);
+    assert_int_equal(f.done, 2);
+    vici_client_free(p->c);
+    assert_int_equal(f.done, 3);
+    close_server(&f, p, 1);
+}
+
 static void unregistered_clients_get_the_answer_only(void **state)
 {
     (void)state;
@@ -289,6 +395,8 @@ int main(void)
         cmocka_unit_test(registers_as_charon_does),
         cmocka_unit_test(raises_to_who_registered),
         cmocka_unit_test(streams_to_the_asking_client),
+        cmocka_unit_test(listings_wait_for_their_reader),
+        cmocka_unit_test(listings_end_with_their_client),
         cmocka_unit_test(unregistered_clients_get_the_answer_only),
         cmocka_unit_test(late_answers_keep_their_order),
         cmocka_unit_test(answers_from_within_the_handler),
