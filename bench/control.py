@@ -528,7 +528,7 @@ def measure(parts=PARTS, kinds=("culvert", "charon"), quick=False):
     if "idle" in parts:
         out["idle"] = idle(kinds, 1000, 3 if quick else 10)
     if "scale" in parts:
-        out["scale"] = scale(kinds, 2000 if quick else 20000, 3 if quick else 5, 100 if quick else 300)
+        out["scale"] = scale(kinds, 20000, 3 if quick else 7, 200 if quick else 500)
     return out
 
 
