@@ -43,16 +43,11 @@ static void selectors(uint32_t i, bool swap, struct ts_list *local, struct ts_li
 
 void rig_policies(struct dp *d, uint32_t n, enum policy_action action, bool swap)
 {
-    struct policy *p = calloc(n, sizeof *p);
-    MUST(p);
     for (uint32_t i = 0; i < n; i++) {
-        p[i].id = i + 1;
-        p[i].priority = 100;
-        p[i].action = action;
-        selectors(i, swap, &p[i].local, &p[i].remote);
+        struct policy p = {.id = i + 1, .priority = 100, .action = action};
+        selectors(i, swap, &p.local, &p.remote);
+        MUST(dp_policy_add(d, &p) == E_OK);
     }
-    MUST(dp_policies_set(d, p, n) == E_OK);
-    free(p);
 }
 
 static struct dp *plane(const struct rig_opts *o)

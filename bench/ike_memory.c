@@ -129,8 +129,9 @@ static double run(unsigned count, const char *group, bool deaf, double *policy_b
         exit(1);
     }
     int64_t before = heap();
-    if (!deaf && dp_policies_set(w.side[ANSWERER].dp, w.policies, w.policy_count))
-        abort();
+    for (size_t i = 0; i < w.policy_count; i++)
+        if (dp_policy_add(w.side[ANSWERER].dp, &w.policies[i]))
+            abort();
     *policy_bytes = (double)(heap() - before) / count;
     *pair_bytes = (double)w.pairs / count;
     double bytes = (double)w.used / count + *pair_bytes;

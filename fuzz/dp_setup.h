@@ -54,7 +54,7 @@ static inline struct dp *fuzz_dp(bool udp)
     sa.local_ts = sa.remote_ts = (struct ts_list){2, {fuzz_any(4), fuzz_any(6)}};
     sa.local_ts.ts[0].hi.ip[0] = 127; /* so that some packets meet no selector */
     struct policy p = {.id = 1, .local = sa.local_ts, .remote = sa.remote_ts};
-    FUZZ_CHECK(dp_policies_set(d, &p, 1) == E_OK);
+    FUZZ_CHECK(dp_policy_add(d, &p) == E_OK);
     FUZZ_CHECK(dp_child_add(d, &sa, 0) == E_OK);
     return d;
 }

@@ -1,4 +1,4 @@
-/* The SPD against an ordered list: the input makes policies and packets. */
+/* The SPD against a list: the input makes policies, packets, and policies that come and go. */
 #include "dp_setup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,12 +36,6 @@ static struct ts small_ts(struct rd *r, uint8_t family)
     return t;
 }
 
-static struct bind *no_bind(void *ctx, uint32_t id)
-{
-    (void)id;
-    return ctx;
-}
-
 static bool side(const struct ts *t, const struct ts *p)
 {
     return t->lo.family == p->lo.family && addr_cmp(&t->lo, &p->lo) <= 0 &&
@@ -58,17 +52,18 @@ static unsigned narrow(const struct policy *p)
     return sel_narrow(&l) + sel_narrow(&r);
 }
 
-static int naive(const struct policy *p, int n, const struct ts *l, const struct ts *r)
+/* The policy's id; a policy that went has none. */
+static uint32_t naive(const struct policy *p, int n, const struct ts *l, const struct ts *r)
 {
     int best = -1;
     for (int i = 0; i < n; i++) {
-        if (!side(&p[i].local.ts[0], l) || !side(&p[i].remote.ts[0], r))
+        if (!p[i].id || !side(&p[i].local.ts[0], l) || !side(&p[i].remote.ts[0], r))
             continue;
         if (best < 0 || p[i].priority < p[best].priority ||
             (p[i].priority == p[best].priority && narrow(&p[i]) > narrow(&p[best])))
             best = i;
     }
-    return best;
+    return best < 0 ? 0 : p[best].id;
 }
 
 static void ask(const struct spd *s, const struct policy *p, int n, struct rd *r)
@@ -85,27 +80,50 @@ static void ask(const struct spd *s, const struct policy *p, int n, struct rd *r
     struct flow flow;
     flow_from_ts(&flow, &l, &m);
     const struct spd_rule *rule = spd_find(s, &flow);
-    FUZZ_CHECK((rule ? (int)rule->policy : -1) == naive(p, n, &l, &m));
+    FUZZ_CHECK((rule ? rule->policy : 0) == naive(p, n, &l, &m));
+}
+
+static void put(struct spd *s, struct policy *p, uint32_t *first, int i, struct rd *r)
+{
+    uint8_t f = rd_u8(r);
+    uint8_t family = f & 1 ? 4 : 6;
+    p[i].id = (uint32_t)i + 1;
+    p[i].priority = f >> 1 & 3;
+    p[i].local.count = p[i].remote.count = 1;
+    p[i].local.ts[0] = small_ts(r, family);
+    p[i].remote.ts[0] = small_ts(r, family);
+    FUZZ_CHECK(spd_add(s, &p[i], NULL, &first[i]) == E_OK);
+}
+
+static void take(struct spd *s, struct policy *p, uint32_t *first, int i)
+{
+    spd_del(s, first[i]);
+    p[i].id = first[i] = 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct policy p[POLICIES];
+    uint32_t first[POLICIES] = {0};
     struct rd r = rd_of(bytes_of(data, size));
-    int n = rd_u8(&r) % POLICIES, ctx;
-    for (int i = 0; i < n; i++) {
-        uint8_t f = rd_u8(&r);
-        uint8_t family = f & 1 ? 4 : 6;
-        p[i].id = (uint32_t)i + 1;
-        p[i].priority = f >> 1 & 3;
-        p[i].local.count = p[i].remote.count = 1;
-        p[i].local.ts[0] = small_ts(&r, family);
-        p[i].remote.ts[0] = small_ts(&r, family);
-    }
+    int n = rd_u8(&r) % POLICIES;
     struct spd *s;
-    FUZZ_CHECK(spd_new(p, (size_t)n, (uint64_t[]){1, 2}, no_bind, &ctx, &s) == E_OK);
-    while (rd_left(&r))
-        ask(s, p, n, &r);
+    FUZZ_CHECK(spd_new((uint64_t[]){1, 2}, &s) == E_OK);
+    for (int i = 0; i < n; i++)
+        put(s, p, first, i, &r);
+    while (rd_left(&r)) {
+        int i = rd_u8(&r) % (2 * POLICIES);
+        if (i < n && p[i].id)
+            take(s, p, first, i);
+        else if (i < n)
+            put(s, p, first, i, &r);
+        else
+            ask(s, p, n, &r);
+    }
+    for (int i = 0; i < n; i++)
+        if (p[i].id)
+            take(s, p, first, i);
+    FUZZ_CHECK(s->n_rules == 0 && s->masks[0].n + s->masks[1].n == 0);
     spd_free(s);
     return 0;
 }

@@ -67,8 +67,14 @@ err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *loca
 err_t dp_child_mtu(struct dp *d, uint32_t child_id, uint16_t mtu) must_use;
 bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *out);
 
-/* Policies are replaced as a whole; the new view is used from the next batch on. */
-err_t dp_policies_set(struct dp *d, const struct policy *p, size_t n) must_use;
+/*
+ * Policies come and go one by one, at the same cost with one and with 100,000 others, and count
+ * from the next batch on. The lower priority goes first, of equal ones the narrower, then the lower
+ * id. Like all control calls they need packet calls of this data plane kept out, and nobody else:
+ * each has policies of its own. R_EXISTS: the id is taken.
+ */
+err_t dp_policy_add(struct dp *d, const struct policy *p) must_use;
+void dp_policy_del(struct dp *d, uint32_t id); /* an unknown id is fine */
 
 /* Packets held for a policy: released by dp_child_add of an SA whose `policy` it is (fetch them
  * with dp_held), or dropped here. */
@@ -176,7 +182,5 @@ struct dp_stats {
 void dp_count_drop(struct dp *d, err_t reason);
 void dp_stats_get(const struct dp *d, struct dp_stats *out);
 
-/* Does this clear packet's flow (as selectors of local and remote) meet a protect policy? For the
- * inbound clear check and for `culvert show policies`. NULL: none; valid until the next call. */
-const struct policy *dp_policy_lookup(const struct dp *d, const struct ts *local,
-                                      const struct ts *remote);
+/* The protect policy that this flow (as selectors of local and remote) meets; 0: none. */
+uint32_t dp_policy_lookup(const struct dp *d, const struct ts *local, const struct ts *remote);

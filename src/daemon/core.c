@@ -46,57 +46,11 @@ static bool env_resolve(void *ctx, const char *host, uint8_t family, struct addr
 
 /* --- what the engine wants done --- */
 
-/*
- * Changes are applied at once: what is established carries traffic, and nothing of it leaves in
- * clear. The cost grows with the number of policies, though, and in a storm each new SA would pay
- * for all before it: with more than APPLY_AT_ONCE policies applying takes one part in APPLY_SHARE
- * of the time. What was not used is saved up.
- */
-#define APPLY_AT_ONCE  1000
-#define APPLY_SHARE    5
-#define APPLY_SAVED_NS 50000000
-
-static void save_up(struct core *c, uint64_t now)
-{
-    c->apply_budget_ns += (int64_t)((now - c->apply_seen_ns) / APPLY_SHARE);
-    if (c->apply_budget_ns > APPLY_SAVED_NS)
-        c->apply_budget_ns = APPLY_SAVED_NS;
-    c->apply_seen_ns = now;
-}
-
 static void apply(struct core *c)
 {
     struct io_error err;
-    uint64_t before = uv_hrtime();
-    err_t e = policies_apply(c->pol, &err);
-    c->apply_budget_ns -= (int64_t)(uv_hrtime() - before);
-    if (e)
+    if (policies_apply(c->pol, &err))
         core_say(c, EV_DAEMON_ERROR, NULL, err.text);
-}
-
-static void on_apply(uv_timer_t *t)
-{
-    core_settle(t->data);
-}
-
-static void apply_later(struct core *c)
-{
-    if (uv_is_active((uv_handle_t *)&c->apply_timer))
-        return;
-    uv_update_time(c->loop);
-    uv_timer_start(&c->apply_timer, on_apply,
-                   (uint64_t)-c->apply_budget_ns * APPLY_SHARE / 1000000 + 1, 0);
-}
-
-static void apply_due(struct core *c)
-{
-    if (!policies_dirty(c->pol))
-        return;
-    save_up(c, uv_hrtime());
-    if (policies_count(c->pol) <= APPLY_AT_ONCE || c->apply_budget_ns >= 0)
-        apply(c);
-    else
-        apply_later(c);
 }
 
 static void do_send(void *ctx, const struct ike_act *a)
@@ -105,7 +59,6 @@ static void do_send(void *ctx, const struct ike_act *a)
     static const uint8_t keepalive = 0xff; /* RFC 3948 2.3 */
     bool ka = a->kind == ACT_KEEPALIVE;
     struct bytes data = ka ? bytes_of(&keepalive, 1) : a->data;
-    apply_due(c); /* the peer may send through a new SA as soon as it hears of it */
     err_t e = datapath_send(c->path, &a->local, &a->remote, a->natt || ka, data, ka);
     if (e)
         sinks_event(c->sinks, &(struct event){.kind = EV_MSG_DROPPED,
@@ -119,6 +72,7 @@ static bool child_add(struct core *c, const struct child_sa *given)
 {
     struct child_sa sa = *given;
     sa.policy = policies_sa_add(c->pol, &sa, ike_conn_get(runner_engine(c->runner), sa.conn));
+    apply(c); /* first: the answer to what comes through the SA must not leave in clear */
     err_t e = sa.policy ? datapath_child_add(c->path, &sa) : E_NOMEM;
     if (!e) {
         keylog_add(c->keylog, &sa);
@@ -179,21 +133,29 @@ static void do_event(void *ctx, const struct event *ev)
 
 void core_settle(struct core *c)
 {
-    apply_due(c);
+    apply(c);
 }
 
 /* What the operator is told to be up or down is so for the next packet. */
 static void do_cmd_done(void *ctx, uint32_t cmd, err_t reason, const struct event *ev)
 {
     struct core *c = ctx;
-    if (policies_dirty(c->pol))
-        apply(c);
+    apply(c);
     control_cmd_done(c, cmd, reason, ev);
 }
 
+static void on_turn(uv_prepare_t *h)
+{
+    uv_prepare_stop(h);
+    core_settle(h->data);
+}
+
+/* Before the loop waits again: what went in one turn goes in one transaction. */
 static void do_settled(void *ctx)
 {
-    core_settle(ctx);
+    struct core *c = ctx;
+    if (policies_dirty(c->pol) && !uv_is_closing((uv_handle_t *)&c->turn))
+        uv_prepare_start(&c->turn, on_turn);
 }
 
 /* --- what the data plane tells --- */
@@ -224,7 +186,6 @@ static void on_acquire(struct core *c, const struct dp_note *n)
     runner_feed(c->runner, &(struct ike_in){.kind = IN_ACQUIRE,
                                             .conn = row.conn,
                                             .child = row.child,
-                                            .cpu = n->cpu,
                                             .flow_local = n->flow_local,
                                             .flow_remote = n->flow_remote});
 }
@@ -324,9 +285,9 @@ static err_t open_path(struct core *c, struct io_error *err)
     return c->path ? E_OK : E_SYS;
 }
 
-static err_t view_set(void *ctx, const struct policy *p, size_t n)
+static err_t view_each(void *ctx, err_t (*fn)(void *arg, struct dp *dp), void *arg)
 {
-    return datapath_policies_set(ctx, p, n);
+    return datapath_each(ctx, fn, arg);
 }
 
 static void view_hold_drop(void *ctx, uint32_t policy_id)
@@ -341,7 +302,7 @@ static err_t open_policies(struct core *c, struct io_error *err)
         .ifindex = datapath_ifindex(c->path),
         .table = c->set.route_table,
         .priority = c->set.route_table_prio};
-    const struct policies_view view = {c->path, view_set, view_hold_drop};
+    const struct policies_view view = {c->path, view_each, view_hold_drop};
     c->pol = policies_open(&s, &view, c->nl, err);
     return c->pol ? E_OK : E_SYS;
 }
@@ -361,8 +322,8 @@ static err_t open_engine(struct core *c, struct io_error *err)
 
 err_t core_open(struct core *c, struct io_error *err)
 {
-    uv_timer_init(c->loop, &c->apply_timer);
-    c->apply_timer.data = c;
+    uv_prepare_init(c->loop, &c->turn);
+    c->turn.data = c;
     c->nl = netlink_open(err);
     if (!c->nl)
         return E_SYS;
@@ -395,8 +356,8 @@ void core_close(struct core *c)
     c->names = NULL;
     if (c->path)
         datapath_close(c->path);
-    if (c->apply_timer.loop)
-        uv_close((uv_handle_t *)&c->apply_timer, NULL);
+    if (c->turn.loop)
+        uv_close((uv_handle_t *)&c->turn, NULL);
 }
 
 void core_free(struct core *c)

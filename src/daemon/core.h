@@ -29,9 +29,7 @@ struct core {
     struct vici_server *vici;
     struct waiting *waiting;      /* commands under way */
     uint64_t clear_in, clear_out; /* last seen counters of the guard */
-    uv_timer_t apply_timer;       /* policies wait for their turn: see core_settle */
-    int64_t apply_budget_ns;
-    uint64_t apply_seen_ns;
+    uv_prepare_t turn;            /* once before the loop waits, while something is to be settled */
     bool stopping;
     void (*stopped)(struct core *c); /* called when all SAs are gone after core_stop */
     const char *fatal;

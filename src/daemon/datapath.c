@@ -335,11 +335,11 @@ bool datapath_child_stats(struct datapath *d, uint32_t child_id, struct child_st
     return found;
 }
 
-err_t datapath_policies_set(struct datapath *d, const struct policy *p, size_t n)
+err_t datapath_each(struct datapath *d, err_t (*fn)(void *arg, struct dp *dp), void *arg)
 {
     err_t e = E_OK;
     for (uint32_t i = 0; i < d->count && !e; i++) {
-        e = dp_policies_set(worker_lock(d->worker[i]), p, n);
+        e = fn(arg, worker_lock(d->worker[i]));
         worker_unlock(d->worker[i]);
     }
     return e;

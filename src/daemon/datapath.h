@@ -60,7 +60,8 @@ void datapath_child_del(struct datapath *d, uint32_t child_id);
 err_t datapath_child_move(struct datapath *d, uint32_t child_id, const struct endpoint *local,
                           const struct endpoint *remote) must_use;
 bool datapath_child_stats(struct datapath *d, uint32_t child_id, struct child_stats *out);
-err_t datapath_policies_set(struct datapath *d, const struct policy *p, size_t n) must_use;
+/* Calls fn with each worker's data plane while it works on no packets; ends at the first failure. */
+err_t datapath_each(struct datapath *d, err_t (*fn)(void *arg, struct dp *dp), void *arg) must_use;
 void datapath_hold_drop(struct datapath *d, uint32_t policy_id);
 
 struct datapath_stats {

@@ -22,11 +22,13 @@ struct policies_settings {
     uint32_t table, priority; /* of routes and rules */
 };
 
-/* The data plane, as far as policies go: see dp_policies_set and dp_hold_drop. */
+/* The data planes, as far as policies go. */
 struct policies_view {
     void *ctx;
-    err_t (*set)(void *ctx, const struct policy *p, size_t n);
-    void (*hold_drop)(void *ctx, uint32_t policy_id);
+    /* Calls fn with each data plane, one after the other, while it works on no packets; ends at the
+     * first failure. */
+    err_t (*each)(void *ctx, err_t (*fn)(void *arg, struct dp *dp), void *arg);
+    void (*hold_drop)(void *ctx, uint32_t policy_id); /* dp_hold_drop wherever it is held */
 };
 
 struct policies *policies_open(const struct policies_settings *s, const struct policies_view *view,
@@ -60,15 +62,16 @@ struct policy_row {
     size_t sas;
 };
 /* What `out` points to is good until the next look at a row. */
-bool policies_get(const struct policies *p, uint32_t id, struct policy_row *out);
+bool policies_get(struct policies *p, uint32_t id, struct policy_row *out);
 uint32_t policies_id_of(const struct policies *p, const char *conn, const char *child);
+/* Connection by connection. */
 typedef void policies_fn(void *ctx, const struct policy_row *row);
-void policies_each(const struct policies *p, policies_fn *fn, void *ctx);
+void policies_each(struct policies *p, policies_fn *fn, void *ctx);
 /*
- * Applies what changed since the last call to data plane, routes and guard. Costs time with the
- * number of rows: while SAs come by the hundred, call it from time to time only.
+ * Applies what changed since the last call to guard, data planes and routes, each in one go. What
+ * failed is tried again by the next call. Costs time with the number of changes, not of rows; what
+ * the guard cannot keep that cheaply is told in nft.h.
  */
 err_t policies_apply(struct policies *p, struct io_error *err) must_use;
 bool policies_dirty(const struct policies *p);
-size_t policies_count(const struct policies *p);
 bool policies_guard_counters(struct policies *p, uint64_t *in_dropped, uint64_t *out_dropped);

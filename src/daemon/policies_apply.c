@@ -1,53 +1,13 @@
 /*
- * What follows from the rows of the SPD: the data plane's view, the guard against clear text and
- * the routes. Called by core.c after the engine's steps and by load.c.
+ * What follows from the rows of the SPD: the guard against clear text, the data planes' view and
+ * the routes. Told what has changed, they change; told nothing twice. Called by core.c once in a
+ * turn of the loop and by load.c.
  */
 #include "daemon/policies_rows.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-static void view_row(const struct policies_row *r, struct policy *v)
-{
-    v->id = r->id;
-    v->priority = r->priority;
-    v->action = r->action;
-    v->conn = r->conn;
-    v->child = r->child;
-    v->local.count = r->local_count;
-    v->remote.count = r->remote_count;
-    memcpy(v->local.ts, r->ts, r->local_count * sizeof r->ts[0]);
-    memcpy(v->remote.ts, r->ts + r->local_count, r->remote_count * sizeof r->ts[0]);
-}
-
-/* calloc: most of a struct policy is room for selectors that is never touched. */
-static struct policy *view_make(const struct policies *p)
-{
-    struct policy *v = calloc(p->row_count + 1, sizeof *v), *at = v;
-    if (!v)
-        return NULL;
-    list_each (it, &p->rows)
-        view_row(policies_row_of(it), at++);
-    return v;
-}
-
-static bool list_within(const struct ts_list *outer, const struct ts_list *inner)
-{
-    return outer->count && inner->count && ts_within(outer, inner);
-}
-
-/* The guard needs to hear of a bypass only where a protect policy covers all of it. */
-static bool guarded(const struct policy *v, size_t n, const struct policy *x)
-{
-    if (x->action == POL_PROTECT)
-        return true;
-    if (x->action == POL_DROP)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (v[i].action == POL_PROTECT && list_within(&v[i].local, &x->local) &&
-            list_within(&v[i].remote, &x->remote))
-            return true;
-    return false;
-}
+/* --- the guard --- */
 
 static struct nft_pair pair_of(const struct ts *l, const struct ts *r, bool pass)
 {
@@ -63,55 +23,259 @@ static struct nft_pair pair_of(const struct ts *l, const struct ts *r, bool pass
                              .pass = pass};
 }
 
-/* Counts them when `out` is NULL. */
-static size_t pairs_of(const struct policy *v, struct nft_pair *out)
+/* Pairs that some packet can have. */
+static err_t guard_change(struct policies *p, const struct policies_row *row, bool add)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < v->local.count; i++) {
-        for (size_t j = 0; j < v->remote.count; j++) {
-            const struct ts *l = &v->local.ts[i], *r = &v->remote.ts[j];
+    err_t e = E_OK;
+    for (size_t i = 0; i < row->local_count && !e; i++) {
+        for (size_t j = 0; j < row->remote_count && !e; j++) {
+            const struct ts *l = &row->ts[i], *r = &row->ts[row->local_count + j];
             if (l->lo.family != r->lo.family || (l->proto && r->proto && l->proto != r->proto))
                 continue;
-            if (out)
-                out[n] = pair_of(l, r, v->action == POL_BYPASS);
-            n++;
+            struct nft_pair pair = pair_of(l, r, row->action == POL_BYPASS);
+            if (add)
+                e = nft_guard_add(p->guard, &pair);
+            else
+                nft_guard_del(p->guard, &pair);
         }
     }
-    return n;
-}
-
-static err_t guard_apply(struct policies *p, const struct policy *v, size_t n, struct io_error *err)
-{
-    size_t pairs = 0, at = 0;
-    for (size_t i = 0; i < n; i++)
-        pairs += pairs_of(&v[i], NULL);
-    struct nft_pair *rows = calloc(pairs ? pairs : 1, sizeof *rows);
-    if (!rows)
-        return E_NOMEM;
-    for (size_t i = 0; i < n; i++)
-        if (guarded(v, n, &v[i]))
-            at += pairs_of(&v[i], rows + at);
-    err_t e = nft_guard_set(p->guard, rows, at, err);
-    free(rows);
     return e;
 }
 
+static bool side_covers(const struct ts *outer, size_t n, const struct ts *inner, size_t m)
+{
+    for (size_t i = 0; i < m; i++) {
+        size_t k = 0;
+        while (k < n && !ts_contains(&outer[k], &inner[i]))
+            k++;
+        if (k == n)
+            return false;
+    }
+    return n && m;
+}
+
+static bool covers(const struct policies_row *a, const struct policies_row *b)
+{
+    return side_covers(a->ts, a->local_count, b->ts, b->local_count) &&
+           side_covers(a->ts + a->local_count, a->remote_count, b->ts + b->local_count,
+                       b->remote_count);
+}
+
+/* The guard needs to hear of a bypass only where a protect row covers all of it. */
+static err_t covering_add(struct policies *p, struct policies_row *bypass)
+{
+    return bypass->covering++ ? E_OK : guard_change(p, bypass, true);
+}
+
+static void covering_del(struct policies *p, struct policies_row *bypass)
+{
+    err_t e = --bypass->covering ? E_OK : guard_change(p, bypass, false);
+    (void)e; /* taking away does not fail */
+}
+
+static err_t guard_protect_add(struct policies *p, struct policies_row *row)
+{
+    err_t e = guard_change(p, row, true);
+    for (size_t i = 0; i < p->bypass_count && !e; i++)
+        if (covers(row, p->bypass[i]))
+            e = covering_add(p, p->bypass[i]);
+    return e;
+}
+
+static void guard_protect_del(struct policies *p, struct policies_row *row)
+{
+    err_t e = guard_change(p, row, false);
+    (void)e;
+    for (size_t i = 0; i < p->bypass_count; i++)
+        if (covers(row, p->bypass[i]))
+            covering_del(p, p->bypass[i]);
+}
+
+struct covering {
+    struct policies_row *bypass;
+    err_t e;
+};
+
+static void count_covering(struct policies *p, struct policies_row *r, void *arg)
+{
+    struct covering *c = arg;
+    if (!c->e && r->told && r->action == POL_PROTECT && covers(r, c->bypass))
+        c->e = covering_add(p, c->bypass);
+}
+
+/* Rows that are gone and still told count too: they are taken out one by one. */
+static err_t guard_bypass_add(struct policies *p, struct policies_row *row)
+{
+    struct covering c = {.bypass = row};
+    if (p->bypass_count == p->bypass_cap) {
+        size_t cap = p->bypass_cap ? p->bypass_cap * 2 : 8;
+        struct policies_row **grown = realloc(p->bypass, cap * sizeof *grown);
+        if (!grown)
+            return E_NOMEM;
+        p->bypass = grown;
+        p->bypass_cap = cap;
+    }
+    row->covering = 0;
+    p->bypass[p->bypass_count++] = row;
+    rows_each(p, count_covering, &c);
+    list_each (n, &p->gone)
+        count_covering(p, policies_row_of(n), &c);
+    return c.e;
+}
+
+static void guard_bypass_del(struct policies *p, struct policies_row *row)
+{
+    size_t i = 0;
+    while (i < p->bypass_count && p->bypass[i] != row)
+        i++;
+    if (i < p->bypass_count)
+        p->bypass[i] = p->bypass[--p->bypass_count];
+    if (row->covering)
+        (void)!guard_change(p, row, false);
+    row->covering = 0;
+}
+
+static err_t guard_row_add(struct policies *p, struct policies_row *row)
+{
+    return row->action == POL_PROTECT  ? guard_protect_add(p, row)
+           : row->action == POL_BYPASS ? guard_bypass_add(p, row)
+                                       : E_OK;
+}
+
+static void guard_row_del(struct policies *p, struct policies_row *row)
+{
+    if (row->action == POL_PROTECT)
+        guard_protect_del(p, row);
+    else if (row->action == POL_BYPASS)
+        guard_bypass_del(p, row);
+}
+
+/* --- telling --- */
+
+static err_t tell(struct policies *p, struct policies_row *r)
+{
+    if (r->told)
+        return E_OK;
+    r->told = true;
+    err_t e = guard_row_add(p, r);
+    return e ? e : routes_add(p->routes, row_view(p, r));
+}
+
+static void untell(struct policies *p, struct policies_row *r)
+{
+    if (!r->told)
+        return;
+    r->told = false;
+    guard_row_del(p, r);
+    routes_del(p->routes, row_view(p, r));
+}
+
+struct telling {
+    err_t e;
+};
+
+static void tell_each(struct policies *p, struct policies_row *r, void *arg)
+{
+    struct telling *t = arg;
+    if (!t->e)
+        t->e = tell(p, r);
+}
+
+static void untold(struct policies *p, struct policies_row *r, void *arg)
+{
+    (void)p;
+    (void)arg;
+    r->told = false;
+}
+
+/* As if none had been told before: after a failure, and when addresses of this host changed. */
+static err_t tell_anew(struct policies *p)
+{
+    struct telling t = {E_OK};
+    nft_guard_clear(p->guard);
+    routes_clear(p->routes);
+    p->bypass_count = 0;
+    rows_each(p, untold, NULL);
+    list_each (n, &p->gone)
+        untold(p, policies_row_of(n), NULL);
+    rows_each(p, tell_each, &t);
+    return t.e;
+}
+
+static err_t tell_changes(struct policies *p)
+{
+    err_t e = E_OK;
+    for (size_t i = 0; i < p->fresh_count && !e; i++) {
+        struct policies_row *r = row_by_id(p, p->fresh[i]);
+        if (r)
+            e = tell(p, r);
+    }
+    list_each (n, &p->gone)
+        untell(p, policies_row_of(n));
+    return e;
+}
+
+static err_t tell_all(struct policies *p)
+{
+    if (routes_stale(p->routes))
+        p->anew = true;
+    err_t e = p->anew ? tell_anew(p) : tell_changes(p);
+    p->anew = e != E_OK;
+    return e;
+}
+
+/* --- the data planes --- */
+
+/* May meet a part of it done already: by a call that failed later on. */
+static err_t view_change(void *arg, struct dp *dp)
+{
+    struct policies *p = arg;
+    for (size_t i = 0; i < p->fresh_count; i++) {
+        const struct policies_row *r = row_by_id(p, p->fresh[i]);
+        err_t e = r ? dp_policy_add(dp, row_view(p, r)) : E_OK;
+        if (e && e != R_EXISTS)
+            return e;
+    }
+    list_each (n, &p->gone)
+        dp_policy_del(dp, policies_row_of(n)->id);
+    return E_OK;
+}
+
+/* --- all of it --- */
+
+static void settled(struct policies *p)
+{
+    list_each_safe (n, nx, &p->gone)
+        free(policies_row_of(n));
+    list_init(&p->gone);
+    p->fresh_count = 0;
+    if (p->fresh_cap > 1024) { /* what a whole configuration took */
+        free(p->fresh);
+        p->fresh = NULL;
+        p->fresh_cap = 0;
+    }
+}
+
+bool policies_dirty(const struct policies *p)
+{
+    return p->fresh_count || !list_empty(&p->gone) || p->anew;
+}
+
+/* Closed before open: the guard knows a new policy before routes could lead elsewhere; and routes
+ * into the TUN device are the last to go. */
 err_t policies_apply(struct policies *p, struct io_error *err)
 {
-    if (!p->dirty)
+    if (!policies_dirty(p))
         return E_OK;
-    size_t n = p->row_count;
-    struct policy *v = view_make(p);
     snprintf(err->text, sizeof err->text, "out of memory");
-    if (!v)
-        return E_NOMEM;
-    /* closed before open: the guard knows a new policy before routes could lead elsewhere */
-    err_t e = guard_apply(p, v, n, err);
+    err_t e = tell_all(p);
     if (!e)
-        e = p->view.set(p->view.ctx, v, n);
+        e = nft_guard_apply(p->guard, err);
     if (!e)
-        e = routes_set(p->routes, v, n, err);
-    free(v);
-    p->dirty = e != E_OK;
+        e = p->view.each(p->view.ctx, view_change, p);
+    if (!e)
+        e = routes_apply(p->routes, err);
+    if (!e)
+        settled(p);
     return e;
 }

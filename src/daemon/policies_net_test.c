@@ -9,6 +9,8 @@
 #include "io/netlab.h"
 #include "io/tun.h"
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 enum { MARK = 220, TABLE = 220 };
 
@@ -19,19 +21,28 @@ struct fixture {
     struct policies *p;
 };
 
-static err_t view_set(void *ctx, const struct policy *p, size_t n)
+static err_t view_each(void *ctx, err_t (*fn)(void *arg, struct dp *dp), void *arg)
 {
-    return dp_policies_set(ctx, p, n);
+    struct fixture *f = ctx;
+    return fn(arg, f->dp);
 }
 
 static void view_hold_drop(void *ctx, uint32_t policy_id)
 {
-    dp_hold_drop(ctx, policy_id);
+    struct fixture *f = ctx;
+    dp_hold_drop(f->dp, policy_id);
 }
 
-static struct policies_view view_of(struct fixture *f)
+static struct policies *open_policies(struct fixture *f)
 {
-    return (struct policies_view){f->dp, view_set, view_hold_drop};
+    struct io_error err = {""};
+    const struct policies_settings s = {
+        {"culvert0", MARK, 500, 4500}, f->tun.ifindex, TABLE, TABLE};
+    const struct policies_view view = {f, view_each, view_hold_drop};
+    struct policies *p = policies_open(&s, &view, f->nl, &err);
+    if (!p)
+        fail_msg("%s", err.text);
+    return p;
 }
 
 static int make(void **state)
@@ -43,11 +54,7 @@ static int make(void **state)
     if (tun_open(&f.tun, "culvert0", 1400, &err) || !(f.nl = netlink_open(&err)))
         fail_msg("%s", err.text);
     f.dp = kit_dp();
-    const struct policies_settings s = {{"culvert0", MARK, 500, 4500}, f.tun.ifindex, TABLE, TABLE};
-    const struct policies_view view = view_of(&f);
-    f.p = policies_open(&s, &view, f.nl, &err);
-    if (!f.p)
-        fail_msg("%s", err.text);
+    f.p = open_policies(&f);
     return 0;
 }
 
@@ -278,7 +285,6 @@ static void test_unresolvable(void **state)
 static void test_kernel_is_cleaned(void **state)
 {
     struct fixture *f = *state;
-    struct io_error err = {""};
     lab_run("ip route add 10.99.0.0/16 dev culvert0 table %d", TABLE); /* of a killed one */
     assert_int_equal(load(f, CONN(NET("start_action = trap"))), E_OK);
     policies_close(f->p);
@@ -286,17 +292,122 @@ static void test_kernel_is_cleaned(void **state)
     assert_int_equal(lab_number("ip rule | grep -c 'lookup %d' || true", TABLE), 0);
     assert_int_equal(lab_number("nft list tables | grep -c culvert || true"), 0);
     assert_int_equal(lab_number("ip route show table %d 2>/dev/null | wc -l", TABLE), 0);
-    const struct policies_settings s = {
-        {"culvert0", MARK, 500, 4500}, f->tun.ifindex, TABLE, TABLE};
     lab_run("ip route add 10.99.0.0/16 dev culvert0 table %d", TABLE);
-    const struct policies_view view = view_of(f);
-    f->p = policies_open(&s, &view, f->nl, &err);
-    assert_non_null(f->p);
+    f->p = open_policies(f);
     rows_are(f, "");
     routes_are(f, 0);
     assert_int_equal(lab_number("ip rule | grep -c 'not from all fwmark 0xdc lookup %d'", TABLE),
                      1);
     assert_int_equal(lab_number("nft list tables | grep -c 'inet culvert'"), 1);
+}
+
+/* --- thousands of tunnels --- */
+
+enum { TUNNELS = 4000 };
+
+/* Two of three have a network each, the others share one by fours; every fifth is a single host. */
+static uint32_t storm_net(uint32_t i)
+{
+    uint32_t net = i % 3 ? i : i / 12;
+    return 0x64000000u + (net << 8) + (i % 3 ? 0 : 1u << 24);
+}
+
+static void storm_sa(struct fixture *f, uint32_t i)
+{
+    struct child_sa sa = sa_of(i, "10.1.0.0/16", "100.0.0.0/24");
+    put_u32(sa.remote_ts.ts[0].lo.ip, storm_net(i));
+    put_u32(sa.remote_ts.ts[0].hi.ip, storm_net(i) + (i % 5 ? 255 : 0));
+    assert_int_not_equal(policies_sa_add(f->p, &sa, NULL), 0);
+}
+
+static void print_remote(FILE *out, uint32_t i)
+{
+    char a[ADDR_STR_MAX];
+    uint8_t ip[4];
+    put_u32(ip, storm_net(i));
+    struct addr net = addr_v4(ip);
+    fprintf(out, i % 5 ? "%s/24\n" : "%s\n", addr_str(&net, a));
+}
+
+static void expect(const bool up[TUNNELS + 1], const char *file)
+{
+    FILE *out = fopen(file, "w");
+    assert_non_null(out);
+    for (uint32_t i = 1; i <= TUNNELS; i++)
+        if (up[i])
+            print_remote(out, i);
+    fclose(out);
+    lab_run("sort -u %s -o %s", file, file);
+}
+
+/* The kernel's table, and the guard's elements by the length of the prefix that their rule masks.
+ */
+static void compare_with_kernel(const char *want, const char *got)
+{
+    lab_run("ip route show table %d | awk '{print $1}' | sort -u >%s && cmp %s %s", TABLE, got,
+            want, got);
+    lab_run("nft -j list table inet culvert | python3 -c '\n"
+            "import json, sys\n"
+            "items = json.load(sys.stdin)[\"nftables\"]\n"
+            "for s in (i[\"set\"] for i in items if \"set\" in i):\n"
+            "    if s[\"name\"][0] != \"p\": continue\n"
+            "    for e in s.get(\"elem\", []):\n"
+            "        print(e[\"concat\"][0])\n"
+            "' | sort -u >%s && sed 's,/24,,' %s | sort -u | cmp - %s",
+            got, want, got);
+}
+
+static void flip(struct fixture *f, bool up[TUNNELS + 1], uint32_t i)
+{
+    if (up[i])
+        policies_sa_del(f->p, i);
+    else
+        storm_sa(f, i);
+    up[i] = !up[i];
+}
+
+/* They come and go by the hundred between two turns; in the end kernel and data plane have what the
+ * tunnels that are left need, and nothing else. */
+static void test_storm(void **state)
+{
+    struct fixture *f = *state;
+    static bool up[TUNNELS + 1];
+    struct io_error err = {""};
+    char want[] = "/tmp/policies_want_XXXXXX", got[] = "/tmp/policies_got_XXXXXX";
+    uint64_t rnd = 17;
+    assert_true(close(mkstemp(want)) == 0 && close(mkstemp(got)) == 0);
+    memset(up, 0, sizeof up);
+    for (int turn = 0; turn < 100; turn++) {
+        for (int k = 0; k < 150; k++)
+            flip(f, up, 1 + (uint32_t)(kit_rand(&rnd) % TUNNELS));
+        if (turn == 50)
+            lab_run("nft flush ruleset"); /* somebody else's doing: the next change mends it */
+        if (turn == 60)
+            lab_run("ip addr add 10.1.0.77/32 dev lo"); /* sources change: all is told anew */
+        if (policies_apply(f->p, &err))
+            fail_msg("%s", err.text);
+        assert_false(policies_dirty(f->p));
+    }
+    expect(up, want);
+    compare_with_kernel(want, got);
+    assert_int_equal(lab_number("ip route show table %d | grep -vc 'src 10.1.0.77'; true", TABLE),
+                     0);
+    const struct ts local = kit_ts("10.1.0.5/32");
+    for (uint32_t i = 1; i <= TUNNELS; i++) {
+        struct ts remote = local;
+        put_u32(remote.lo.ip, storm_net(i));
+        remote.hi = remote.lo;
+        if (up[i] || i % 3) /* what is shared is there for another */
+            assert_int_equal(dp_policy_lookup(f->dp, &local, &remote) != 0, up[i]);
+    }
+    for (uint32_t i = 1; i <= TUNNELS; i++)
+        if (up[i])
+            flip(f, up, i);
+    assert_int_equal(policies_apply(f->p, &err), E_OK);
+    expect(up, want);
+    compare_with_kernel(want, got);
+    unlink(want);
+    unlink(got);
 }
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, make, end)
@@ -311,7 +422,8 @@ int main(void)
                                        T(test_reload_replaces),
                                        T(test_install),
                                        T(test_unresolvable),
-                                       T(test_kernel_is_cleaned)};
+                                       T(test_kernel_is_cleaned),
+                                       T(test_storm)};
     if (!lab_allowed())
         return LAB_SKIP;
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /*
- * Inside of the daemon's SPD: a row as it is kept, shared by policies.c and policies_apply.c.
+ * Inside of the daemon's SPD: a row as it is kept, shared by policies*.c. Rows are found by id, by
+ * name and by selector, and hang on their connection.
  */
 #pragma once
 
@@ -8,19 +9,28 @@
 #include "daemon/policies.h"
 #include "daemon/routes.h"
 
-/* One allocation: names and selectors follow it, of the size needed. */
+struct policies_conn {
+    struct hash_node node;
+    struct list in_order;
+    struct list rows; /* never empty */
+    char name[];
+};
+
+/* One allocation: selectors and the child's name follow it, of the size needed. */
 struct policies_row {
-    struct list node;
+    struct list node; /* of its connection, or in `gone` */
     struct hash_node id_node;
     struct hash_node key_node; /* in `named` while configured, in `selected` otherwise */
-    uint32_t id, priority;
-    enum policy_action action;
-    bool configured; /* by the connection or by install: stays until it is taken back */
+    struct policies_conn *conn;
+    const char *child;
+    uint32_t id, priority, sas;
+    uint32_t covering; /* a bypass: protect rows that cover all of it and are told */
+    uint8_t action;    /* enum policy_action */
+    bool configured;   /* by the connection or by install: stays until it is taken back */
     bool acquire;
     bool keep; /* stays without SA although an SA made it */
+    bool told; /* guard and routes have it */
     uint16_t local_count, remote_count;
-    uint32_t sas;
-    const char *conn, *child;
     struct ts ts[]; /* local ones, then remote ones */
 };
 
@@ -30,15 +40,47 @@ struct policies {
     struct netlink *nl;
     struct nft_guard *guard;
     struct routes *routes;
-    struct list rows;
-    struct hash by_id, named, selected, refs;
-    struct ts_list local, remote; /* of the row last looked at: policy_row points here */
+    struct list conns; /* in order of appearance */
+    struct hash by_conn, by_id, named, selected, refs;
+    struct policy scratch; /* the row last looked at: policy_row points here */
     size_t row_count;
     uint32_t next_id;
-    bool dirty;
+
+    /* What has changed since policies_apply. */
+    uint32_t *fresh; /* ids of rows that came; some may have gone again */
+    size_t fresh_count, fresh_cap;
+    struct list gone; /* rows */
+    bool anew;        /* guard and routes are to be told all rows anew */
+
+    struct policies_row **bypass; /* bypass rows that are told */
+    size_t bypass_count, bypass_cap;
 };
 
 static inline struct policies_row *policies_row_of(struct list *n)
 {
     return container_of(n, struct policies_row, node);
 }
+
+/* Visits all; the current one may go. */
+typedef void row_fn(struct policies *p, struct policies_row *r, void *arg);
+void rows_each(struct policies *p, row_fn *fn, void *arg);
+void rows_of_conn(struct policies *p, const char *conn, row_fn *fn, void *arg);
+
+/* Both lists hold at least one selector. NULL: out of memory. */
+struct policies_row *row_new(struct policies *p, const char *conn, const char *child,
+                             const struct ts_list *local, const struct ts_list *remote,
+                             bool configured);
+void row_drop(struct policies *p, struct policies_row *r); /* freed when it is applied */
+/* The row stays for its SAs, and is found by its selector from now on. */
+void row_unconfigure(struct policies *p, struct policies_row *r);
+struct policies_row *row_by_id(const struct policies *p, uint32_t id);
+struct policies_row *row_configured(const struct policies *p, const char *conn, const char *child);
+/* Not configured, of this name, that protects all that the SA does. */
+struct policies_row *row_selected(const struct policies *p, const struct child_sa *sa);
+bool row_covers(const struct policies_row *r, const struct child_sa *sa);
+const struct policy *row_view(struct policies *p, const struct policies_row *r); /* in scratch */
+
+void policies_sa_forget(struct policies *p); /* policies_sa.c: all, and the table of them */
+
+err_t rows_init(struct policies *p) must_use;
+void rows_fini(struct policies *p);

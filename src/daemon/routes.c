@@ -1,5 +1,6 @@
 /* The routing table of our own: see routes.h; what is in it is computed in routes_table.c. */
 #include "daemon/routes.h"
+#include "crypto/crypto.h"
 #include "daemon/routes_table.h"
 #include <stdlib.h>
 
@@ -15,9 +16,12 @@ struct routes {
     struct netlink *nl;
     uint32_t id;
     int ifindex;
-    struct route_table now;
-    struct known known[KNOWN_MAX]; /* of one routes_set: addresses come and go */
-    size_t known_count;
+    bool failed; /* the kernel's table is not as we think: it was flushed */
+    struct route_table table;
+    struct known known[KNOWN_MAX]; /* good until addresses change */
+    size_t known_count, known_next;
+    struct netlink_route *change; /* of one routes_apply */
+    size_t change_count, change_cap;
 };
 
 static bool local_in(void *ctx, const struct addr *lo, const struct addr *hi, struct addr *src)
@@ -33,82 +37,96 @@ static bool local_in(void *ctx, const struct addr *lo, const struct addr *hi, st
     }
     now.found = netlink_local_in(rt->nl, lo, hi, rt->ifindex, &now.src);
     *src = now.src;
+    rt->known[rt->known_next] = now;
+    rt->known_next = (rt->known_next + 1) % KNOWN_MAX;
     if (rt->known_count < KNOWN_MAX)
-        rt->known[rt->known_count++] = now;
+        rt->known_count++;
     return now.found;
 }
 
-static err_t route_on(struct routes *rt, const struct route *r, struct io_error *err)
+bool routes_stale(struct routes *rt)
 {
-    if (r->throw_back)
-        return netlink_throw_add(rt->nl, rt->id, &r->prefix, r->bits, err);
-    return netlink_route_add(rt->nl, rt->id, &r->prefix, r->bits, rt->ifindex, &r->src, err);
+    bool changed = netlink_addrs_changed(rt->nl);
+    return rt->failed || changed;
 }
 
-static void route_off(struct routes *rt, const struct route *r)
+void routes_clear(struct routes *rt)
 {
-    err_t e = r->throw_back ? netlink_throw_del(rt->nl, rt->id, &r->prefix, r->bits)
-                            : netlink_route_del(rt->nl, rt->id, &r->prefix, r->bits, rt->ifindex);
-    (void)e; /* gone already is as good */
+    rt->known_count = rt->known_next = 0;
+    rt->failed = false;
+    route_table_clear(&rt->table);
 }
 
-static bool same_route(const struct route *a, const struct route *b)
-{
-    return route_cmp(a, b) == 0 && addr_eq(&a->src, &b->src);
-}
-
-/* Merges two sorted tables: what is only in the old one goes, what is only in the new one comes. */
-static err_t switch_over(struct routes *rt, struct route_table *want, struct io_error *err)
-{
-    size_t i = 0, j = 0;
-    while (i < rt->now.n || j < want->n) {
-        struct route *old = i < rt->now.n ? &rt->now.r[i] : NULL;
-        struct route *new = j < want->n ? &want->r[j] : NULL;
-        int c = !old ? 1 : !new ? -1 : route_cmp(old, new);
-        if (c == 0 && same_route(old, new)) {
-            i++;
-            j++;
-            continue;
-        }
-        if (c <= 0) {
-            route_off(rt, old);
-            i++;
-        }
-        if (c >= 0) {
-            err_t e = route_on(rt, new, err);
-            if (e)
-                return e;
-            j++;
-        }
-    }
-    return E_OK;
-}
-
-err_t routes_set(struct routes *rt, const struct policy *p, size_t n, struct io_error *err)
+err_t routes_add(struct routes *rt, const struct policy *p)
 {
     const struct route_source from = {rt, local_in};
-    struct route_table want;
-    rt->known_count = 0;
-    err_t e = route_table_make(&want, p, n, &from);
-    if (!e)
-        e = switch_over(rt, &want, err);
-    if (e) { /* the next attempt starts from an empty table */
-        netlink_table_flush(rt->nl, rt->id);
-        route_table_free(&want);
-        route_table_free(&rt->now);
-        return e;
+    err_t e = route_table_add(&rt->table, p, &from);
+    rt->failed |= e != E_OK;
+    return e;
+}
+
+void routes_del(struct routes *rt, const struct policy *p)
+{
+    const struct route_source from = {rt, local_in};
+    route_table_del(&rt->table, p, &from);
+}
+
+static err_t on_change(void *ctx, const struct route *r, bool gone)
+{
+    struct routes *rt = ctx;
+    if (rt->change_count == rt->change_cap) {
+        size_t cap = rt->change_cap ? rt->change_cap * 2 : 16;
+        struct netlink_route *grown = realloc(rt->change, cap * sizeof *grown);
+        if (!grown)
+            return E_NOMEM;
+        rt->change = grown;
+        rt->change_cap = cap;
     }
-    route_table_free(&rt->now);
-    rt->now = want;
+    rt->change[rt->change_count++] =
+        (struct netlink_route){.prefix = r->prefix,
+                               .src = r->src,
+                               .bits = r->bits,
+                               .ifindex = r->throw_back ? 0 : rt->ifindex,
+                               .gone = gone};
     return E_OK;
+}
+
+static void change_free(struct routes *rt)
+{
+    free(rt->change);
+    rt->change = NULL;
+    rt->change_count = rt->change_cap = 0;
+}
+
+/* After a failure the next attempt starts from an empty table. */
+err_t routes_apply(struct routes *rt, struct io_error *err)
+{
+    rt->change_count = 0;
+    err_t e = route_table_settle(&rt->table, on_change, rt);
+    if (!e)
+        e = netlink_routes_change(rt->nl, rt->id, rt->change, rt->change_count, err);
+    if (e) {
+        netlink_table_flush(rt->nl, rt->id);
+        route_table_lost(&rt->table);
+        rt->failed = true;
+    }
+    if (rt->change_cap > 256) /* as much as a configuration took, not what a turn takes */
+        change_free(rt);
+    return e;
 }
 
 struct routes *routes_new(struct netlink *nl, uint32_t table, int ifindex)
 {
+    uint64_t key[2];
     struct routes *rt = calloc(1, sizeof *rt);
     if (!rt)
         return NULL;
     *rt = (struct routes){.nl = nl, .id = table, .ifindex = ifindex};
+    cr_random(key, sizeof key);
+    if (route_table_init(&rt->table, key)) {
+        free(rt);
+        return NULL;
+    }
     netlink_table_flush(nl, table);
     return rt;
 }
@@ -118,6 +136,7 @@ void routes_free(struct routes *rt)
     if (!rt)
         return;
     netlink_table_flush(rt->nl, rt->id);
-    route_table_free(&rt->now);
+    route_table_fini(&rt->table);
+    change_free(rt);
     free(rt);
 }

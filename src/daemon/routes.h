@@ -1,7 +1,7 @@
 /*
  * Routes that follow from the SPD, in a table of our own: what a protect or drop policy selects
  * leads into the TUN device, what a bypass policy or our own side selects is thrown back to the
- * other tables.
+ * other tables. Policies come and go; routes_apply tells the kernel what that changed, in batches.
  */
 #pragma once
 
@@ -13,5 +13,10 @@ struct routes;
 struct routes *routes_new(struct netlink *nl, uint32_t table,
                           int ifindex) must_use; /* flushes leftovers */
 void routes_free(struct routes *r);              /* takes all away */
-/* Makes the table agree with the policies; touches only what differs. */
-err_t routes_set(struct routes *r, const struct policy *p, size_t n, struct io_error *err) must_use;
+/* Whether what was added must be added anew, after routes_clear: addresses of this host, which are
+ * the routes' sources, came or went, or something failed. */
+bool routes_stale(struct routes *r);
+void routes_clear(struct routes *r);
+err_t routes_add(struct routes *r, const struct policy *p) must_use;
+void routes_del(struct routes *r, const struct policy *p);
+err_t routes_apply(struct routes *r, struct io_error *err) must_use;

@@ -2,32 +2,30 @@
 #include "daemon/routes_table.h"
 #include <stdlib.h>
 
-/* More prefixes than a range can need: 2 * 128. */
-#define TABLE_MAX ((size_t)1 << 20)
+/* One wish for a prefix, of however many policies. Wishes for one prefix share their hash. */
+struct route_want {
+    struct hash_node node;
+    struct route_want *next; /* in `changed` */
+    uint32_t refs;
+    bool changed;
+    bool installed; /* the kernel has it; one of a prefix at most */
+    struct route route;
+};
 
-static err_t table_add(struct route_table *t, const struct route *r)
+/* --- the table --- */
+
+static uint64_t prefix_hash(const struct route_table *t, const struct route *r)
 {
-    if (t->n == t->cap) {
-        size_t cap = t->cap ? t->cap * 2 : 16;
-        struct route *grown = cap > TABLE_MAX ? NULL : realloc(t->r, cap * sizeof *grown);
-        if (!grown)
-            return E_NOMEM;
-        t->r = grown;
-        t->cap = cap;
-    }
-    t->r[t->n++] = *r;
-    return E_OK;
+    uint8_t k[sizeof r->prefix.ip + 2];
+    memcpy(k, r->prefix.ip, sizeof r->prefix.ip);
+    k[sizeof r->prefix.ip] = r->bits;
+    k[sizeof r->prefix.ip + 1] = r->prefix.family;
+    return hash_of(&t->wants, k, sizeof k);
 }
 
-int route_cmp(const void *x, const void *y)
+static struct route_want *want_of(struct hash_node *n)
 {
-    const struct route *a = x, *b = y;
-    int c = addr_cmp(&a->prefix, &b->prefix);
-    if (c)
-        return c;
-    if (a->bits != b->bits)
-        return a->bits < b->bits ? -1 : 1;
-    return (int)a->throw_back - (int)b->throw_back;
+    return container_of(n, struct route_want, node);
 }
 
 static bool same_prefix(const struct route *a, const struct route *b)
@@ -35,16 +33,69 @@ static bool same_prefix(const struct route *a, const struct route *b)
     return a->bits == b->bits && addr_eq(&a->prefix, &b->prefix);
 }
 
-static err_t add_range(struct route_table *t, const struct ts *ts, const struct addr *src,
-                       bool throw_back)
+static bool same_route(const struct route *a, const struct route *b)
+{
+    return same_prefix(a, b) && a->throw_back == b->throw_back && addr_eq(&a->src, &b->src);
+}
+
+static struct route_want *want_find(const struct route_table *t, const struct route *r, uint64_t h)
+{
+    for (struct hash_node *n = hash_first(&t->wants, h); n; n = hash_next(n))
+        if (same_route(&want_of(n)->route, r))
+            return want_of(n);
+    return NULL;
+}
+
+static void touch(struct route_table *t, struct route_want *w)
+{
+    if (w->changed)
+        return;
+    w->changed = true;
+    w->next = t->changed;
+    t->changed = w;
+}
+
+static err_t want_add(struct route_table *t, const struct route *r)
+{
+    uint64_t h = prefix_hash(t, r);
+    struct route_want *w = want_find(t, r, h);
+    if (!w) {
+        w = calloc(1, sizeof *w);
+        if (!w)
+            return E_NOMEM;
+        w->route = *r;
+        if (hash_add(&t->wants, &w->node, h)) {
+            free(w);
+            return E_NOMEM;
+        }
+    }
+    if (w->refs++ == 0)
+        touch(t, w);
+    return E_OK;
+}
+
+static err_t want_del(struct route_table *t, const struct route *r)
+{
+    struct route_want *w = want_find(t, r, prefix_hash(t, r));
+    if (w && w->refs && --w->refs == 0)
+        touch(t, w);
+    return E_OK;
+}
+
+/* --- from policies to prefixes --- */
+
+typedef err_t want_fn(struct route_table *t, const struct route *r);
+
+static err_t each_prefix(struct route_table *t, const struct ts *ts, struct route r, want_fn *fn)
 {
     struct addr at = ts->lo;
-    struct route r = {.src = *src, .throw_back = throw_back};
     bool more = true;
     err_t e = E_OK;
     while (more && !e) {
-        more = addr_range_cut(&at, &ts->hi, &r.prefix, &r.bits);
-        e = table_add(t, &r);
+        unsigned bits;
+        more = addr_range_cut(&at, &ts->hi, &r.prefix, &bits);
+        r.bits = (uint8_t)bits;
+        e = fn(t, &r);
     }
     return e;
 }
@@ -82,54 +133,140 @@ static bool any_traffic(const struct ts_list *l)
     return true;
 }
 
-static err_t add_policy(const struct route_source *from, struct route_table *t,
-                        const struct policy *p)
+static err_t each_route(struct route_table *t, const struct policy *p,
+                        const struct route_source *from, want_fn *fn)
 {
-    static const struct addr none;
+    struct route r = {.throw_back = p->action == POL_BYPASS};
     err_t e = E_OK;
-    if (p->action == POL_BYPASS && !(any_traffic(&p->local) && any_traffic(&p->remote)))
+    if (r.throw_back && !(any_traffic(&p->local) && any_traffic(&p->remote)))
         return E_OK; /* a route knows no ports: fail closed */
     for (size_t i = 0; i < p->remote.count && !e; i++) {
-        const struct ts *r = &p->remote.ts[i];
-        struct addr src = source_for(from, p, r->lo.family);
-        e = add_range(t, r, &src, p->action == POL_BYPASS);
+        if (!r.throw_back)
+            r.src = source_for(from, p, p->remote.ts[i].lo.family);
+        e = each_prefix(t, &p->remote.ts[i], r, fn);
     }
+    r = (struct route){.throw_back = true};
     for (size_t i = 0; i < p->local.count && !e; i++)
         if (p->action == POL_PROTECT && covered_by_remote(p, &p->local.ts[i]))
-            e = add_range(t, &p->local.ts[i], &none, true);
+            e = each_prefix(t, &p->local.ts[i], r, fn);
     return e;
 }
 
-/* Sorted, each prefix once; of a route and a throw for the same prefix the route into the TUN wins.
- */
-static void table_tidy(struct route_table *t)
+err_t route_table_add(struct route_table *t, const struct policy *p,
+                      const struct route_source *from)
 {
-    size_t kept = 0;
-    if (t->n == 0)
-        return;
-    qsort(t->r, t->n, sizeof *t->r, route_cmp);
-    for (size_t i = 0; i < t->n; i++)
-        if (kept == 0 || !same_prefix(&t->r[kept - 1], &t->r[i]))
-            t->r[kept++] = t->r[i];
-    t->n = kept;
+    return each_route(t, p, from, want_add);
 }
 
-err_t route_table_make(struct route_table *t, const struct policy *p, size_t n,
-                       const struct route_source *from)
+void route_table_del(struct route_table *t, const struct policy *p, const struct route_source *from)
 {
-    err_t e = E_OK;
-    *t = (struct route_table){0};
-    for (size_t i = 0; i < n && !e; i++)
-        e = add_policy(from, t, &p[i]);
+    err_t e = each_route(t, p, from, want_del);
+    (void)e; /* taking away does not fail */
+}
+
+void route_table_clear(struct route_table *t)
+{
+    size_t i;
+    for (struct hash_node *n = hash_begin(&t->wants, &i); n; n = hash_step(&t->wants, &i, n)) {
+        want_of(n)->refs = 0;
+        touch(t, want_of(n));
+    }
+}
+
+void route_table_lost(struct route_table *t)
+{
+    size_t i;
+    for (struct hash_node *n = hash_begin(&t->wants, &i); n; n = hash_step(&t->wants, &i, n)) {
+        want_of(n)->installed = false;
+        touch(t, want_of(n));
+    }
+}
+
+/* --- what the kernel must hear --- */
+
+static bool better(const struct route *a, const struct route *b)
+{
+    if (a->throw_back != b->throw_back)
+        return b->throw_back;
+    if (!a->src.family != !b->src.family)
+        return a->src.family;
+    return addr_cmp(&a->src, &b->src) < 0;
+}
+
+struct rivals {
+    struct route_want *best, *installed; /* of one prefix; best: NULL when nobody wants it */
+};
+
+static struct rivals rivals_of(const struct route_table *t, const struct route_want *of)
+{
+    struct rivals r = {0};
+    for (struct hash_node *n = hash_first(&t->wants, of->node.h); n; n = hash_next(n)) {
+        struct route_want *w = want_of(n);
+        if (!same_prefix(&w->route, &of->route))
+            continue;
+        if (w->installed)
+            r.installed = w;
+        if (w->refs && (!r.best || better(&w->route, &r.best->route)))
+            r.best = w;
+    }
+    return r;
+}
+
+static err_t settle_prefix(struct route_table *t, const struct route_want *w, route_change_fn *fn,
+                           void *ctx)
+{
+    struct rivals r = rivals_of(t, w);
+    if (r.best == r.installed)
+        return E_OK;
+    const struct route_want *tell = r.best ? r.best : r.installed;
+    err_t e = fn(ctx, &tell->route, !r.best);
     if (e)
-        route_table_free(t);
-    else
-        table_tidy(t);
-    return e;
+        return e;
+    if (r.installed)
+        r.installed->installed = false;
+    if (r.best)
+        r.best->installed = true;
+    return E_OK;
 }
 
-void route_table_free(struct route_table *t)
+static void want_free(struct route_table *t, struct route_want *w)
 {
-    free(t->r);
+    hash_del(&t->wants, &w->node);
+    free(w);
+}
+
+/* Wishes that nobody has any more stay until all of their prefix were looked at. */
+err_t route_table_settle(struct route_table *t, route_change_fn *fn, void *ctx)
+{
+    for (const struct route_want *w = t->changed; w; w = w->next) {
+        err_t e = settle_prefix(t, w, fn, ctx);
+        if (e)
+            return e;
+    }
+    while (t->changed) {
+        struct route_want *w = t->changed;
+        t->changed = w->next;
+        w->changed = false;
+        if (!w->refs)
+            want_free(t, w);
+    }
+    return E_OK;
+}
+
+err_t route_table_init(struct route_table *t, const uint64_t key[2])
+{
     *t = (struct route_table){0};
+    return hash_init(&t->wants, key);
+}
+
+void route_table_fini(struct route_table *t)
+{
+    size_t i;
+    struct hash_node *next;
+    for (struct hash_node *n = t->wants.slot ? hash_begin(&t->wants, &i) : NULL; n; n = next) {
+        next = hash_step(&t->wants, &i, n);
+        free(want_of(n));
+    }
+    hash_fini(&t->wants);
+    t->changed = NULL;
 }

@@ -1,7 +1,7 @@
 /*
- * What a protect policy is bound to, by the policy's id, across views and SAs: its outbound SAs,
- * the newest first, and the packets held while there is none. It lives while a view or an SA names
- * it.
+ * What stands for a policy in this data plane, by its id: its rules in the SPD, and for a protect
+ * policy its outbound SAs, the newest first, and the packets held while there is none. It lives
+ * while the policy is there or an SA names it.
  */
 #pragma once
 
@@ -11,7 +11,8 @@
 struct bind {
     struct hash_node node;
     uint32_t policy_id;
-    uint32_t refs;  /* views and children */
+    uint32_t refs;  /* the policy and children */
+    uint32_t rule;  /* the policy's first in the SPD; 0: it is not there (any more) */
     uint32_t owner; /* the worker that has its SAs */
     struct sa_out *newest;
     struct list link; /* in hold's waiting or ready list, while packets are held */

@@ -26,15 +26,24 @@ static struct ts policy_net(uint32_t i)
     return t;
 }
 
-static void set_policies(struct world *w)
+static void add_policy(struct world *w, uint32_t i)
 {
-    struct policy p[POLICIES];
-    for (uint32_t i = 0; i < POLICIES; i++) {
-        p[i] = (struct policy){.id = i + 1, .action = POL_PROTECT};
-        p[i].local = (struct ts_list){1, {kit_ts("10.1.0.0/16")}};
-        p[i].remote = (struct ts_list){1, {policy_net(i)}};
-    }
-    assert_int_equal(dp_policies_set(w->d, p, POLICIES), E_OK);
+    struct policy p = {.id = i + 1, .action = POL_PROTECT};
+    p.local = (struct ts_list){1, {kit_ts("10.1.0.0/16")}};
+    p.remote = (struct ts_list){1, {policy_net(i)}};
+    assert_int_equal(dp_policy_add(w->d, &p), E_OK);
+}
+
+/* What was held goes with the policy, unless an SA still names it. */
+static void renew_policy(struct world *w, uint32_t i)
+{
+    bool named = false;
+    for (int k = 0; k < SAS; k++)
+        named |= w->sa[k].used && w->sa[k].policy == i;
+    dp_policy_del(w->d, i + 1);
+    if (!named)
+        w->held[i] = 0;
+    add_policy(w, i);
 }
 
 /* The newest SA of the policy that sends; -1: none. */
@@ -101,7 +110,7 @@ static void step(struct world *w)
     if (r % 16 < 10) {
         send_packet(w, policy);
     } else if (r % 16 == 10) {
-        set_policies(w);
+        renew_policy(w, policy);
     } else if (!m->used) {
         add(w, i, policy, r & 0x10000);
     } else if (!m->out) {
@@ -120,7 +129,8 @@ static void test_churn(void **state)
     (void)state;
     for (uint64_t seed = 0; seed < 4; seed++) {
         struct world w = {.d = kit_dp(), .rnd = seed, .clock = 1};
-        set_policies(&w);
+        for (uint32_t i = 0; i < POLICIES; i++)
+            add_policy(&w, i);
         for (int i = 0; i < 20000; i++) {
             step(&w);
             struct dp_note n;

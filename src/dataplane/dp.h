@@ -57,7 +57,6 @@ struct dp {
     bool releasing; /* a packet that was held is on its way out */
     struct notes notes;
     struct dp_stats stats;
-    struct policy *scratch; /* what dp_policy_lookup returns */
     struct cr_op ops[DP_BATCH];
     struct in_work in[DP_BATCH];
     struct in_run in_runs[DP_BATCH];
@@ -83,7 +82,7 @@ static inline void pkt_elsewhere(struct dp_pkt *p, uint32_t owner)
 }
 
 /* bind_ref, and a new one learns whose it is. */
-struct bind *bind_for(void *dp, uint32_t policy_id);
+struct bind *bind_for(struct dp *d, uint32_t policy_id);
 
 void esp_in_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
 void esp_out_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);

@@ -1,7 +1,7 @@
 /*
- * The security policy database, RFC 4301 4.4.1: an immutable table built whole from an ordered list
- * of policies (view.c swaps it). Every pair of a policy's local and remote selector is a rule;
- * rules are ranked by priority, then the narrower first, then as given.
+ * The security policy database, RFC 4301 4.4.1: policies come and go one by one, each at a cost
+ * that does not grow with their number. Every pair of a policy's local and remote selector is a
+ * rule; rules rank by priority, then the narrower first, then the policy's lower id.
  *
  * A rule is filed under the prefixes that just cover its two address ranges and, where they are
  * single values, protocol and ports. Rules that cover alike share a mask; a look-up hashes the flow
@@ -15,55 +15,58 @@
 
 struct bind;
 
+/* Rules are known by their number; 0: none. */
 struct spd_rule {
     struct sel l, r;
-    struct bind *bind; /* POL_PROTECT: its SAs and its hold queue */
-    uint32_t policy;   /* index into spd.policies */
+    struct bind *bind; /* the policy's: its SAs and its hold queue */
+    uint64_t rank;     /* priority, then how narrow: the lower first */
+    uint32_t policy;   /* id */
+    uint32_t next;     /* with the same key, in order of rank */
+    uint32_t prev;     /* likewise; of the first: the last */
+    uint32_t sibling;  /* the policy's next rule; of an unused rule: the next unused */
     enum policy_action action;
 };
 
-/* What is kept of a policy for people; struct policy itself is made again on demand. */
-struct spd_policy {
-    uint32_t id, priority;
-    enum policy_action action;
-    uint16_t nl, nr;
-    uint32_t ts;              /* index of the first selector in spd.ts: locals, then remotes */
-    const char *conn, *child; /* in spd.text; may be NULL */
-    struct bind *bind;
-};
-
+/* Rules with one key; open addressing, in runs that begin where the tag says. */
 struct spd_slot {
     uint32_t tag;  /* upper half of the hash */
-    uint32_t rule; /* index + 1; 0: free, ends the probe */
+    uint32_t rule; /* the first; 0: free, ends the probe */
 };
 
 struct spd_mask {
     struct flow mask;
-    uint32_t best; /* lowest rule index under this mask */
+    uint64_t best;  /* nothing here ranks before this; when rules went it may promise too much */
+    uint32_t rules; /* without any the mask goes */
+};
+
+struct spd_masks {
+    struct spd_mask *m; /* in order of `best` */
+    size_t n, cap;
 };
 
 struct spd {
     struct flow_key key;
     struct spd_slot *slots;
     size_t slot_mask;
-    struct spd_rule *rules; /* in order of rank: the index is the rank */
-    size_t n_rules;
-    struct spd_mask *masks[2]; /* IPv4, IPv6; each in order of `best` */
-    size_t n_masks[2];
-    struct spd_policy *policies;
-    size_t n_policies;
-    struct ts *ts;
-    char *text;
+    struct spd_rule *rules;
+    uint32_t cap, top; /* rules[0] is never used; those from top on never were */
+    uint32_t unused, n_rules;
+    struct spd_masks masks[2]; /* IPv4, IPv6 */
 };
 
-/* Finds or makes the bind of a protect policy's id; NULL: out of memory. */
-typedef struct bind *spd_bind_fn(void *ctx, uint32_t policy_id);
-
-err_t spd_new(const struct policy *p, size_t n, const uint64_t seed[2], spd_bind_fn *bind,
-              void *ctx, struct spd **out) must_use;
+err_t spd_new(const uint64_t seed[2], struct spd **out) must_use;
 void spd_free(struct spd *s);
+/* *first: the policy's first rule, for spd_del; 0 when no packet can meet it. E_NOMEM, E_NOTSUP:
+ * nothing changed. */
+err_t spd_add(struct spd *s, const struct policy *p, struct bind *bind, uint32_t *first) must_use;
+void spd_del(struct spd *s, uint32_t first);
 /* Fetching ahead for a batch: the slot of the first probe, then the rule found there. */
 size_t spd_fetch_slot(const struct spd *s, const struct flow *f);
 void spd_fetch_rule(const struct spd *s, size_t slot);
-const struct spd_rule *spd_find(const struct spd *s, const struct flow *f); /* NULL: no policy */
-void spd_policy_get(const struct spd *s, uint32_t index, struct policy *out);
+/* NULL: no policy. Good until the next change. */
+const struct spd_rule *spd_find(const struct spd *s, const struct flow *f);
+
+static inline bool spd_before(const struct spd_rule *a, const struct spd_rule *b)
+{
+    return a->rank != b->rank ? a->rank < b->rank : a->policy < b->policy;
+}

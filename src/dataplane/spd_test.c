@@ -4,17 +4,10 @@
 
 static const uint64_t seed[2] = {3, 4};
 
-static struct bind *no_bind(void *ctx, uint32_t id)
+static struct spd *empty(void)
 {
-    (void)id;
-    return ctx;
-}
-
-static struct spd *build(const struct policy *p, size_t n)
-{
-    static int dummy;
     struct spd *s;
-    assert_int_equal(spd_new(p, n, seed, no_bind, &dummy, &s), E_OK);
+    assert_int_equal(spd_new(seed, &s), E_OK);
     return s;
 }
 
@@ -37,27 +30,41 @@ static unsigned naive_narrow(const struct ts *l, const struct ts *r)
     return sel_narrow(&a) + sel_narrow(&b);
 }
 
-/* Index of the policy, -1 none. */
-static int naive_find(const struct policy *p, size_t n, const struct ts *l, const struct ts *r)
+static bool naive_before(const struct policy *a, unsigned a_narrow, const struct policy *b,
+                         unsigned b_narrow)
 {
-    int best = -1;
+    if (a->priority != b->priority)
+        return a->priority < b->priority;
+    return a_narrow != b_narrow ? a_narrow > b_narrow : a->id < b->id;
+}
+
+/* A policy that is not there has id 0. */
+struct entry {
+    struct policy p;
+    uint32_t first;
+};
+
+/* The policy's id, 0 none. */
+static uint32_t naive_find(const struct entry *e, size_t n, const struct ts *l, const struct ts *r)
+{
+    const struct policy *best = NULL;
     unsigned narrow = 0;
     for (size_t i = 0; i < n; i++) {
-        for (size_t a = 0; a < p[i].local.count; a++) {
-            for (size_t b = 0; b < p[i].remote.count; b++) {
-                const struct ts *tl = &p[i].local.ts[a], *tr = &p[i].remote.ts[b];
+        const struct policy *p = &e[i].p;
+        for (size_t a = 0; p->id && a < p->local.count; a++) {
+            for (size_t b = 0; b < p->remote.count; b++) {
+                const struct ts *tl = &p->local.ts[a], *tr = &p->remote.ts[b];
                 if (!naive_side(tl, l) || !naive_side(tr, r))
                     continue;
                 unsigned w = naive_narrow(tl, tr);
-                if (best < 0 || p[i].priority < p[best].priority ||
-                    (p[i].priority == p[best].priority && w > narrow)) {
-                    best = (int)i;
+                if (!best || naive_before(p, w, best, narrow)) {
+                    best = p;
                     narrow = w;
                 }
             }
         }
     }
-    return best;
+    return best ? best->id : 0;
 }
 
 /* --- random policies in a small world, so that they overlap --- */
@@ -126,55 +133,163 @@ static void rand_packet(uint64_t *rnd, struct ts *l, struct ts *r)
     r->hi = r->lo;
 }
 
-static void compare(size_t n, uint64_t rnd, int packets)
+static void ask(const struct spd *s, const struct entry *e, size_t n, uint64_t *rnd)
 {
-    struct policy *p = calloc(n, sizeof *p);
-    assert_non_null(p);
+    struct ts l, r;
+    struct flow f;
+    rand_packet(rnd, &l, &r);
+    flow_from_ts(&f, &l, &r);
+    const struct spd_rule *got = spd_find(s, &f);
+    uint32_t want = naive_find(e, n, &l, &r);
+    assert_int_equal(got ? got->policy : 0, want);
+    assert_true(!got || got->bind == (void *)(e + want % n));
+}
+
+/* Entry i holds ids of the form i, i + n, i + 2n ..., so that lower ids come back after higher. */
+static void put(struct spd *s, struct entry *e, size_t n, size_t i, uint64_t *rnd)
+{
+    uint32_t id = (uint32_t)(i + n * (kit_rand(rnd) % 4));
+    if (!id)
+        return;
+    rand_policy(rnd, &e[i].p, id);
+    assert_int_equal(spd_add(s, &e[i].p, (void *)&e[i], &e[i].first), E_OK);
+}
+
+static void take(struct spd *s, struct entry *e)
+{
+    spd_del(s, e->first);
+    *e = (struct entry){0};
+}
+
+/* What is left in the table when all policies are gone: nothing. */
+static void assert_clear(const struct spd *s)
+{
+    assert_int_equal(s->n_rules, 0);
+    assert_int_equal(s->masks[0].n + s->masks[1].n, 0);
+    for (size_t i = 0; i <= s->slot_mask; i++)
+        assert_int_equal(s->slots[i].rule, 0);
+}
+
+/* Policies come and go at random; each look-up is as the model's and as that of a new table. */
+static void compare(size_t n, uint64_t rnd, int steps, int packets)
+{
+    struct entry *e = calloc(n, sizeof *e);
+    struct spd *s = empty();
+    assert_non_null(e);
     for (size_t i = 0; i < n; i++)
-        rand_policy(&rnd, &p[i], (uint32_t)i + 1);
-    struct spd *s = build(p, n);
-    for (int k = 0; k < packets; k++) {
-        struct ts l, r;
-        struct flow f;
-        rand_packet(&rnd, &l, &r);
-        flow_from_ts(&f, &l, &r);
-        const struct spd_rule *got = spd_find(s, &f);
-        assert_int_equal(got ? (int)got->policy : -1, naive_find(p, n, &l, &r));
+        put(s, e, n, i, &rnd);
+    for (int k = 0; k < steps; k++) {
+        size_t i = kit_rand(&rnd) % n;
+        if (e[i].p.id)
+            take(s, &e[i]);
+        else
+            put(s, e, n, i, &rnd);
+        for (int a = 0; a < packets; a++)
+            ask(s, e, n, &rnd);
     }
+    for (size_t i = 0; i < n; i++)
+        take(s, &e[i]);
+    assert_clear(s);
     spd_free(s);
-    free(p);
+    free(e);
 }
 
 static void test_model(void **state)
 {
     (void)state;
     for (uint64_t i = 0; i < 200; i++)
-        compare(1 + i % 40, i, 500);
-    compare(1000, 999, 500);
+        compare(1 + i % 40, i, 60, 10);
+    compare(1000, 999, 500, 2);
+}
+
+/* Masks promise no more than their rules keep, but for those that went: what an SPD says depends
+ * on what is in it, not on how it came there. */
+static void test_rebuilt(void **state)
+{
+    (void)state;
+    enum { N = 60 };
+    uint64_t rnd = 77;
+    struct entry e[N] = {0};
+    struct spd *s = empty(), *fresh = empty();
+    for (int k = 0; k < 2000; k++) {
+        size_t i = kit_rand(&rnd) % N;
+        if (e[i].p.id)
+            take(s, &e[i]);
+        else
+            put(s, e, N, i, &rnd);
+    }
+    for (size_t i = N; i-- > 0;) {
+        uint32_t first;
+        if (e[i].p.id)
+            assert_int_equal(spd_add(fresh, &e[i].p, NULL, &first), E_OK);
+    }
+    assert_int_equal(s->n_rules, fresh->n_rules);
+    for (int k = 0; k < 20000; k++) {
+        struct ts l, r;
+        struct flow f;
+        rand_packet(&rnd, &l, &r);
+        flow_from_ts(&f, &l, &r);
+        const struct spd_rule *a = spd_find(s, &f), *b = spd_find(fresh, &f);
+        assert_int_equal(a ? a->policy : 0, b ? b->policy : 0);
+    }
+    spd_free(s);
+    spd_free(fresh);
 }
 
 static void test_empty(void **state)
 {
     (void)state;
-    struct spd *s = build(NULL, 0);
+    struct spd *s = empty();
     struct flow f = {.meta = 4};
     assert_null(spd_find(s, &f));
+    spd_fetch_rule(s, spd_fetch_slot(s, &f));
     spd_free(s);
 }
 
-static void test_kept(void **state)
+static void plain(struct policy *p, uint32_t id, uint32_t remote)
+{
+    *p = (struct policy){.id = id, .priority = id};
+    p->local = (struct ts_list){1, {kit_ts("10.0.0.0/8")}};
+    p->remote = (struct ts_list){1, {kit_ts("172.0.0.0/24")}};
+    put_u32(p->remote.ts[0].lo.ip, remote);
+    put_u32(p->remote.ts[0].hi.ip, remote + 255);
+}
+
+/* No packet can be of both families: the policy is there, and its rules are none. */
+static void test_impossible(void **state)
 {
     (void)state;
-    struct policy p = {.id = 9, .priority = 5, .conn = "gw", .child = "net"}, out;
-    p.local = (struct ts_list){1, {kit_ts("10.1.0.0/16")}};
-    p.remote = (struct ts_list){2, {kit_ts("10.2.0.0/16"), kit_ts("10.3.0.0/16")}};
-    struct spd *s = build(&p, 1);
-    spd_policy_get(s, 0, &out);
-    assert_string_equal(out.conn, "gw");
-    assert_string_equal(out.child, "net");
-    assert_int_equal(out.id, 9);
-    assert_true(ts_list_eq(&out.local, &p.local));
-    assert_true(ts_list_eq(&out.remote, &p.remote));
+    struct spd *s = empty();
+    struct policy p = {.id = 1};
+    uint32_t first = 7;
+    p.local = (struct ts_list){1, {kit_ts("10.0.0.0/8")}};
+    p.remote = (struct ts_list){1, {kit_ts("fd00::/8")}};
+    assert_int_equal(spd_add(s, &p, NULL, &first), E_OK);
+    assert_int_equal(first, 0);
+    spd_del(s, first);
+    assert_clear(s);
+    spd_free(s);
+}
+
+/* Thousands with the same selectors: the lowest id counts, and as they go, the next. */
+static void test_equal(void **state)
+{
+    (void)state;
+    enum { N = 5000 };
+    static uint32_t first[N + 1];
+    struct spd *s = empty();
+    struct flow f = {.l = {0, 0x0a000001}, .r = {0, 0xac000005u}, .meta = 4};
+    for (uint32_t i = 1; i <= N; i++) {
+        struct policy p;
+        plain(&p, i, 0xac000000u);
+        p.priority = 9;
+        assert_int_equal(spd_add(s, &p, NULL, &first[i]), E_OK);
+    }
+    for (uint32_t i = 1; i <= N; i++) {
+        assert_int_equal(spd_find(s, &f)->policy, i);
+        spd_del(s, first[i]);
+    }
+    assert_clear(s);
     spd_free(s);
 }
 
@@ -183,34 +298,31 @@ static void test_flat(void **state)
 {
     (void)state;
     enum { N = 20000 };
-    struct policy *p = calloc(N, sizeof *p);
-    assert_non_null(p);
+    static uint32_t first[N];
+    struct spd *s = empty();
     for (uint32_t i = 0; i < N; i++) {
-        p[i] = (struct policy){.id = i + 1, .priority = i};
-        p[i].local = (struct ts_list){1, {kit_ts("10.0.0.0/8")}};
-        p[i].remote = (struct ts_list){1, {kit_ts("172.0.0.0/24")}};
-        put_u32(p[i].remote.ts[0].lo.ip, 0xac000000u + (i << 8));
-        put_u32(p[i].remote.ts[0].hi.ip, 0xac0000ffu + (i << 8));
+        struct policy p;
+        plain(&p, i + 1, 0xac000000u + (i << 8));
+        assert_int_equal(spd_add(s, &p, NULL, &first[i]), E_OK);
     }
-    struct spd *s = build(p, N);
-    assert_int_equal(s->n_masks[0], 1);
+    assert_int_equal(s->masks[0].n, 1);
     for (uint32_t i = 0; i < N; i++) {
         struct flow f = {.l = {0, 0x0a000001}, .r = {0, 0xac000005u + (i << 8)}, .meta = 4};
-        const struct spd_rule *r = spd_find(s, &f);
-        assert_non_null(r);
-        assert_int_equal(r->policy, i);
+        assert_int_equal(spd_find(s, &f)->policy, i + 1);
     }
+    for (uint32_t i = 0; i < N; i++)
+        spd_del(s, first[i]);
+    assert_clear(s);
+    assert_int_equal(s->top, N + 1); /* numbers are used again */
     spd_free(s);
-    free(p);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model),
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_flat),
+        cmocka_unit_test(test_model),   cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_rebuilt), cmocka_unit_test(test_impossible),
+        cmocka_unit_test(test_equal),   cmocka_unit_test(test_flat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,7 +56,8 @@ void kit_policy(struct dp *d, const char *local, const char *remote, const char 
     struct policy p = {.id = 7, .priority = 100, .action = POL_PROTECT, .conn = "net"};
     p.local = (struct ts_list){2, {kit_ts(local), kit_ts(local6)}};
     p.remote = (struct ts_list){2, {kit_ts(remote), kit_ts(remote6)}};
-    assert_int_equal(dp_policies_set(d, &p, 1), E_OK);
+    dp_policy_del(d, p.id);
+    assert_int_equal(dp_policy_add(d, &p), E_OK);
 }
 
 static void fill_key(struct secret *s, size_t n, uint64_t seed)

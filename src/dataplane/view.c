@@ -1,10 +1,9 @@
-/* The view of policies: built aside, swapped whole between batches, asked by control. */
+/* The view of policies: the SPD and the binds of what is in it. */
 #include "dataplane/dp.h"
 #include <stdlib.h>
 
-struct bind *bind_for(void *ctx, uint32_t policy_id)
+struct bind *bind_for(struct dp *d, uint32_t policy_id)
 {
-    struct dp *d = ctx;
     struct bind *b = bind_ref(&d->binds, policy_id);
     if (b && b->refs == 1)
         b->owner = d->set.owner ? d->set.owner(d->set.owner_ctx, policy_id) : d->set.self;
@@ -30,49 +29,54 @@ void bind_let_go(struct dp *d, struct bind *b)
     bind_unref(&d->binds, b);
 }
 
-static void view_free(struct dp *d, struct spd *s)
+err_t dp_policy_add(struct dp *d, const struct policy *p)
 {
-    for (size_t i = 0; s && i < s->n_policies; i++)
-        if (s->policies[i].bind)
-            bind_let_go(d, s->policies[i].bind);
-    spd_free(s);
+    struct bind *b = bind_for(d, p->id);
+    if (!b)
+        return E_NOMEM;
+    err_t e = b->rule ? R_EXISTS : spd_add(d->spd, p, b, &b->rule);
+    flow_cache_forget(&d->flows);
+    if (e || !b->rule)
+        bind_let_go(d, b);
+    return e;
 }
 
-err_t dp_policies_set(struct dp *d, const struct policy *p, size_t n)
+static void policy_drop(struct dp *d, struct bind *b)
 {
-    struct spd *s;
-    err_t e = spd_new(p, n, d->set.seed, bind_for, d, &s);
-    if (e)
-        return e;
-    struct spd *old = d->spd;
-    d->spd = s;
+    spd_del(d->spd, b->rule);
+    b->rule = 0;
     flow_cache_forget(&d->flows);
-    view_free(d, old);
-    return E_OK;
+    bind_let_go(d, b);
+}
+
+void dp_policy_del(struct dp *d, uint32_t id)
+{
+    struct bind *b = bind_find(&d->binds, id);
+    if (b && b->rule)
+        policy_drop(d, b);
 }
 
 err_t view_init(struct dp *d)
 {
-    d->scratch = calloc(1, sizeof *d->scratch);
-    if (!d->scratch)
-        return E_NOMEM;
-    return dp_policies_set(d, NULL, 0);
+    return spd_new(d->set.seed, &d->spd);
 }
 
+/* After the children: what binds are left are those of policies. */
 void view_fini(struct dp *d)
 {
-    view_free(d, d->spd);
-    free(d->scratch);
+    size_t i;
+    struct hash_node *next;
+    for (struct hash_node *n = d->binds.slot ? hash_begin(&d->binds, &i) : NULL; n; n = next) {
+        next = hash_step(&d->binds, &i, n);
+        policy_drop(d, container_of(n, struct bind, node));
+    }
+    spd_free(d->spd);
 }
 
-const struct policy *dp_policy_lookup(const struct dp *d, const struct ts *local,
-                                      const struct ts *remote)
+uint32_t dp_policy_lookup(const struct dp *d, const struct ts *local, const struct ts *remote)
 {
     struct flow f;
     flow_from_ts(&f, local, remote);
     const struct spd_rule *r = spd_find(d->spd, &f);
-    if (!r || r->action != POL_PROTECT)
-        return NULL;
-    spd_policy_get(d->spd, r->policy, d->scratch);
-    return d->scratch;
+    return r && r->action == POL_PROTECT ? r->policy : 0;
 }

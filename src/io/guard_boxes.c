@@ -95,19 +95,19 @@ static bool any_ports(const struct nft_pair *r)
            r->remote_port_hi == 65535;
 }
 
-/*
- * Ports without a protocol that has them (ICMP types, OPAQUE's 65535..0, any protocol) are left
- * out: the guard rather covers too much than too little.
- */
+enum guard_kind guard_kind_of(const struct nft_pair *r)
+{
+    bool ordered = r->local_port_lo <= r->local_port_hi && r->remote_port_lo <= r->remote_port_hi;
+    if (any_ports(r) || !ordered || !has_ports(r->proto))
+        return r->proto ? GUARD_PROTO : GUARD_PAIR;
+    return GUARD_PORTS;
+}
+
 static struct guard_box box_of(const struct nft_pair *r)
 {
-    struct guard_box box = {.proto = r->proto, .port_hi = {65535, 65535}};
-    bool ordered = r->local_port_lo <= r->local_port_hi && r->remote_port_lo <= r->remote_port_hi;
-
-    box.kind = r->proto ? GUARD_PROTO : GUARD_PAIR;
-    if (any_ports(r) || !ordered || !has_ports(r->proto))
+    struct guard_box box = {.kind = guard_kind_of(r), .proto = r->proto, .port_hi = {65535, 65535}};
+    if (box.kind != GUARD_PORTS)
         return box;
-    box.kind = GUARD_PORTS;
     box.port_lo[GUARD_REMOTE] = r->remote_port_lo;
     box.port_hi[GUARD_REMOTE] = r->remote_port_hi;
     box.port_lo[GUARD_LOCAL] = r->local_port_lo;
@@ -115,16 +115,19 @@ static struct guard_box box_of(const struct nft_pair *r)
     return box;
 }
 
+bool guard_row_valid(const struct nft_pair *r)
+{
+    uint8_t family = r->local_lo.family;
+    return family && r->local_hi.family == family && r->remote_lo.family == family &&
+           r->remote_hi.family == family && addr_cmp(&r->local_lo, &r->local_hi) <= 0 &&
+           addr_cmp(&r->remote_lo, &r->remote_hi) <= 0;
+}
+
 static err_t push_row(struct guard_boxes *b, const struct nft_pair *r)
 {
     const struct range local = {r->local_lo, r->local_hi}, remote = {r->remote_lo, r->remote_hi};
-    uint8_t family = local.lo.family;
-    if (family == 0 || local.hi.family != family || remote.lo.family != family ||
-        remote.hi.family != family || addr_cmp(&local.lo, &local.hi) > 0 ||
-        addr_cmp(&remote.lo, &remote.hi) > 0)
-        return E_USAGE;
     struct guard_box box = box_of(r);
-    return push_cut(b, &box, &remote, &local);
+    return guard_row_valid(r) ? push_cut(b, &box, &remote, &local) : E_USAGE;
 }
 
 static int by_number(unsigned a, unsigned b)

@@ -42,3 +42,9 @@ struct guard_boxes {
 err_t guard_boxes_make(struct guard_boxes *b, const struct nft_pair *rows, size_t n,
                        bool pass) must_use;
 void guard_boxes_free(struct guard_boxes *b);
+
+/* What of a row the guard can tell apart. Ports without a protocol that has them (ICMP types,
+ * OPAQUE's 65535..0, any protocol) are left out. */
+enum guard_kind guard_kind_of(const struct nft_pair *r);
+/* Ordered ranges, all of one family. */
+bool guard_row_valid(const struct nft_pair *r);

@@ -9,6 +9,7 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 struct netlink *netlink_open(struct io_error *err)
 {
@@ -26,6 +27,8 @@ void netlink_close(struct netlink *n)
 {
     if (!n)
         return;
+    if (n->watch)
+        mnl_socket_close(n->watch);
     rtnl_close(&n->rt);
     free(n);
 }
@@ -129,4 +132,30 @@ bool netlink_local_in(struct netlink *n, const struct addr *lo, const struct add
         return false;
     *out = s.best;
     return true;
+}
+
+static void watch_start(struct netlink *n)
+{
+    n->watch = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (n->watch && mnl_socket_bind(n->watch, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+                                    MNL_SOCKET_AUTOPID) < 0) {
+        mnl_socket_close(n->watch);
+        n->watch = NULL;
+    }
+}
+
+/* What overran the socket's buffer is a change too. */
+bool netlink_addrs_changed(struct netlink *n)
+{
+    char buf[4096];
+    if (!n->watch) {
+        watch_start(n);
+        return true;
+    }
+    bool any = false;
+    ssize_t got;
+    while ((got = recv(mnl_socket_get_fd(n->watch), buf, sizeof buf, MSG_TRUNC)) > 0 ||
+           (got < 0 && (errno == ENOBUFS || errno == EINTR)))
+        any |= got > 0 || errno == ENOBUFS;
+    return any;
 }

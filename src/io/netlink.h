@@ -19,21 +19,20 @@ void netlink_close(struct netlink *n);
 err_t netlink_rules_add(struct netlink *n, uint32_t table, uint32_t mark, uint32_t priority,
                         struct io_error *err) must_use;
 void netlink_rules_del(struct netlink *n, uint32_t table, uint32_t mark, uint32_t priority);
-/* Route prefix/bits dev ifindex [src address] table TABLE, replacing one with the same prefix. src
- * with family 0: none. Host bits of prefix may be set. */
-err_t netlink_route_add(struct netlink *n, uint32_t table, const struct addr *prefix, unsigned bits,
-                        int ifindex, const struct addr *src, struct io_error *err) must_use;
 /*
- * Route of type throw: the look-up goes on in the next table. For bypass policies, and for the
- * local networks of a policy whose remote side (0.0.0.0/0) contains them.
+ * "prefix/bits dev ifindex [src address]", or a throw route: the look-up goes on in the next table
+ * (bypass policies, and the local networks of a policy whose remote side, 0.0.0.0/0, contains
+ * them).
  */
-err_t netlink_throw_add(struct netlink *n, uint32_t table, const struct addr *prefix, unsigned bits,
-                        struct io_error *err) must_use;
-err_t netlink_throw_del(struct netlink *n, uint32_t table, const struct addr *prefix,
-                        unsigned bits) must_use;
-/* Gone already is fine. E_SYS otherwise. */
-err_t netlink_route_del(struct netlink *n, uint32_t table, const struct addr *prefix, unsigned bits,
-                        int ifindex) must_use;
+struct netlink_route {
+    struct addr prefix, src; /* host bits may be set; src without family: none */
+    unsigned bits;
+    int ifindex; /* 0: throw */
+    bool gone;   /* take it away; gone already is fine */
+};
+/* Each replaces one of the same prefix. All are tried; the first failure is told. */
+err_t netlink_routes_change(struct netlink *n, uint32_t table, const struct netlink_route *r,
+                            size_t count, struct io_error *err) must_use;
 void netlink_table_flush(struct netlink *n, uint32_t table); /* leftovers of a crash */
 /* Source address the kernel chooses toward remote for packets with our mark; false: no route. */
 bool netlink_source_addr(struct netlink *n, const struct addr *remote, uint32_t mark,
@@ -42,5 +41,7 @@ bool netlink_source_addr(struct netlink *n, const struct addr *remote, uint32_t 
  * its LAN; for the source hint of routes. */
 bool netlink_local_in(struct netlink *n, const struct addr *lo, const struct addr *hi, int except,
                       struct addr *out);
+/* Whether addresses of this host may have changed since the last call; true the first time. */
+bool netlink_addrs_changed(struct netlink *n);
 /* Is this address one of the host's own? */
 bool netlink_is_local(struct netlink *n, const struct addr *a);

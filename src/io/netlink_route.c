@@ -81,51 +81,31 @@ void netlink_rules_del(struct netlink *n, uint32_t table, uint32_t mark, uint32_
     }
 }
 
-struct route {
-    uint32_t table;
-    struct addr prefix; /* host bits zero: the kernel refuses others */
-    unsigned bits;
-    int ifindex; /* 0: a throw route */
-    const struct addr *src;
-};
-
-static struct route route_of(uint32_t table, const struct addr *prefix, unsigned bits, int ifindex)
+static void put_route(struct nlmsghdr *h, struct rtmsg *rt, uint32_t table,
+                      const struct netlink_route *r)
 {
-    struct addr hi;
-    struct route r = {.table = table, .bits = bits, .ifindex = ifindex};
-    addr_prefix_range(prefix, bits, &r.prefix, &hi);
-    return r;
-}
-
-static struct nlmsghdr *route_begin(struct netlink *n, uint16_t type, const struct route *r)
-{
-    struct rtmsg *rt;
-    uint16_t flags = type == RTM_NEWROUTE ? NLM_F_CREATE | NLM_F_REPLACE : 0;
-    struct nlmsghdr *h = rtnl_begin(&n->rt, type, flags, sizeof *rt, (void **)&rt);
-
-    rt->rtm_family = rtnl_af(r->prefix.family);
+    struct addr prefix, hi; /* the kernel refuses host bits */
+    addr_prefix_range(&r->prefix, r->bits, &prefix, &hi);
+    rt->rtm_family = rtnl_af(prefix.family);
     rt->rtm_dst_len = (uint8_t)r->bits;
-    rt->rtm_table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
+    rt->rtm_table = table < 256 ? (uint8_t)table : RT_TABLE_UNSPEC;
     rt->rtm_protocol = RTPROT_STATIC;
     rt->rtm_type = r->ifindex ? RTN_UNICAST : RTN_THROW;
-    rt->rtm_scope = r->ifindex ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-    if (type == RTM_DELROUTE)
-        rt->rtm_scope = RT_SCOPE_NOWHERE;
-    mnl_attr_put_u32(h, RTA_TABLE, r->table);
+    rt->rtm_scope = r->gone ? RT_SCOPE_NOWHERE : r->ifindex ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    mnl_attr_put_u32(h, RTA_TABLE, table);
     if (r->bits)
-        rtnl_put_addr(h, RTA_DST, &r->prefix);
+        rtnl_put_addr(h, RTA_DST, &prefix);
     if (r->ifindex)
         mnl_attr_put_u32(h, RTA_OIF, (uint32_t)r->ifindex);
-    if (r->src && r->src->family)
-        rtnl_put_addr(h, RTA_PREFSRC, r->src);
-    return h;
+    if (r->src.family && !r->gone)
+        rtnl_put_addr(h, RTA_PREFSRC, &r->src);
 }
 
-static const char *route_hint(int e, const struct route *r)
+static const char *route_hint(int e, const struct netlink_route *r)
 {
     if (e == -EPERM)
         return HINT_NET_ADMIN;
-    if (e == -EINVAL && r->src && r->src->family)
+    if (e == -EINVAL && r->src.family)
         return "is the source address one of this host's?";
     if (e == -ENETDOWN || e == -ENODEV)
         return "the interface is down or gone";
@@ -134,52 +114,58 @@ static const char *route_hint(int e, const struct route *r)
     return NULL;
 }
 
-static err_t route_add(struct netlink *n, const struct route *r, struct io_error *err)
+struct changes {
+    const struct netlink_route *r; /* of this batch */
+    uint32_t table;
+    struct io_error *err;
+    err_t e; /* of the first that failed */
+};
+
+static void change_failed(void *ctx, size_t number, int e)
 {
+    struct changes *c = ctx;
+    const struct netlink_route *r = &c->r[number];
     char prefix[ADDR_STR_MAX], name[IF_NAMESIZE] = "";
-    int e = rtnl_talk(&n->rt, route_begin(n, RTM_NEWROUTE, r), NULL, NULL);
-    if (e == 0)
-        return 0;
+    /* ENODEV: with the TUN device its routes went too. */
+    if (c->e || (r->gone && (e == -ESRCH || e == -ENOENT || e == -ENODEV)))
+        return;
     if (r->ifindex)
         if_indextoname((unsigned)r->ifindex, name);
-    return io_fail(err, -e, route_hint(e, r), "cannot add route %s/%u %s%s table %u",
-                   addr_str(&r->prefix, prefix), r->bits, r->ifindex ? "dev " : "throw", name,
-                   r->table);
+    c->e = io_fail(c->err, -e, route_hint(e, r), "cannot %s route %s/%u %s%s table %u",
+                   r->gone ? "remove" : "add", addr_str(&r->prefix, prefix), r->bits,
+                   r->ifindex ? "dev " : "throw", name, c->table);
 }
 
-err_t netlink_route_add(struct netlink *n, uint32_t table, const struct addr *prefix, unsigned bits,
-                        int ifindex, const struct addr *src, struct io_error *err)
+static struct nlmsghdr *next_change(struct rtnl_batch *b, const struct netlink_route *r,
+                                    struct rtmsg **rt)
 {
-    struct route r = route_of(table, prefix, bits, ifindex);
-    r.src = src;
-    return route_add(n, &r, err);
+    if (r->gone)
+        return rtnl_next(b, RTM_DELROUTE, 0, sizeof **rt, (void **)rt);
+    return rtnl_next(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof **rt, (void **)rt);
 }
 
-err_t netlink_throw_add(struct netlink *n, uint32_t table, const struct addr *prefix, unsigned bits,
-                        struct io_error *err)
+/* As many as fit one batch. */
+static size_t change_some(struct netlink *n, struct changes *c, size_t count)
 {
-    struct route r = route_of(table, prefix, bits, 0);
-    return route_add(n, &r, err);
+    struct rtnl_batch b = {.r = &n->rt};
+    struct rtmsg *rt;
+    struct nlmsghdr *h;
+    size_t i = 0;
+    for (; i < count && (h = next_change(&b, &c->r[i], &rt)); i++)
+        put_route(h, rt, c->table, &c->r[i]);
+    int e = rtnl_flush(&b, change_failed, c);
+    if (e && !c->e)
+        c->e = io_fail(c->err, -e, NULL, "cannot change routes of table %u", c->table);
+    return i;
 }
 
-static err_t route_del(struct netlink *n, const struct route *r)
+err_t netlink_routes_change(struct netlink *n, uint32_t table, const struct netlink_route *r,
+                            size_t count, struct io_error *err)
 {
-    int e = rtnl_talk(&n->rt, route_begin(n, RTM_DELROUTE, r), NULL, NULL);
-    /* ENODEV: with the TUN device its routes went too. */
-    return e == 0 || e == -ESRCH || e == -ENOENT || e == -ENODEV ? 0 : E_SYS;
-}
-
-err_t netlink_route_del(struct netlink *n, uint32_t table, const struct addr *prefix, unsigned bits,
-                        int ifindex)
-{
-    struct route r = route_of(table, prefix, bits, ifindex);
-    return route_del(n, &r);
-}
-
-err_t netlink_throw_del(struct netlink *n, uint32_t table, const struct addr *prefix, unsigned bits)
-{
-    struct route r = route_of(table, prefix, bits, 0);
-    return route_del(n, &r);
+    struct changes c = {.r = r, .table = table, .err = err};
+    for (size_t done = 0; done < count; c.r = r + done)
+        done += change_some(n, &c, count - done);
+    return c.e;
 }
 
 struct flush {

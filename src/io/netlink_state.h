@@ -6,4 +6,5 @@
 
 struct netlink {
     struct rtnl rt;
+    struct mnl_socket *watch; /* hears of addresses; NULL until asked */
 };

@@ -1,6 +1,6 @@
 /*
- * Loading, reading and removing the guard (see nft.h) through libnftables. Called by the daemon
- * when connections are loaded and when it ends.
+ * The guard (see nft.h): its table is made, read and removed through libnftables; what tunnels that
+ * come and go change in it goes over netlink (nft_elems.c).
  */
 #include "io/fail.h"
 #include "io/nft_rules.h"
@@ -19,10 +19,12 @@ struct nft_guard {
     struct nft_ctx *ctx;
     char tun[IF_NAMESIZE];
     struct nft_guard_settings set; /* its tun is the one above */
-    bool loaded;                   /* the table holds `hosts` and `rest` */
-    struct nft_hosts hosts;
-    struct nft_pair *rest;
-    size_t rest_count;
+    struct mnl_socket *elems;      /* NULL: none, so each change makes the table anew */
+    bool loaded;                   /* the table is as we think */
+    struct nft_pairs pairs;
+    struct nft_pair *rest; /* rows that do not fit there */
+    size_t rest_count, rest_cap;
+    bool rest_changed;
 };
 
 /*
@@ -77,6 +79,15 @@ static bool name_fits(const char *name)
     return n > 0 && n < IF_NAMESIZE;
 }
 
+static void elems_open(struct nft_guard *g)
+{
+    g->elems = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+    if (g->elems && mnl_socket_bind(g->elems, 0, MNL_SOCKET_AUTOPID) < 0) {
+        mnl_socket_close(g->elems);
+        g->elems = NULL;
+    }
+}
+
 static err_t guard_start(struct nft_guard *g, struct io_error *err)
 {
     g->ctx = nft_ctx_new(NFT_CTX_DEFAULT);
@@ -84,8 +95,10 @@ static err_t guard_start(struct nft_guard *g, struct io_error *err)
         io_fail(err, ENOMEM, NULL, "cannot start nftables");
         return E_NOMEM;
     }
-    if (nft_ctx_buffer_output(g->ctx) != 0 || nft_ctx_buffer_error(g->ctx) != 0)
+    if (nft_ctx_buffer_output(g->ctx) != 0 || nft_ctx_buffer_error(g->ctx) != 0 ||
+        nft_pairs_init(&g->pairs))
         return E_NOMEM;
+    elems_open(g);
     /* Adds what is missing only: rows left by a crash guard on until new ones replace them. */
     return run(g,
                "add table " NFT_TABLE "\nadd counter " NFT_TABLE " in_dropped\n"
@@ -117,19 +130,90 @@ struct nft_guard *nft_guard_open(const struct nft_guard_settings *s, struct io_e
     return g;
 }
 
-/* Replaces the whole table. */
-static err_t set_all(struct nft_guard *g, const struct nft_hosts *hosts,
-                     const struct nft_pair *rows, size_t n, struct io_error *err)
+/* --- rows --- */
+
+static bool pair_eq(const struct nft_pair *a, const struct nft_pair *b)
 {
-    struct nft_rules r = {g->tun, g->set.mark, g->set.port, g->set.port_natt, 0, 0, hosts};
+    return addr_eq(&a->local_lo, &b->local_lo) && addr_eq(&a->local_hi, &b->local_hi) &&
+           addr_eq(&a->remote_lo, &b->remote_lo) && addr_eq(&a->remote_hi, &b->remote_hi) &&
+           a->proto == b->proto && a->pass == b->pass && a->local_port_lo == b->local_port_lo &&
+           a->local_port_hi == b->local_port_hi && a->remote_port_lo == b->remote_port_lo &&
+           a->remote_port_hi == b->remote_port_hi;
+}
+
+static err_t rest_add(struct nft_guard *g, const struct nft_pair *row)
+{
+    if (g->rest_count == g->rest_cap) {
+        size_t cap = g->rest_cap ? g->rest_cap * 2 : 8;
+        struct nft_pair *grown = realloc(g->rest, cap * sizeof *grown);
+        if (!grown)
+            return E_NOMEM;
+        g->rest = grown;
+        g->rest_cap = cap;
+    }
+    g->rest[g->rest_count++] = *row;
+    g->rest_changed = true;
+    return E_OK;
+}
+
+static void rest_del(struct nft_guard *g, const struct nft_pair *row)
+{
+    size_t i = 0;
+    while (i < g->rest_count && !pair_eq(&g->rest[i], row))
+        i++;
+    if (i == g->rest_count)
+        return;
+    g->rest[i] = g->rest[--g->rest_count];
+    g->rest_changed = true;
+}
+
+/* It names ports that the guard cannot tell apart: to pass all of the protocol would be too much.
+ */
+static bool passes_nothing(const struct nft_pair *r)
+{
+    bool any = r->local_port_lo == 0 && r->local_port_hi == 65535 && r->remote_port_lo == 0 &&
+               r->remote_port_hi == 65535;
+    return r->pass && !any && guard_kind_of(r) != GUARD_PORTS;
+}
+
+err_t nft_guard_add(struct nft_guard *g, const struct nft_pair *row)
+{
+    bool fits;
+    if (!guard_row_valid(row))
+        return E_USAGE;
+    if (passes_nothing(row))
+        return E_OK;
+    err_t e = nft_pairs_add(&g->pairs, row, &fits);
+    return e || fits ? e : rest_add(g, row);
+}
+
+void nft_guard_del(struct nft_guard *g, const struct nft_pair *row)
+{
+    if (guard_row_valid(row) && !passes_nothing(row) && !nft_pairs_del(&g->pairs, row))
+        rest_del(g, row);
+}
+
+void nft_guard_clear(struct nft_guard *g)
+{
+    nft_pairs_clear(&g->pairs);
+    g->rest_changed |= g->rest_count > 0;
+    g->rest_count = 0;
+}
+
+/* --- into the kernel --- */
+
+/* Replaces the whole table. */
+static err_t set_all(struct nft_guard *g, struct io_error *err)
+{
+    struct nft_rules r = {g->tun, g->set.mark, g->set.port, g->set.port_natt, 0, 0, &g->pairs};
     struct guard_boxes pass = {0}, drop = {0};
     struct buf text = {0};
 
-    err_t e = guard_boxes_make(&pass, rows, n, true);
+    err_t e = guard_boxes_make(&pass, g->rest, g->rest_count, true);
     if (!e)
-        e = guard_boxes_make(&drop, rows, n, false);
+        e = guard_boxes_make(&drop, g->rest, g->rest_count, false);
     if (e) {
-        io_fail(err, e == E_NOMEM ? ENOMEM : EINVAL, NULL, "cannot lay out %zu guard rows", n);
+        io_fail(err, ENOMEM, NULL, "cannot lay out %zu guard rows", g->rest_count);
         goto out;
     }
     /* The new table's counters go on from the old ones: fewer than a handful of drops get lost. */
@@ -143,66 +227,31 @@ out:
     return e;
 }
 
-static bool pair_eq(const struct nft_pair *a, const struct nft_pair *b)
+/* True when elements alone differ and the kernel took them: somebody may have removed the table. */
+static bool set_elements(struct nft_guard *g)
 {
-    return addr_eq(&a->local_lo, &b->local_lo) && addr_eq(&a->local_hi, &b->local_hi) &&
-           addr_eq(&a->remote_lo, &b->remote_lo) && addr_eq(&a->remote_hi, &b->remote_hi) &&
-           a->proto == b->proto && a->pass == b->pass && a->local_port_lo == b->local_port_lo &&
-           a->local_port_hi == b->local_port_hi && a->remote_port_lo == b->remote_port_lo &&
-           a->remote_port_hi == b->remote_port_hi;
-}
-
-/* True when hosts alone differ and the kernel took the difference: somebody may have flushed it. */
-static bool set_difference(struct nft_guard *g, const struct nft_hosts *hosts,
-                           const struct nft_pair *rows, size_t n)
-{
-    struct buf text = {0};
-    if (!g->loaded || n != g->rest_count || hosts->groups != g->hosts.groups)
+    struct nft_pairs_at at = {0};
+    size_t room = g->pairs.changes < NFT_ELEMS_MAX ? g->pairs.changes : NFT_ELEMS_MAX, n;
+    if (!g->loaded || !g->elems || g->rest_changed || g->pairs.reshaped)
         return false;
-    for (size_t i = 0; i < n; i++)
-        if (!pair_eq(&rows[i], &g->rest[i]))
-            return false;
-    nft_hosts_diff(&g->hosts, hosts, &text);
-    bool ok = !text.err && (text.n == 0 || run(g, buf_str(&text), "change the guard", NULL) == 0);
-    buf_free(&text);
+    struct nft_elem_change *c = malloc((room + 1) * sizeof *c);
+    bool ok = c != NULL;
+    while (ok && (n = nft_pairs_changes(&g->pairs, &at, c, room)))
+        ok = nft_elems_change(g->elems, NFT_TABLE_NAME, c, n) == E_OK;
+    free(c);
     return ok;
 }
 
-/* Takes rows and hosts over. */
-static void remember(struct nft_guard *g, struct nft_hosts *hosts, struct nft_pair *rows, size_t n)
+err_t nft_guard_apply(struct nft_guard *g, struct io_error *err)
 {
-    nft_hosts_free(&g->hosts);
-    free(g->rest);
-    g->hosts = *hosts;
-    g->rest = rows;
-    g->rest_count = n;
-    g->loaded = true;
-}
-
-err_t nft_guard_set(struct nft_guard *g, const struct nft_pair *rows, size_t n,
-                    struct io_error *err)
-{
-    struct nft_hosts hosts = {0};
-    struct nft_pair *rest = malloc((n + 1) * sizeof *rest);
-    size_t left = 0;
-    if (!rest) {
-        io_fail(err, ENOMEM, NULL, "cannot lay out %zu guard rows", n);
-        return E_NOMEM;
-    }
-    if (n)
-        memcpy(rest, rows, n * sizeof *rest);
-    err_t e = nft_hosts_take(&hosts, &g->hosts, rest, n, &left);
+    if (g->loaded && !g->rest_changed && !g->pairs.reshaped && !g->pairs.changes)
+        return E_OK;
+    err_t e = set_elements(g) ? E_OK : set_all(g, err);
+    g->loaded = !e;
     if (e)
-        io_fail(err, ENOMEM, NULL, "cannot lay out %zu guard rows", n);
-    else if (!set_difference(g, &hosts, rest, left))
-        e = set_all(g, &hosts, rest, left, err);
-    if (e) {
-        nft_hosts_free(&hosts);
-        free(rest);
         return e;
-    }
-    struct nft_pair *fitted = realloc(rest, (left + 1) * sizeof *rest);
-    remember(g, &hosts, fitted ? fitted : rest, left);
+    nft_pairs_settle(&g->pairs);
+    g->rest_changed = false;
     return E_OK;
 }
 
@@ -235,7 +284,9 @@ void nft_guard_close(struct nft_guard *g, bool remove_table)
         (void)!run(g, "add table " NFT_TABLE "\ndelete table " NFT_TABLE "\n", "remove", NULL);
     if (g->ctx)
         nft_ctx_free(g->ctx);
-    nft_hosts_free(&g->hosts);
+    nft_pairs_fini(&g->pairs);
     free(g->rest);
+    if (g->elems)
+        mnl_socket_close(g->elems);
     free(g);
 }

@@ -24,17 +24,25 @@ struct nft_guard_settings {
 };
 
 /*
- * The mark must not be 0. Rows that a crash left behind guard on until nft_guard_set.
+ * The mark must not be 0. Rows that a crash left behind guard on until the first nft_guard_apply.
  */
 struct nft_guard *nft_guard_open(const struct nft_guard_settings *s, struct io_error *err) must_use;
 /*
- * Replaces all rows in one transaction; IKE, ESP, AH of the peers always pass. On failure what was
- * there stays. Rows may overlap. Between addresses that are on both sides of a row nothing is
- * dropped (a LAN within 0.0.0.0/0), so 0.0.0.0/0 to 0.0.0.0/0 guards nothing. Ports count with
- * protocols that have them; other rows cover their whole protocol.
+ * Rows come and go, the same one any number of times; nft_guard_apply makes the kernel agree, in
+ * one transaction for up to a thousand changes, additions first. Rows may overlap. Between
+ * addresses that are on both sides of a row nothing is dropped (a LAN within 0.0.0.0/0), so
+ * 0.0.0.0/0 to 0.0.0.0/0 guards nothing. Ports count with protocols that have them; without, a row
+ * covers its whole protocol, and one that passes covers nothing.
+ *
+ * A change of rows whose sides are prefixes, their ports single or any, costs the same however many
+ * there are. One of other rows (ranges), or the first of a new shape, makes the table anew.
  */
-err_t nft_guard_set(struct nft_guard *g, const struct nft_pair *rows, size_t n,
-                    struct io_error *err) must_use;
-/* Packets since the table was made; they outlive nft_guard_set and a crash. False: unreadable. */
+err_t nft_guard_add(struct nft_guard *g,
+                    const struct nft_pair *row) must_use; /* E_USAGE, E_NOMEM */
+void nft_guard_del(struct nft_guard *g, const struct nft_pair *row);
+void nft_guard_clear(struct nft_guard *g); /* all rows */
+/* IKE, ESP, AH of the peers always pass. On failure what was there stays, and is tried again. */
+err_t nft_guard_apply(struct nft_guard *g, struct io_error *err) must_use;
+/* Packets since the table was made; they outlive changes of rows and a crash. False: unreadable. */
 bool nft_guard_counters(struct nft_guard *g, uint64_t *in_dropped, uint64_t *out_dropped);
 void nft_guard_close(struct nft_guard *g, bool remove_table);

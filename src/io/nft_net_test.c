@@ -94,13 +94,24 @@ static struct nft_pair row(const char *local, const char *remote)
     return r;
 }
 
+/* As if the rows were all there ever was; what was there already is no change. */
+static err_t set_rows(struct nft_guard *g, const struct nft_pair *rows, size_t n,
+                      struct io_error *err)
+{
+    err_t e = E_OK;
+    nft_guard_clear(g);
+    for (size_t i = 0; i < n && !e; i++)
+        e = nft_guard_add(g, &rows[i]);
+    return e ? e : nft_guard_apply(g, err);
+}
+
 static struct nft_guard *guard_with(const struct nft_pair *rows, size_t n)
 {
     struct io_error err = {""};
     lab_enter(ns_a);
     struct nft_guard *g =
         nft_guard_open(&(struct nft_guard_settings){"culvert0", MARK, 500, 4500}, &err);
-    if (!g || nft_guard_set(g, rows, n, &err) != 0)
+    if (!g || set_rows(g, rows, n, &err) != 0)
         fail_msg("%s", err.text);
     return g;
 }
@@ -203,7 +214,7 @@ static void test_networks(void **state)
     }
     /* A new set of rows goes on counting. */
     struct io_error err = {""};
-    assert_int_equal(nft_guard_set(g, NULL, 0, &err), 0);
+    assert_int_equal(set_rows(g, NULL, 0, &err), 0);
     assert_dropped(g, in, out);
     nft_guard_close(g, true);
 }
@@ -330,7 +341,8 @@ static void test_strict_rp_filter(void **state)
     struct netlink *n = netlink_open(&err);
     assert_non_null(n);
     assert_int_equal(netlink_rules_add(n, 220, MARK, 220, &err), 0);
-    assert_int_equal(netlink_route_add(n, 220, &peer, 32, tun.ifindex, NULL, &err), 0);
+    const struct netlink_route to_peer = {.prefix = peer, .bits = 32, .ifindex = tun.ifindex};
+    assert_int_equal(netlink_routes_change(n, 220, &to_peer, 1, &err), 0);
     lab_run("echo 1 >/proc/sys/net/ipv4/conf/a0/rp_filter");
     const struct path p = {ns_b, ns_a, h->b_wan, h->a_wan, 0, 4500, 20, true};
     try_path(h, &p, h->b_free, h->a_wan);
@@ -432,16 +444,96 @@ static void test_clients(void **state)
     struct nft_guard *g = guard_with(rows, 1);
     lab_run("nft add chain inet culvert mine");
     try_path(h, &passes, h->c, h->b_wan);
-    assert_int_equal(nft_guard_set(g, rows, 2, &err), E_OK);
+    assert_int_equal(set_rows(g, rows, 2, &err), E_OK);
     try_path(h, &stopped, h->c, h->b_wan);
-    assert_int_equal(nft_guard_set(g, rows, 2, &err), E_OK);
-    assert_int_equal(nft_guard_set(g, rows, 1, &err), E_OK);
+    assert_int_equal(set_rows(g, rows, 2, &err), E_OK);
+    assert_int_equal(set_rows(g, rows, 1, &err), E_OK);
     try_path(h, &passes, h->c, h->b_wan);
     assert_int_equal(lab_number("nft list table inet culvert | grep -c 'chain mine'"), 1);
     lab_run("nft flush ruleset");
-    assert_int_equal(nft_guard_set(g, rows, 2, &err), E_OK);
+    assert_int_equal(set_rows(g, rows, 2, &err), E_OK);
     try_path(h, &stopped, h->c, h->b_wan);
     nft_guard_close(g, true);
+}
+
+static void dump(const char *file)
+{
+    /* the set's numbers and the order of elements are no matter */
+    lab_run("nft -s list table inet culvert | tr -d '\\n\\t' | grep -o 'elements = {[^}]*}' |"
+            " grep -oE '[0-9a-f.:]+(/[0-9]+)? \\. [^,}]*' | tr -d ' ' | sort > %s",
+            file);
+}
+
+static struct nft_pair random_row(unsigned *seed)
+{
+    struct nft_pair r =
+        rand_r(seed) % 2 ? row("10.1.0.0/16", "10.128.0.0/24") : row("fd01::/64", "fd80::/64");
+    unsigned k = (unsigned)rand_r(seed) % 60;
+    r.remote_lo.ip[2] = r.remote_hi.ip[2] = (uint8_t)k;
+    switch (rand_r(seed) % 8) {
+    case 0:
+        r.proto = 6;
+        r.remote_port_lo = r.remote_port_hi = (uint16_t)(1 + k);
+        break;
+    case 1:
+        r.local_lo = row("0.0.0.0/0", "0.0.0.0/0").local_lo;
+        r.local_hi = row("0.0.0.0/0", "0.0.0.0/0").local_hi;
+        r.local_lo.family = r.local_hi.family = r.remote_lo.family;
+        if (r.remote_lo.family == 6)
+            memset(r.local_hi.ip, 0xff, 16);
+        break;
+    case 2:
+        r.proto = 47;
+        r.pass = true;
+        break;
+    default:
+        break;
+    }
+    return r;
+}
+
+/* However rows came and went: the kernel has what it has with a table made of those that are left.
+ */
+static void test_churn(void **state)
+{
+    enum { N = 200 };
+    struct nft_pair rows[N];
+    bool there[N] = {0};
+    unsigned seed = 3;
+    struct io_error err = {""};
+    char a[] = "/tmp/nft_churn_XXXXXX", b[] = "/tmp/nft_churn_XXXXXX";
+    (void)state;
+    assert_true(close(mkstemp(a)) == 0 && close(mkstemp(b)) == 0);
+    struct nft_guard *g = guard_with(NULL, 0);
+    for (int turn = 0; turn < 60; turn++) {
+        for (int k = 0; k < 40; k++) {
+            size_t i = (size_t)rand_r(&seed) % N;
+            if (there[i]) {
+                nft_guard_del(g, &rows[i]);
+            } else {
+                rows[i] = random_row(&seed);
+                assert_int_equal(nft_guard_add(g, &rows[i]), E_OK);
+            }
+            there[i] = !there[i];
+        }
+        assert_int_equal(nft_guard_apply(g, &err), E_OK);
+    }
+    dump(a);
+    nft_guard_close(g, true);
+    g = guard_with(NULL, 0);
+    size_t left = 0;
+    for (size_t i = 0; i < N; i++) {
+        if (there[i])
+            assert_int_equal(nft_guard_add(g, &rows[i]), E_OK);
+        left += there[i];
+    }
+    assert_int_equal(nft_guard_apply(g, &err), E_OK);
+    dump(b);
+    lab_run("cmp %s %s", a, b);
+    assert_true(left > 50 && lab_number("wc -l <%s", a) > 50);
+    nft_guard_close(g, true);
+    unlink(a);
+    unlink(b);
 }
 
 static void test_refusals(void **state)
@@ -455,7 +547,7 @@ static void test_refusals(void **state)
     assert_null(nft_guard_open(&(struct nft_guard_settings){"culvert0", 0, 500, 4500}, &err));
     /* Rows that do not fit leave what was there. */
     struct nft_guard *g = guard_with(&good, 1);
-    assert_int_equal(nft_guard_set(g, &bad, 1, &err), E_USAGE);
+    assert_int_equal(set_rows(g, &bad, 1, &err), E_USAGE);
     assert_int_equal(lab_number("nft list table inet culvert | grep -c ' drop'"), 2);
     nft_guard_close(g, true);
 }
@@ -474,6 +566,7 @@ int main(void)
         cmocka_unit_test(test_many_rows),
         cmocka_unit_test(test_overlapping_rows),
         cmocka_unit_test(test_clients),
+        cmocka_unit_test(test_churn),
         cmocka_unit_test(test_refusals),
     };
     if (!lab_allowed())

@@ -83,14 +83,13 @@ static void print_sets(struct buf *out, const char *prefix, const struct guard_b
 }
 
 struct direction {
-    const char *remote, *local;           /* "saddr" or "daddr" */
-    const char *remote_port, *local_port; /* "sport" or "dport" */
+    struct nft_side side;
     const char *drop;
 };
 
-static const struct direction in = {"saddr", "daddr", "sport", "dport",
+static const struct direction in = {{{"saddr", "daddr"}, {"sport", "dport"}},
                                     "counter name in_dropped drop"};
-static const struct direction out_ward = {"daddr", "saddr", "dport", "sport",
+static const struct direction out_ward = {{{"daddr", "saddr"}, {"dport", "sport"}},
                                           "counter name out_dropped drop"};
 
 static void print_rule(struct buf *out, const struct direction *d, const struct verdict *v,
@@ -99,11 +98,11 @@ static void print_rule(struct buf *out, const struct direction *d, const struct 
     const char *ip = b->lo[0].family == 4 ? "ip" : "ip6";
     if (b->kind == GUARD_FRAGS)
         buf_puts(out, b->lo[0].family == 4 ? "ip frag-off & 0x1fff != 0 " : "frag frag-off != 0 ");
-    buf_printf(out, "%s %s . %s %s", ip, d->remote, ip, d->local);
+    buf_printf(out, "%s %s . %s %s", ip, d->side.addr[GUARD_REMOTE], ip, d->side.addr[GUARD_LOCAL]);
     if (b->kind != GUARD_PAIR)
         buf_puts(out, " . meta l4proto");
     if (b->kind == GUARD_PORTS)
-        buf_printf(out, " . th %s . th %s", d->remote_port, d->local_port);
+        buf_printf(out, " . th %s . th %s", d->side.port[GUARD_REMOTE], d->side.port[GUARD_LOCAL]);
     buf_puts(out, " @");
     print_set_name(out, v->prefix, b);
     buf_printf(out, " %s\n", v->words);
@@ -119,11 +118,12 @@ static void print_rules(struct buf *out, const struct direction *d, const struct
 }
 
 static void print_policies(struct buf *out, const struct direction *d,
-                           const struct nft_hosts *hosts, const struct guard_boxes *pass,
+                           const struct nft_pairs *pairs, const struct guard_boxes *pass,
                            const struct guard_boxes *drop)
 {
+    nft_pairs_print_rules(pairs, &d->side, true, "accept", out);
     print_rules(out, d, &(struct verdict){"pass_", "accept", pass});
-    nft_hosts_print_rules(hosts, d->remote, d->local, d->drop, out);
+    nft_pairs_print_rules(pairs, &d->side, false, d->drop, out);
     print_rules(out, d, &(struct verdict){"", d->drop, drop});
 }
 
@@ -174,12 +174,12 @@ void nft_rules_print(const struct nft_rules *r, const struct guard_boxes *pass,
                (unsigned long long)r->out_dropped);
     print_sets(out, "pass_", pass);
     print_sets(out, "", drop);
-    nft_hosts_print_sets(r->hosts, out);
+    nft_pairs_print_sets(r->pairs, out);
     buf_puts(out, link_local);
     print_in(r, out);
-    print_policies(out, &in, r->hosts, pass, drop);
+    print_policies(out, &in, r->pairs, pass, drop);
     buf_puts(out, "}\n");
     print_out(r, out);
-    print_policies(out, &out_ward, r->hosts, pass, drop);
+    print_policies(out, &out_ward, r->pairs, pass, drop);
     buf_puts(out, "}\n}\n");
 }

@@ -2,17 +2,17 @@
 #pragma once
 
 #include "base/buf.h"
-#include "io/guard_boxes.h"
-#include "io/nft_hosts.h"
+#include "io/nft_pairs.h"
 
-#define NFT_TABLE "inet culvert"
+#define NFT_TABLE_NAME "culvert"
+#define NFT_TABLE      "inet " NFT_TABLE_NAME
 
 struct nft_rules {
     const char *tun;
     uint32_t mark;
     uint16_t port, port_natt;
     uint64_t in_dropped, out_dropped; /* what the counters start with */
-    const struct nft_hosts *hosts;    /* dropped too; never NULL */
+    const struct nft_pairs *pairs;    /* passed or dropped too; never NULL */
 };
 
 /* One transaction that replaces the table, whatever it held. */

@@ -28,15 +28,19 @@ void rtnl_close(struct rtnl *r)
     r->socket = NULL;
 }
 
-struct nlmsghdr *rtnl_begin(struct rtnl *r, uint16_t type, uint16_t flags, size_t n, void **extra)
+static struct nlmsghdr *put_header(void *at, uint16_t type, uint16_t flags, size_t n, void **extra)
 {
-    struct nlmsghdr *h = mnl_nlmsg_put_header(r->buf);
+    struct nlmsghdr *h = mnl_nlmsg_put_header(at);
     h->nlmsg_type = type;
     h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-    if ((flags & NLM_F_DUMP) != NLM_F_DUMP)
-        h->nlmsg_flags |= NLM_F_ACK;
     *extra = mnl_nlmsg_put_extra_header(h, n);
     return h;
+}
+
+struct nlmsghdr *rtnl_begin(struct rtnl *r, uint16_t type, uint16_t flags, size_t n, void **extra)
+{
+    bool dump = (flags & NLM_F_DUMP) == NLM_F_DUMP;
+    return put_header(r->buf, type, dump ? flags : flags | NLM_F_ACK, n, extra);
 }
 
 void rtnl_put_addr(struct nlmsghdr *h, uint16_t type, const struct addr *a)
@@ -86,6 +90,66 @@ int rtnl_talk(struct rtnl *r, struct nlmsghdr *h, mnl_cb_t cb, void *data)
         if (k <= 0)
             return k < 0 ? -errno : 0;
     }
+}
+
+/* Answers to all of them must fit the socket's buffer, where each takes its kilobyte. */
+enum { BATCH_MESSAGES = 100, MESSAGE_MAX = 256 };
+
+static void batch_close(struct rtnl_batch *b)
+{
+    if (!b->last)
+        return;
+    b->bytes += NLMSG_ALIGN(b->last->nlmsg_len);
+    b->last->nlmsg_seq = ++b->r->seq;
+}
+
+struct nlmsghdr *rtnl_next(struct rtnl_batch *b, uint16_t type, uint16_t flags, size_t n,
+                           void **extra)
+{
+    if (b->n == BATCH_MESSAGES || b->bytes + 2 * MESSAGE_MAX > sizeof b->r->buf)
+        return NULL;
+    batch_close(b);
+    b->last = put_header(b->r->buf + b->bytes, type, flags, n, extra);
+    b->n++;
+    return b->last;
+}
+
+/* True when the last request was answered. */
+static bool batch_answers(const struct rtnl_batch *b, ssize_t n, uint32_t first,
+                          rtnl_failed_fn *failed, void *ctx)
+{
+    const struct nlmsghdr *h = (const void *)b->r->buf;
+    bool done = false;
+    for (int left = (int)n; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+        const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+        uint32_t number = h->nlmsg_seq - first;
+        if (h->nlmsg_type != NLMSG_ERROR || number >= b->n)
+            continue;
+        if (e->error && failed)
+            failed(ctx, number, e->error);
+        done |= number == b->n - 1;
+    }
+    return done;
+}
+
+int rtnl_flush(struct rtnl_batch *b, rtnl_failed_fn *failed, void *ctx)
+{
+    struct rtnl *r = b->r;
+    if (!b->n)
+        return 0;
+    b->last->nlmsg_flags |= NLM_F_ACK;
+    batch_close(b);
+    uint32_t first = r->seq - (uint32_t)b->n + 1;
+    int e = mnl_socket_sendto(r->socket, r->buf, b->bytes) < 0 ? -errno : 0;
+    for (bool done = false; !e && !done;) {
+        ssize_t n = mnl_socket_recvfrom(r->socket, r->buf, sizeof r->buf);
+        if (n >= 0)
+            done = batch_answers(b, n, first, failed, ctx);
+        else if (errno != EINTR)
+            e = -errno;
+    }
+    *b = (struct rtnl_batch){.r = r};
+    return e;
 }
 
 uint8_t rtnl_af(uint8_t family)

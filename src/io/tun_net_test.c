@@ -70,7 +70,8 @@ static void add_routes(void)
         fail_msg("%s", err.text);
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
         struct addr net = lab_addr(plans[i].net), src = lab_addr(plans[i].inner);
-        if (netlink_route_add(nl, TABLE, &net, plans[i].bits, tun.ifindex, &src, &err) != 0)
+        const struct netlink_route r = {net, src, plans[i].bits, tun.ifindex, false};
+        if (netlink_routes_change(nl, TABLE, &r, 1, &err) != 0)
             fail_msg("%s", err.text);
     }
 }
@@ -231,34 +232,66 @@ static int routes(void)
 static void test_idempotent(void **state)
 {
     struct io_error err = {""};
-    struct addr net = lab_addr("10.2.0.0"), lan = lab_addr("10.1.0.0");
+    const struct netlink_route net = {
+        .prefix = lab_addr("10.2.0.0"), .bits = 16, .ifindex = tun.ifindex, .gone = true};
+    struct netlink_route lan = {.prefix = lab_addr("10.1.0.0"), .bits = 16};
     (void)state;
     add_routes();
     add_routes();
     assert_int_equal(rules(), 2);
     assert_int_equal(routes(), 2);
-    assert_int_equal(netlink_route_del(nl, TABLE, &net, 16, tun.ifindex), 0);
-    assert_int_equal(netlink_route_del(nl, TABLE, &net, 16, tun.ifindex), 0);
+    assert_int_equal(netlink_routes_change(nl, TABLE, &net, 1, &err), 0);
+    assert_int_equal(netlink_routes_change(nl, TABLE, &net, 1, &err), 0);
     assert_int_equal(routes(), 1);
-    assert_int_equal(netlink_throw_add(nl, TABLE, &lan, 16, &err), 0);
+    assert_int_equal(netlink_routes_change(nl, TABLE, &lan, 1, &err), 0);
     assert_int_equal(lab_number("ip route show table 220 | grep -c '^throw 10.1.0.0/16'"), 1);
-    assert_int_equal(netlink_throw_del(nl, TABLE, &lan, 16), 0);
+    lan.gone = true;
+    assert_int_equal(netlink_routes_change(nl, TABLE, &lan, 1, &err), 0);
     assert_int_equal(routes(), 1);
     assert_int_equal(netlink_rules_add(nl, TABLE, 0, PRIORITY, &err), E_USAGE);
     netlink_rules_del(nl, TABLE, MARK, PRIORITY);
     assert_int_equal(rules(), 0);
 }
 
-static void test_flush(void **state)
+/* A route into the device and a throw take each other's place, in one step. */
+static void test_kinds_replace(void **state)
 {
+    static const char *const prefixes[] = {"10.7.0.0", "fd07::"};
     struct io_error err = {""};
     (void)state;
-    for (uint8_t i = 0; i < 250; i++) {
-        struct addr v4 = addr_v4((uint8_t[4]){10, 3, i, 0}), v6 = lab_addr("fd03::");
-        v6.ip[5] = i;
-        assert_int_equal(netlink_route_add(nl, TABLE, &v4, 24, tun.ifindex, NULL, &err), 0);
-        assert_int_equal(netlink_route_add(nl, TABLE, &v6, 48, tun.ifindex, NULL, &err), 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct netlink_route r = {.prefix = lab_addr(prefixes[i]), .bits = 32};
+        for (int k = 0; k < 4; k++) {
+            r.ifindex = k % 2 ? 0 : tun.ifindex;
+            assert_int_equal(netlink_routes_change(nl, TABLE, &r, 1, &err), 0);
+            assert_int_equal(
+                lab_number("(ip route show table 220; ip -6 route show table 220) | grep %s |"
+                           " grep -c '%s'",
+                           prefixes[i], k % 2 ? "^throw" : "dev culvert0"),
+                1);
+        }
+        r.gone = true;
+        assert_int_equal(netlink_routes_change(nl, TABLE, &r, 1, &err), 0);
     }
+    assert_int_equal(lab_number("ip -6 route show table 220 | grep -c fd07; true"), 0);
+}
+
+enum { MANY = 250 };
+
+/* Many in one call, more than one batch holds. */
+static void test_flush(void **state)
+{
+    static struct netlink_route r[2 * MANY];
+    struct io_error err = {""};
+    (void)state;
+    for (uint8_t i = 0; i < MANY; i++) {
+        struct addr v6 = lab_addr("fd03::");
+        v6.ip[5] = i;
+        r[i] = (struct netlink_route){
+            .prefix = addr_v4((uint8_t[4]){10, 3, i, 0}), .bits = 24, .ifindex = tun.ifindex};
+        r[MANY + i] = (struct netlink_route){.prefix = v6, .bits = 48, .ifindex = tun.ifindex};
+    }
+    assert_int_equal(netlink_routes_change(nl, TABLE, r, 2 * MANY, &err), 0);
     int main_before = lab_number("ip route | wc -l");
     assert_true(routes() >= 500);
     netlink_table_flush(nl, TABLE);
@@ -267,14 +300,32 @@ static void test_flush(void **state)
     assert_int_equal(lab_number("ip route | wc -l"), main_before);
 }
 
+/* One that fails does not keep the others back. */
 static void test_route_errors(void **state)
 {
     struct io_error err = {""};
-    struct addr net = lab_addr("10.7.0.0"), foreign = lab_addr("192.0.2.1");
+    const struct netlink_route r[] = {
+        {.prefix = lab_addr("10.6.0.0"), .bits = 16, .ifindex = tun.ifindex},
+        {lab_addr("10.7.0.0"), lab_addr("192.0.2.1"), 16, tun.ifindex, false},
+        {.prefix = lab_addr("10.8.0.0"), .bits = 16, .ifindex = tun.ifindex}};
     (void)state;
-    assert_int_equal(netlink_route_add(nl, TABLE, &net, 16, tun.ifindex, &foreign, &err), E_SYS);
+    assert_int_equal(netlink_routes_change(nl, TABLE, r, 3, &err), E_SYS);
     assert_non_null(strstr(err.text, "10.7.0.0/16 dev culvert0 table 220"));
     assert_non_null(strstr(err.text, "source address"));
+    assert_int_equal(lab_number("ip route show table 220 | grep -c '^10.[68].0.0/16'"), 2);
+    netlink_table_flush(nl, TABLE);
+}
+
+static void test_addrs_changed(void **state)
+{
+    (void)state;
+    (void)netlink_addrs_changed(nl);
+    assert_false(netlink_addrs_changed(nl));
+    lab_run("ip addr add 192.0.2.77/32 dev lo");
+    assert_true(netlink_addrs_changed(nl));
+    assert_false(netlink_addrs_changed(nl));
+    lab_run("ip addr del 192.0.2.77/32 dev lo");
+    assert_true(netlink_addrs_changed(nl));
 }
 
 static void test_names_in_use(void **state)
@@ -303,8 +354,10 @@ static void test_device_deleted(void **state)
     lab_run("ip link del culvert0");
     assert_int_equal(tun_read(&tun, buf, sizeof buf), E_SYS);
     assert_int_equal(tun_write(&tun, pkt, n), E_SYS);
-    struct addr net = lab_addr("10.2.0.0");
-    assert_int_equal(netlink_route_del(nl, TABLE, &net, 16, tun.ifindex), 0);
+    struct io_error err = {""};
+    const struct netlink_route r = {
+        .prefix = lab_addr("10.2.0.0"), .bits = 16, .ifindex = tun.ifindex, .gone = true};
+    assert_int_equal(netlink_routes_change(nl, TABLE, &r, 1, &err), 0);
 }
 
 int main(void)
@@ -318,8 +371,10 @@ int main(void)
         cmocka_unit_test(test_local_addresses),
         cmocka_unit_test(test_is_local),
         cmocka_unit_test(test_idempotent),
+        cmocka_unit_test(test_kinds_replace),
         cmocka_unit_test(test_flush),
         cmocka_unit_test(test_route_errors),
+        cmocka_unit_test(test_addrs_changed),
         cmocka_unit_test(test_names_in_use),
         cmocka_unit_test(test_device_deleted),
     };

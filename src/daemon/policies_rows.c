@@ -1,0 +1,288 @@
+/* Rows of the daemon's SPD and how they are found: see policies_rows.h. */
+#include "daemon/policies_rows.h"
+#include "crypto/crypto.h"
+#include <stdlib.h>
+
+/* --- connections --- */
+
+static struct policies_conn *conn_find(const struct policies *p, const char *name)
+{
+    uint64_t h = hash_of(&p->by_conn, name, strlen(name));
+    for (struct hash_node *n = hash_first(&p->by_conn, h); n; n = hash_next(n)) {
+        struct policies_conn *c = container_of(n, struct policies_conn, node);
+        if (!strcmp(c->name, name))
+            return c;
+    }
+    return NULL;
+}
+
+static struct policies_conn *conn_get(struct policies *p, const char *name)
+{
+    struct policies_conn *c = conn_find(p, name);
+    size_t n = strlen(name) + 1;
+    if (c || !(c = malloc(sizeof *c + n)))
+        return c;
+    memcpy(c->name, name, n);
+    list_init(&c->rows);
+    if (hash_add(&p->by_conn, &c->node, hash_of(&p->by_conn, name, n - 1))) {
+        free(c);
+        return NULL;
+    }
+    list_add_tail(&p->conns, &c->in_order);
+    return c;
+}
+
+static void conn_put(struct policies *p, struct policies_conn *c)
+{
+    if (!list_empty(&c->rows))
+        return;
+    hash_del(&p->by_conn, &c->node);
+    list_del(&c->in_order);
+    free(c);
+}
+
+static void each_of(struct policies *p, struct policies_conn *c, row_fn *fn, void *arg)
+{
+    struct list *end = &c->rows; /* with the last row its connection goes */
+    for (struct list *n = c->rows.next, *nx; n != end; n = nx) {
+        nx = n->next;
+        fn(p, policies_row_of(n), arg);
+    }
+}
+
+void rows_of_conn(struct policies *p, const char *conn, row_fn *fn, void *arg)
+{
+    struct policies_conn *c = conn_find(p, conn);
+    if (c)
+        each_of(p, c, fn, arg);
+}
+
+void rows_each(struct policies *p, row_fn *fn, void *arg)
+{
+    list_each_safe (n, nx, &p->conns)
+        each_of(p, container_of(n, struct policies_conn, in_order), fn, arg);
+}
+
+/* --- keys --- */
+
+/* What a row is found by: configured ones by name, those that SAs made by their first selector. */
+static uint64_t name_hash(const struct policies *p, const char *conn, const char *child)
+{
+    return hash_of(&p->named, conn, strlen(conn)) * 31 + hash_of(&p->named, child, strlen(child));
+}
+
+static uint64_t selected_hash(const struct policies *p, const char *conn, const struct ts *remote)
+{
+    uint64_t h = hash_of(&p->selected, conn, strlen(conn));
+    h = h * 31 + hash_of(&p->selected, remote->lo.ip, sizeof remote->lo.ip);
+    return h * 31 + hash_of(&p->selected, remote->hi.ip, sizeof remote->hi.ip);
+}
+
+static err_t key_add(struct policies *p, struct policies_row *r)
+{
+    const char *conn = r->conn->name;
+    if (r->configured)
+        return hash_add(&p->named, &r->key_node, name_hash(p, conn, r->child));
+    return hash_add(&p->selected, &r->key_node, selected_hash(p, conn, &r->ts[r->local_count]));
+}
+
+static void key_del(struct policies *p, struct policies_row *r)
+{
+    hash_del(r->configured ? &p->named : &p->selected, &r->key_node);
+}
+
+void row_unconfigure(struct policies *p, struct policies_row *r)
+{
+    key_del(p, r);
+    r->configured = r->acquire = r->keep = false;
+    if (key_add(p, r))
+        return; /* out of memory: not found again, gone with its SAs */
+}
+
+struct policies_row *row_by_id(const struct policies *p, uint32_t id)
+{
+    uint64_t h = hash_of(&p->by_id, &id, sizeof id);
+    for (struct hash_node *n = hash_first(&p->by_id, h); n; n = hash_next(n)) {
+        struct policies_row *r = container_of(n, struct policies_row, id_node);
+        if (r->id == id)
+            return r;
+    }
+    return NULL;
+}
+
+static bool has_name(const struct policies_row *r, const char *conn, const char *child)
+{
+    return !strcmp(r->conn->name, conn) && !strcmp(r->child, child);
+}
+
+struct policies_row *row_configured(const struct policies *p, const char *conn, const char *child)
+{
+    uint64_t h = name_hash(p, conn, child);
+    for (struct hash_node *n = hash_first(&p->named, h); n; n = hash_next(n)) {
+        struct policies_row *r = container_of(n, struct policies_row, key_node);
+        if (has_name(r, conn, child))
+            return r;
+    }
+    return NULL;
+}
+
+/* Whether each selector lies within one of the row's: ts_within on the row's own arrays. */
+static bool all_within(const struct ts *outer, size_t n, const struct ts_list *inner)
+{
+    for (size_t i = 0; i < inner->count; i++) {
+        size_t k = 0;
+        while (k < n && !ts_contains(&outer[k], &inner->ts[i]))
+            k++;
+        if (k == n)
+            return false;
+    }
+    return true;
+}
+
+bool row_covers(const struct policies_row *r, const struct child_sa *sa)
+{
+    return r->action == POL_PROTECT && all_within(r->ts, r->local_count, &sa->local_ts) &&
+           all_within(r->ts + r->local_count, r->remote_count, &sa->remote_ts);
+}
+
+struct policies_row *row_selected(const struct policies *p, const struct child_sa *sa)
+{
+    uint64_t h = selected_hash(p, sa->conn, &sa->remote_ts.ts[0]);
+    for (struct hash_node *n = hash_first(&p->selected, h); n; n = hash_next(n)) {
+        struct policies_row *r = container_of(n, struct policies_row, key_node);
+        if (has_name(r, sa->conn, sa->child) && row_covers(r, sa))
+            return r;
+    }
+    return NULL;
+}
+
+/* --- rows --- */
+
+static struct policies_row *row_alloc(const char *child, const struct ts_list *local,
+                                      const struct ts_list *remote)
+{
+    size_t ts = local->count + remote->count, n = strlen(child) + 1;
+    struct policies_row *r = calloc(1, sizeof *r + ts * sizeof r->ts[0] + n);
+    if (!r)
+        return NULL;
+    r->child = memcpy(&r->ts[ts], child, n);
+    r->local_count = (uint16_t)local->count;
+    r->remote_count = (uint16_t)remote->count;
+    memcpy(r->ts, local->ts, local->count * sizeof r->ts[0]);
+    memcpy(r->ts + local->count, remote->ts, remote->count * sizeof r->ts[0]);
+    list_init(&r->node);
+    return r;
+}
+
+static err_t fresh_add(struct policies *p, uint32_t id)
+{
+    if (p->fresh_count == p->fresh_cap) {
+        size_t cap = p->fresh_cap ? p->fresh_cap * 2 : 16;
+        uint32_t *grown = realloc(p->fresh, cap * sizeof *grown);
+        if (!grown)
+            return E_NOMEM;
+        p->fresh = grown;
+        p->fresh_cap = cap;
+    }
+    p->fresh[p->fresh_count++] = id;
+    return E_OK;
+}
+
+static err_t row_index(struct policies *p, struct policies_row *r)
+{
+    err_t e = hash_add(&p->by_id, &r->id_node, hash_of(&p->by_id, &r->id, sizeof r->id));
+    if (e)
+        return e;
+    if ((e = key_add(p, r))) {
+        hash_del(&p->by_id, &r->id_node);
+        return e;
+    }
+    if ((e = fresh_add(p, r->id))) {
+        hash_del(&p->by_id, &r->id_node);
+        key_del(p, r);
+    }
+    return e;
+}
+
+struct policies_row *row_new(struct policies *p, const char *conn, const char *child,
+                             const struct ts_list *local, const struct ts_list *remote,
+                             bool configured)
+{
+    struct policies_conn *c = conn_get(p, conn);
+    if (!c)
+        return NULL;
+    struct policies_row *r = row_alloc(child, local, remote);
+    if (r) {
+        r->conn = c;
+        r->configured = configured;
+        r->id = ++p->next_id;
+    }
+    if (!r || row_index(p, r)) {
+        free(r);
+        conn_put(p, c);
+        return NULL;
+    }
+    list_add_tail(&c->rows, &r->node);
+    p->row_count++;
+    return r;
+}
+
+void row_drop(struct policies *p, struct policies_row *r)
+{
+    struct policies_conn *c = r->conn;
+    hash_del(&p->by_id, &r->id_node);
+    key_del(p, r);
+    list_del(&r->node);
+    list_add_tail(&p->gone, &r->node);
+    r->conn = NULL;
+    conn_put(p, c);
+    p->view.hold_drop(p->view.ctx, r->id);
+    p->row_count--;
+}
+
+const struct policy *row_view(struct policies *p, const struct policies_row *r)
+{
+    struct policy *v = &p->scratch;
+    v->id = r->id;
+    v->priority = r->priority;
+    v->action = (enum policy_action)r->action;
+    v->conn = r->conn ? r->conn->name : NULL;
+    v->child = r->child;
+    v->local.count = r->local_count;
+    v->remote.count = r->remote_count;
+    memcpy(v->local.ts, r->ts, r->local_count * sizeof r->ts[0]);
+    memcpy(v->remote.ts, r->ts + r->local_count, r->remote_count * sizeof r->ts[0]);
+    return v;
+}
+
+err_t rows_init(struct policies *p)
+{
+    struct hash *const tables[] = {&p->by_conn, &p->by_id, &p->named, &p->selected, &p->refs};
+    uint64_t key[2];
+    list_init(&p->conns);
+    list_init(&p->gone);
+    cr_random(key, sizeof key);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (hash_init(tables[i], key))
+            return E_NOMEM;
+    return E_OK;
+}
+
+static void drop(struct policies *p, struct policies_row *r, void *arg)
+{
+    (void)arg;
+    row_drop(p, r);
+}
+
+void rows_fini(struct policies *p)
+{
+    rows_each(p, drop, NULL);
+    list_each_safe (n, nx, &p->gone)
+        free(policies_row_of(n));
+    free(p->fresh);
+    free(p->bypass);
+    hash_fini(&p->by_conn);
+    hash_fini(&p->by_id);
+    hash_fini(&p->named);
+    hash_fini(&p->selected);
+}

@@ -1,0 +1,340 @@
+/*
+ * Policies into the table of spd.h and out of it, off the packet path. Called by view.c. All
+ * memory is made sure of first, so that a change is done whole or not at all.
+ */
+#include "dataplane/spd.h"
+#include <stdlib.h>
+
+#define RULES_MAX (UINT32_MAX / 4)
+
+/* Where a rule is filed. */
+struct place {
+    struct flow mask, key;
+};
+
+/* Ones above the highest bit in which lo and hi differ: the prefix that just covers the range. */
+static uint64_t cover(uint64_t lo, uint64_t hi)
+{
+    uint64_t d = lo ^ hi;
+    return d ? ~(~0ull >> __builtin_clzll(d)) : ~0ull;
+}
+
+static void cover_side(const struct sel *s, uint64_t out[2])
+{
+    out[0] = cover(s->lo[0], s->hi[0]);
+    out[1] = ~out[0] ? 0 : cover(s->lo[1], s->hi[1]);
+}
+
+static struct place place_of(const struct spd_rule *r)
+{
+    struct place p;
+    cover_side(&r->l, p.mask.l);
+    cover_side(&r->r, p.mask.r);
+    uint8_t proto = r->l.proto ? r->l.proto : r->r.proto;
+    p.mask.meta = FLOW_FAMILY | (proto ? FLOW_PROTO : 0);
+    if (r->l.port_lo == r->l.port_hi)
+        p.mask.meta |= FLOW_LPORT | FLOW_PORTS;
+    if (r->r.port_lo == r->r.port_hi)
+        p.mask.meta |= FLOW_RPORT | FLOW_PORTS;
+    for (int i = 0; i < 2; i++) {
+        p.key.l[i] = r->l.lo[i] & p.mask.l[i];
+        p.key.r[i] = r->r.lo[i] & p.mask.r[i];
+    }
+    p.key.meta = flow_meta(r->l.family, proto) | flow_meta_ports(r->l.port_lo, r->r.port_lo);
+    p.key.meta &= p.mask.meta;
+    return p;
+}
+
+static bool place_eq(const struct place *a, const struct place *b)
+{
+    return flow_eq(&a->mask, &b->mask) && flow_eq(&a->key, &b->key);
+}
+
+/* --- room --- */
+
+static err_t room_rules(struct spd *s, uint32_t more)
+{
+    if (s->n_rules + more > RULES_MAX)
+        return E_NOTSUP;
+    uint32_t want = s->n_rules + more + 1, cap = s->cap;
+    while (cap < want)
+        cap += cap / 2;
+    if (cap == s->cap)
+        return E_OK;
+    struct spd_rule *r = realloc(s->rules, cap * sizeof *r);
+    if (!r)
+        return E_NOMEM;
+    s->rules = r;
+    s->cap = cap;
+    return E_OK;
+}
+
+static void slot_put(struct spd_slot *slots, size_t mask, struct spd_slot slot)
+{
+    size_t i = slot.tag & mask;
+    while (slots[i].rule)
+        i = (i + 1) & mask;
+    slots[i] = slot;
+}
+
+/* At most half full: a run is then a cache line or two. */
+static err_t room_slots(struct spd *s, uint32_t more)
+{
+    size_t n = s->slot_mask + 1;
+    while (n < ((size_t)s->n_rules + more) * 2)
+        n *= 2;
+    if (n == s->slot_mask + 1)
+        return E_OK;
+    struct spd_slot *slots = calloc(n, sizeof *slots);
+    if (!slots)
+        return E_NOMEM;
+    for (size_t i = 0; i <= s->slot_mask; i++)
+        if (s->slots[i].rule)
+            slot_put(slots, n - 1, s->slots[i]);
+    free(s->slots);
+    s->slots = slots;
+    s->slot_mask = n - 1;
+    return E_OK;
+}
+
+static err_t room_masks(struct spd_masks *l, size_t more)
+{
+    size_t cap = l->cap;
+    while (cap < l->n + more)
+        cap = cap ? cap * 2 : 8;
+    if (cap == l->cap)
+        return E_OK;
+    struct spd_mask *m = realloc(l->m, cap * sizeof *m);
+    if (!m)
+        return E_NOMEM;
+    l->m = m;
+    l->cap = cap;
+    return E_OK;
+}
+
+static err_t room(struct spd *s, const struct policy *p)
+{
+    uint32_t pairs = (uint32_t)(p->local.count * p->remote.count);
+    err_t e = room_rules(s, pairs);
+    if (!e)
+        e = room_slots(s, pairs);
+    if (!e)
+        e = room_masks(&s->masks[0], pairs);
+    if (!e)
+        e = room_masks(&s->masks[1], pairs);
+    return e;
+}
+
+/* --- masks --- */
+
+static struct spd_masks *masks_for(struct spd *s, const struct spd_rule *r)
+{
+    return &s->masks[r->l.family == 6];
+}
+
+static size_t mask_find(const struct spd_masks *l, const struct flow *mask)
+{
+    size_t i = 0;
+    while (i < l->n && !flow_eq(&l->m[i].mask, mask))
+        i++;
+    return i;
+}
+
+static void mask_add(struct spd_masks *l, const struct flow *mask, uint64_t rank)
+{
+    size_t i = mask_find(l, mask);
+    if (i == l->n)
+        l->m[l->n++] = (struct spd_mask){*mask, rank, 0};
+    struct spd_mask m = l->m[i];
+    m.rules++;
+    if (rank < m.best)
+        m.best = rank;
+    for (; i > 0 && l->m[i - 1].best > m.best; i--)
+        l->m[i] = l->m[i - 1];
+    l->m[i] = m;
+}
+
+static void mask_del(struct spd_masks *l, const struct flow *mask)
+{
+    size_t i = mask_find(l, mask);
+    if (--l->m[i].rules)
+        return;
+    l->n--;
+    memmove(&l->m[i], &l->m[i + 1], (l->n - i) * sizeof l->m[0]);
+}
+
+/* --- slots: one for each key --- */
+
+/* The slot of the rules with this place, or the free one at the end of the run. */
+static struct spd_slot *slot_of(struct spd *s, uint32_t tag, const struct place *p)
+{
+    size_t i = tag & s->slot_mask;
+    for (; s->slots[i].rule; i = (i + 1) & s->slot_mask) {
+        struct place other;
+        if (s->slots[i].tag != tag)
+            continue;
+        other = place_of(&s->rules[s->slots[i].rule]);
+        if (place_eq(&other, p))
+            break;
+    }
+    return &s->slots[i];
+}
+
+/* What follows in the run moves up where its way from its home leads across the gap. */
+static void slot_close(struct spd *s, struct spd_slot *gone)
+{
+    size_t gap = (size_t)(gone - s->slots), mask = s->slot_mask;
+    for (size_t i = (gap + 1) & mask; s->slots[i].rule; i = (i + 1) & mask) {
+        size_t home = s->slots[i].tag & mask;
+        if (((i - home) & mask) < ((i - gap) & mask))
+            continue;
+        s->slots[gap] = s->slots[i];
+        gap = i;
+    }
+    s->slots[gap] = (struct spd_slot){0};
+}
+
+/* From the end: as a rule what comes last ranks last, so equals cost nothing. */
+static void chain_add(struct spd *s, struct spd_slot *slot, uint32_t n)
+{
+    struct spd_rule *rule = s->rules, *r = &rule[n];
+    uint32_t first = slot->rule, after = first ? rule[first].prev : 0;
+    while (after && spd_before(r, &rule[after]))
+        after = after == first ? 0 : rule[after].prev;
+    r->next = after ? rule[after].next : first;
+    r->prev = after ? after : first ? rule[first].prev : n;
+    if (after)
+        rule[after].next = n;
+    else
+        slot->rule = n;
+    if (r->next)
+        rule[r->next].prev = n;
+    else
+        rule[slot->rule].prev = n;
+}
+
+static void chain_del(struct spd *s, struct spd_slot *slot, uint32_t n)
+{
+    struct spd_rule *rule = s->rules, *r = &rule[n];
+    if (slot->rule != n)
+        rule[r->prev].next = r->next;
+    else
+        slot->rule = r->next;
+    if (r->next)
+        rule[r->next].prev = r->prev;
+    else if (slot->rule)
+        rule[slot->rule].prev = r->prev;
+    if (!slot->rule)
+        slot_close(s, slot);
+}
+
+/* --- rules --- */
+
+static uint32_t rule_take(struct spd *s)
+{
+    uint32_t n = s->unused;
+    if (n)
+        s->unused = s->rules[n].sibling;
+    else
+        n = s->top++;
+    s->n_rules++;
+    return n;
+}
+
+static uint32_t tag_of(const struct spd *s, const struct place *p)
+{
+    return (uint32_t)(flow_hash(&s->key, &p->key) >> 32);
+}
+
+static void file(struct spd *s, uint32_t n)
+{
+    struct place p = place_of(&s->rules[n]);
+    uint32_t tag = tag_of(s, &p);
+    struct spd_slot *slot = slot_of(s, tag, &p);
+    mask_add(masks_for(s, &s->rules[n]), &p.mask, s->rules[n].rank);
+    slot->tag = tag;
+    chain_add(s, slot, n);
+}
+
+static void unfile(struct spd *s, uint32_t n)
+{
+    struct place p = place_of(&s->rules[n]);
+    mask_del(masks_for(s, &s->rules[n]), &p.mask);
+    chain_del(s, slot_of(s, tag_of(s, &p), &p), n);
+}
+
+static bool both_possible(const struct ts *l, const struct ts *r)
+{
+    return l->lo.family == r->lo.family && (!l->proto || !r->proto || l->proto == r->proto);
+}
+
+/* The number of the new rule, before those in `sibling`. */
+static uint32_t add_pair(struct spd *s, const struct policy *p, const struct ts *l,
+                         const struct ts *r, uint32_t sibling)
+{
+    uint32_t n = rule_take(s);
+    struct spd_rule *rule = &s->rules[n];
+    *rule = (struct spd_rule){.policy = p->id, .action = p->action, .sibling = sibling};
+    sel_of_ts(&rule->l, l);
+    sel_of_ts(&rule->r, r);
+    rule->rank =
+        (uint64_t)p->priority << 32 | (UINT32_MAX - sel_narrow(&rule->l) - sel_narrow(&rule->r));
+    file(s, n);
+    return n;
+}
+
+err_t spd_add(struct spd *s, const struct policy *p, struct bind *bind, uint32_t *first)
+{
+    *first = 0;
+    err_t e = room(s, p);
+    if (e)
+        return e;
+    for (size_t l = 0; l < p->local.count; l++) {
+        for (size_t r = 0; r < p->remote.count; r++) {
+            if (!both_possible(&p->local.ts[l], &p->remote.ts[r]))
+                continue; /* no packet has both */
+            *first = add_pair(s, p, &p->local.ts[l], &p->remote.ts[r], *first);
+            s->rules[*first].bind = bind;
+        }
+    }
+    return E_OK;
+}
+
+void spd_del(struct spd *s, uint32_t first)
+{
+    for (uint32_t n = first, next; n; n = next) {
+        next = s->rules[n].sibling;
+        unfile(s, n);
+        s->rules[n].sibling = s->unused;
+        s->unused = n;
+        s->n_rules--;
+    }
+}
+
+err_t spd_new(const uint64_t seed[2], struct spd **out)
+{
+    struct spd *s = calloc(1, sizeof *s);
+    if (!s)
+        return E_NOMEM;
+    *s = (struct spd){.slot_mask = 15, .cap = 8, .top = 1};
+    flow_key_init(&s->key, seed);
+    s->slots = calloc(s->slot_mask + 1, sizeof *s->slots);
+    s->rules = calloc(s->cap, sizeof *s->rules); /* rules[0] is read ahead where a slot is free */
+    if (!s->slots || !s->rules) {
+        spd_free(s);
+        return E_NOMEM;
+    }
+    *out = s;
+    return E_OK;
+}
+
+void spd_free(struct spd *s)
+{
+    if (!s)
+        return;
+    free(s->masks[0].m);
+    free(s->masks[1].m);
+    free(s->slots);
+    free(s->rules);
+    free(s);
+}
