@@ -148,20 +148,25 @@ def show(v):
     return "-" if v is None else f"{v:.3g}" if abs(v) < 1000 else f"{v:.0f}"
 
 
-def comparison(old, new):
-    before = {x["name"]: x.get("got") for x in old["figures"]}
-    lines = [f"{old['date']} ({old['commit']}) -> {new['date']} ({new['commit']})"]
-    if old.get("quick") != new.get("quick"):
-        lines.append("One of the two is a quick pass: fewer rounds and seconds.")
+def comparison(earlier, new):
+    """Each figure beside the latest earlier result that has it, for a run may be of some sections only."""
+    lines = [f"{new['date']} ({new['commit']}) beside what was measured before"]
     for x in new["figures"]:
-        was, got = before.get(x["name"]), x["got"]
-        if got is None:
+        if x["got"] is None:
             continue
-        if not was:
-            lines.append(f"{x['text']:80} {show(was):>9} -> {show(got):>9}")
-            continue
-        change = (got / was - 1) * 100
-        good = change >= 0 if x["way"] == "min" else change <= 0
-        mark = "" if abs(change) < 5 else "  better" if good else "  WORSE"
-        lines.append(f"{x['text']:80} {show(was):>9} -> {show(got):>9}  {change:+6.1f} %{mark}")
+        was, date = last_of(earlier, x["name"])
+        text = f"{x['text']:84} {show(was):>7} -> {show(x['got']):>7}"
+        if was:
+            change = (x["got"] / was - 1) * 100
+            good = change >= 0 if x["way"] == "min" else change <= 0
+            text += f"  {change:+6.1f} %  {'' if abs(change) < 5 else 'better' if good else 'WORSE':6}"
+        lines.append(f"{text}  ({date})" if date else text)
     return "\n".join(lines)
+
+
+def last_of(results, name):
+    for out in sorted(results, key=lambda r: r["date"], reverse=True):
+        for x in out["figures"]:
+            if x["name"] == name and x.get("got") is not None:
+                return x["got"], out["date"] + (", quick" if out.get("quick") else "")
+    return None, None

@@ -29,7 +29,7 @@ def told(section, result):
     text = tables.markdown(out)
     assert f"## {tables.SECTIONS[section][0]}" in text and "## Goals" in text
     assert svg(out["figures"], "title").endswith("</svg>\n")
-    assert report.comparison(out, out).startswith("2000-01-01")
+    assert report.comparison([out], out).startswith("2000-01-01")
     return {x["name"]: x["got"] for x in out["figures"] if x["got"] is not None}
 
 
