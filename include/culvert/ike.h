@@ -58,6 +58,7 @@ struct ike_settings {
     uint32_t close_delay_ms;
     uint16_t port, port_natt; /* ours: 500, 4500 */
     bool make_before_break;
+    uint8_t cpus; /* workers that may have SAs of their own (RFC 9611): 1 */
 };
 void ike_settings_default(struct ike_settings *s);
 
@@ -204,6 +205,8 @@ struct child_sa_info {
     uint32_t spi_in, spi_out;
     const struct alg *encr, *integ, *ke; /* ke NULL without PFS */
     bool esn;
+    bool per_cpu; /* as in struct child_sa */
+    uint8_t cpu;
     uint64_t installed_ms, rekey_ms, life_ms; /* absolute */
     const struct ts_list *local_ts, *remote_ts;
 };

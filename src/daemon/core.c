@@ -186,6 +186,7 @@ static void on_acquire(struct core *c, const struct dp_note *n)
     runner_feed(c->runner, &(struct ike_in){.kind = IN_ACQUIRE,
                                             .conn = row.conn,
                                             .child = row.child,
+                                            .cpu = n->cpu,
                                             .flow_local = n->flow_local,
                                             .flow_remote = n->flow_remote});
 }

@@ -31,7 +31,7 @@ struct child *child_by_config(const struct ike_sa *sa, const char *name)
 {
     list_each (it, (struct list *)&sa->children) {
         struct child *c = container_of(it, struct child, link);
-        if (c->state == CHILD_INSTALLED && strcmp(c->cc->name, name) == 0)
+        if (c->state == CHILD_INSTALLED && !c->cpu && strcmp(c->cc->name, name) == 0)
             return c;
     }
     return NULL;
@@ -119,6 +119,8 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
         .local_ts = *p->local_ts,
         .remote_ts = *p->remote_ts,
         .life = limits(e, c->cc, p),
+        .per_cpu = c->per_cpu,
+        .cpu = c->cpu,
     };
     ike_act_add(e, ACT_CHILD_ADD)->sa = s;
 }
@@ -143,6 +145,8 @@ static struct child *child_alloc(const struct child_plan *p)
     c->esn = p->esn;
     c->dirs = p->dirs;
     c->mode = p->mode;
+    c->per_cpu = p->per_cpu;
+    c->cpu = p->cpu;
     return c;
 }
 
@@ -205,7 +209,7 @@ void child_uninstall(struct ike *e, struct child *c)
 
 static bool starts_again(const struct ike *e, const struct child *c, err_t reason)
 {
-    if (e->stopping || c->state != CHILD_INSTALLED || c->redundant)
+    if (e->stopping || c->state != CHILD_INSTALLED || c->redundant || c->cpu)
         return false;
     if (reason == R_PEER_DEAD || reason == R_PEER_TIMEOUT)
         return c->cc->dpd_action == DPD_RESTART;

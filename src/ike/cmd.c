@@ -131,6 +131,8 @@ static err_t initiate(struct ike *e, const struct ike_in *in, struct cmd *cmd)
 static err_t acquire(struct ike *e, const struct ike_in *in)
 {
     struct conn_entry *ce = in->conn ? conn_entry_find(e, in->conn) : NULL;
+    if (in->cpu) /* nothing is held, nothing fails: the fallback SA is there */
+        return initiate(e, in, NULL);
     if (holdoff_refuses(e, ce, in->child))
         return E_OK;
     struct event *ev = ike_event(e, EV_ACQUIRE, NULL, NULL);

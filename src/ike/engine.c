@@ -18,6 +18,7 @@ void ike_settings_default(struct ike_settings *s)
         .half_open_max = 10000,
         .keepalive_ms = 20000,
         .close_delay_ms = 5000,
+        .cpus = 1,
         .port = 500,
         .port_natt = 4500,
     };

@@ -56,6 +56,7 @@ struct task {
     enum task_kind kind;
     uint8_t tries;
     bool acquire; /* held packets wait for the outcome */
+    uint8_t cpu;  /* as in struct child_sa */
     bool has_flow;
     uint32_t child_id; /* the CHILD SA concerned; 0: none */
     uint64_t not_before;
@@ -77,6 +78,8 @@ struct child {
     const struct alg *encr, *integ, *ke;
     uint8_t state, mode, dirs; /* dirs: installed so far */
     bool esn, encap, redundant;
+    bool per_cpu, cpus_enough; /* as in struct child_sa; the peer takes no more of them */
+    uint8_t cpu;
     uint8_t rekey_soon;                       /* a limit was reached: TASK_CHILD_REKEY is queued */
     uint32_t successor;                       /* the CHILD SA that replaces this one */
     uint64_t installed_ms, rekey_ms, life_ms; /* UINT64_MAX: never */
@@ -293,6 +296,8 @@ struct child_plan {
     const struct alg *encr, *integ, *ke;
     bool esn;
     uint8_t dirs, mode;
+    bool per_cpu;
+    uint8_t cpu;
     const struct ts_list *local_ts, *remote_ts;
     uint64_t cap_s, cap_bytes; /* shorter limits that the peer wants (IKEv1); 0: none */
     struct child_keys in, out; /* borrowed */

@@ -191,6 +191,8 @@ static void child_fill(struct ike_info *i, const struct child *c, struct child_s
         .proto = PROTO_ESP,
         .mode = c->mode,
         .encap = c->encap,
+        .per_cpu = c->per_cpu,
+        .cpu = c->cpu,
         .spi_in = c->spi_in,
         .spi_out = c->spi_out,
         .encr = c->encr,

@@ -160,10 +160,47 @@ static struct task *plan(struct ike *e, struct ike_sa *sa, struct conn *c,
     return t;
 }
 
+static bool cpu_is_planned(const struct ike_sa *sa, const struct conn_child *cc, uint8_t cpu)
+{
+    const struct task *a = sa->active;
+    if (task_is(a, TASK_CHILD_NEW) && a->cpu == cpu && strcmp(a->cc->name, cc->name) == 0)
+        return true;
+    list_each (it, (struct list *)&sa->tasks) {
+        const struct task *t = container_of(it, struct task, link);
+        if (t->kind == TASK_CHILD_NEW && t->cpu == cpu && strcmp(t->cc->name, cc->name) == 0)
+            return true;
+    }
+    list_each (it, (struct list *)&sa->children) {
+        const struct child *c = container_of(it, struct child, link);
+        if (c->state == CHILD_INSTALLED && c->cpu == cpu && strcmp(c->cc->name, cc->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* RFC 9611: one more beside the fallback SA, if both sides agreed when that was made. Nothing waits
+ * for it: the worker's packets go by the fallback SA until then. */
+static err_t initiate_for_cpu(struct ike *e, const struct conn_entry *ce, struct conn *c,
+                              const struct conn_child *cc, uint8_t cpu)
+{
+    struct ike_sa *sa = sa_for(ce);
+    const struct child *first =
+        sa && sa->state == SA_ESTABLISHED ? child_by_config(sa, cc->name) : NULL;
+    if (!first || !first->per_cpu || first->cpus_enough || cpu_is_planned(sa, cc, cpu))
+        return E_OK;
+    struct task *t = task_child_new(e, sa, c, cc);
+    if (!t)
+        return E_NOMEM;
+    t->cpu = cpu;
+    return E_OK;
+}
+
 err_t ike_initiate(struct ike *e, struct conn *c, const struct conn_child *cc,
                    const struct ike_in *acquire, struct cmd *cmd)
 {
     struct conn_entry *ce = conn_entry_find(e, c->name);
+    if (acquire && acquire->cpu)
+        return initiate_for_cpu(e, ce, c, cc, acquire->cpu);
     if (is_up(ce, cc->name, acquire))
         return E_OK;
     struct task *t = task_under_way(ce, cc->name);

@@ -177,6 +177,8 @@ static void child_add_act(struct side *s, const struct child_sa *sa)
                              .spi_out = sa->spi_out,
                              .dirs = sa->dirs,
                              .encap = sa->udp_encap,
+                             .per_cpu = sa->per_cpu,
+                             .cpu = sa->cpu,
                              .local = sa->local,
                              .remote = sa->remote,
                              .local_ts = sa->local_ts,

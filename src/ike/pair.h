@@ -7,14 +7,15 @@
 #include "base/buf.h"
 #include "culvert/ike.h"
 
-#define PAIR_CHILDREN 32
+#define PAIR_CHILDREN 80
 #define PAIR_EVENTS   1024
 #define PAIR_CMDS     32
 
 struct pair_child {
     uint32_t id, replaces, spi_in, spi_out;
     uint8_t dirs;
-    bool encap;
+    bool encap, per_cpu;
+    uint8_t cpu;
     uint8_t key_in[128], key_out[128];
     size_t in_n, out_n;
     struct endpoint local, remote;

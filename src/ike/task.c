@@ -29,11 +29,12 @@ bool task_is(const struct task *t, enum task_kind kind)
 
 struct task *task_find_config(const struct ike_sa *sa, const char *child)
 {
-    if (task_is(sa->active, TASK_CHILD_NEW) && strcmp(sa->active->cc->name, child) == 0)
+    if (task_is(sa->active, TASK_CHILD_NEW) && !sa->active->cpu &&
+        strcmp(sa->active->cc->name, child) == 0)
         return sa->active;
     list_each (it, (struct list *)&sa->tasks) {
         struct task *t = container_of(it, struct task, link);
-        if (t->kind == TASK_CHILD_NEW && strcmp(t->cc->name, child) == 0)
+        if (t->kind == TASK_CHILD_NEW && !t->cpu && strcmp(t->cc->name, child) == 0)
             return t;
     }
     return NULL;

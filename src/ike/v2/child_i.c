@@ -105,6 +105,7 @@ bool v2_spi_new(struct ike *e, struct v2_exch *x)
                                     .child = x->cc ? x->cc->name : NULL,
                                     .ours = x->ours,
                                     .replaces = x->old_child,
+                                    .cpu = x->cpu,
                                     .remote = x->ours ? x->tsr : x->tsi};
     x->spi = e->env.spi_alloc(e->env.ctx, &use);
     return x->spi != 0;
@@ -113,12 +114,14 @@ bool v2_spi_new(struct ike *e, struct v2_exch *x)
 bool v2_offer_make(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct task *t,
                    bool with_ke)
 {
+    v2_per_cpu_ask(e, x, t);
     return offer_selectors(e, v, x, t) && v2_spi_new(e, x) && offer_proposals(e, x, with_ke);
 }
 
 /* SA [Ni] [KE] TSi TSr: 1.3.1 has the nonce between, IKE_AUTH none. */
 void v2_offer_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce)
 {
+    v2_per_cpu_put(b, x);
     payload_begin(&b->c, PL_SA);
     sa_v2_write(&b->w, x->offer);
     payload_end(&b->c);
@@ -182,6 +185,7 @@ err_t v2_offer_accept(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct 
         err = accept_selectors(e, x, r);
     if (err > 0)
         r->child = x->cc->name;
+    v2_per_cpu_answered(x);
     (void)v;
     return err;
 }
@@ -228,6 +232,8 @@ struct child *v2_child_install(struct ike *e, struct v2_sa *v, struct v2_exch *x
         .esn = esn && esn->id == ESN_YES,
         .dirs = dirs,
         .mode = MODE_TUNNEL,
+        .per_cpu = x->per_cpu,
+        .cpu = x->cpu,
         .local_ts = x->ours ? x->tsi : x->tsr,
         .remote_ts = x->ours ? x->tsr : x->tsi,
     };

@@ -235,6 +235,9 @@ static void refused(struct ike *e, struct v2_sa *v, struct v2_exch *x, const str
         return;
     if (!x->rival)
         v2_child_refused(e, v, x, n);
+    struct child *first = x->cpu && !old ? child_by_config(&v->sa, x->cc->name) : NULL;
+    if (first) /* RFC 9611 4: TS_MAX_QUEUE; or whatever it was, it will not be otherwise soon */
+        first->cpus_enough = true;
     if (old) { /* another attempt before its life ends */
         old->rekey_soon = false;
         old->rekey_ms = e->now + REKEY_RETRY_MS + ike_random_below(e, REKEY_RETRY_MS);

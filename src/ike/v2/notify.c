@@ -49,6 +49,8 @@ err_t v2_reason_of(uint16_t notify)
         return R_TEMPORARY;
     case N_NO_ADDITIONAL_SAS:
         return R_NO_ADDITIONAL_SAS;
+    case N_TS_MAX_QUEUE:
+        return R_TS_MAX_QUEUE;
     case N_CHILD_SA_NOT_FOUND:
         return R_CHILD_SPI;
     default:

@@ -72,6 +72,8 @@ struct v2_exch {
     bool spi_used;      /* it belongs to an installed CHILD SA; otherwise given back */
     uint64_t ike_spi;   /* our SPI of a rekeyed IKE SA */
     uint32_t old_child; /* the CHILD SA being rekeyed */
+    bool per_cpu;       /* RFC 9611: asked for, then: agreed */
+    uint8_t cpu;        /* as in struct child_sa */
     struct conn *conn;  /* a reference */
     const struct conn_child *cc;
     uint32_t rival;    /* id of the SA that the peer's simultaneous exchange made */
@@ -276,6 +278,12 @@ bool v2_mode_ok(struct ike *e, const struct conn *c, const struct conn_child *cc
                 struct refusal *r);
 void v2_child_refused(struct ike *e, struct v2_sa *v, const struct v2_exch *x,
                       const struct notify *n);
+
+/* --- per_cpu.c --- */
+void v2_per_cpu_put(struct v2_build *b, const struct v2_exch *x);
+void v2_per_cpu_ask(struct ike *e, struct v2_exch *x, const struct task *t);
+void v2_per_cpu_answered(struct v2_exch *x);
+err_t v2_per_cpu_choose(struct ike *e, const struct v2_sa *v, struct v2_exch *x, struct refusal *r);
 
 /* --- child_r.c: the peer's offer and our choice --- */
 err_t v2_child_choose(struct ike *e, struct v2_sa *v, struct v2_exch *x, bool with_ke,
