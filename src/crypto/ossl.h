@@ -15,21 +15,28 @@ struct ossl_algs {
 };
 extern struct ossl_algs ossl;
 
+enum ossl_curve { OX_25519, OX_448, OX_COUNT };
 enum ossl_hash { OH_MD5, OH_SHA1, OH_SHA256, OH_SHA384, OH_SHA512, OH_COUNT };
+
+#define OSSL_POOL 512
 
 /* Contexts of the calling thread, freed when it ends. They may hold the last key used. */
 struct ossl_tls {
     EVP_MAC_CTX *hmac[OH_COUNT];
+    EVP_PKEY_CTX *xdh[OX_COUNT]; /* for imports */
     EVP_MD_CTX *md;
     EVP_CIPHER_CTX *cipher;
+    size_t pool_left;
+    uint8_t pool[OSSL_POOL]; /* random bytes not handed out yet: ossl_rand.c */
 };
-struct ossl_tls *ossl_tls_get(void); /* NULL: out of memory */
+struct ossl_tls *ossl_tls_get(void); /* NULL: out of memory, or before ossl_init */
 
 EVP_CIPHER *ossl_cipher(const struct alg *encr); /* NULL for the NULL cipher */
 int ossl_hash_of_prf(uint16_t prf_id);           /* enum ossl_hash or -1 */
 int ossl_hash_of_integ(uint16_t integ_id);
 EVP_MAC_CTX *ossl_hmac_new(enum ossl_hash h); /* its digest set, without key */
 EVP_MAC_CTX *ossl_tls_hmac(enum ossl_hash h); /* the thread's own */
+EVP_PKEY_CTX *ossl_tls_xdh(enum ossl_curve c);
 
 /* One message to protect: associated data, IV, text and ICV need not be neighbours. */
 struct ossl_msg {

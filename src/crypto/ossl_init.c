@@ -24,15 +24,18 @@ static void tls_free(void *p)
         return;
     for (int h = 0; h < OH_COUNT; h++)
         EVP_MAC_CTX_free(t->hmac[h]);
+    for (int c = 0; c < OX_COUNT; c++)
+        EVP_PKEY_CTX_free(t->xdh[c]);
     EVP_MD_CTX_free(t->md);
     EVP_CIPHER_CTX_free(t->cipher);
+    secret_wipe(t, sizeof *t);
     free(t);
 }
 
 struct ossl_tls *ossl_tls_get(void)
 {
-    struct ossl_tls *t = pthread_getspecific(tls_key);
-    if (t)
+    struct ossl_tls *t = tls_ready ? pthread_getspecific(tls_key) : NULL;
+    if (t || !tls_ready)
         return t;
     t = calloc(1, sizeof *t);
     if (!t)
@@ -44,6 +47,14 @@ struct ossl_tls *ossl_tls_get(void)
         return NULL;
     }
     return t;
+}
+
+/* Parent and child must not hand out the same random bytes. */
+static void after_fork(void)
+{
+    struct ossl_tls *t = tls_ready ? pthread_getspecific(tls_key) : NULL;
+    if (t)
+        t->pool_left = 0;
 }
 
 EVP_MAC_CTX *ossl_hmac_new(enum ossl_hash h)
@@ -66,6 +77,15 @@ EVP_MAC_CTX *ossl_tls_hmac(enum ossl_hash h)
     if (t && !t->hmac[h])
         t->hmac[h] = ossl_hmac_new(h);
     return t ? t->hmac[h] : NULL;
+}
+
+EVP_PKEY_CTX *ossl_tls_xdh(enum ossl_curve c)
+{
+    static const char *const names[OX_COUNT] = {"X25519", "X448"};
+    struct ossl_tls *t = ossl_tls_get();
+    if (t && !t->xdh[c])
+        t->xdh[c] = EVP_PKEY_CTX_new_from_name(NULL, names[c], NULL);
+    return t ? t->xdh[c] : NULL;
 }
 
 int ossl_hash_of_prf(uint16_t prf_id)
@@ -150,7 +170,11 @@ static err_t fetch_hashes(const char **what)
 
 err_t ossl_init(const char **what)
 {
+    static bool fork_known;
     *what = "thread-local storage";
+    if (!fork_known && pthread_atfork(NULL, NULL, after_fork) != 0)
+        return E_SYS;
+    fork_known = true;
     if (!tls_ready && pthread_key_create(&tls_key, tls_free) != 0)
         return E_SYS;
     tls_ready = true;
