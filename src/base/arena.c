@@ -79,3 +79,44 @@ void arena_free(struct arena *a)
     }
     a->blocks = NULL;
 }
+
+bool arena_reserve(struct arena *home, size_t n)
+{
+    home->blocks = block_new(n);
+    return home->blocks != NULL;
+}
+
+void arena_borrow(struct arena *a, struct arena *home)
+{
+    *a = *home;
+    home->blocks = NULL;
+}
+
+/* Takes the largest block out. */
+static struct arena_block *largest(struct arena *a)
+{
+    struct arena_block **best = &a->blocks;
+    for (struct arena_block **at = &a->blocks; *at; at = &(*at)->next)
+        if ((*at)->cap > (*best)->cap)
+            best = at;
+    struct arena_block *b = *best;
+    if (b)
+        *best = b->next;
+    return b;
+}
+
+void arena_return(struct arena *a, struct arena *home)
+{
+    struct arena_block *b = largest(a);
+    if (!b)
+        return;
+    explicit_bzero(b->mem, b->used);
+    b->used = 0;
+    b->next = home->blocks;
+    home->blocks = b;
+    b = largest(home);
+    arena_free(home);
+    b->next = NULL;
+    home->blocks = b;
+    arena_free(a);
+}

@@ -54,10 +54,36 @@ static void test_copy_and_print(void **state)
     arena_free(&a);
 }
 
+/* What comes back is zero again, and nothing of it is lost. */
+static void test_borrowed(void **state)
+{
+    struct arena home = {0}, a, b;
+    (void)state;
+    assert_true(arena_reserve(&home, 10000));
+    arena_borrow(&a, &home);
+    arena_borrow(&b, &home);
+    void *first = arena_alloc(&a, 9000);
+    memset(first, 1, 9000);
+    assert_non_null(arena_alloc(&b, 100)); /* of its own: the block is away */
+    assert_non_null(arena_alloc(&a, 5000));
+    arena_return(&b, &home);
+    arena_return(&a, &home);
+    assert_null(a.blocks);
+    arena_borrow(&a, &home);
+    uint8_t *again = arena_alloc(&a, 10000);
+    assert_ptr_equal(again, first);
+    for (size_t i = 0; i < 10000; i++)
+        assert_int_equal(again[i], 0);
+    arena_return(&a, &home);
+    arena_return(&a, &home); /* empty: nothing happens */
+    arena_free(&home);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_borrowed),
         cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_copy_and_print),
     };
