@@ -237,11 +237,11 @@ static err_t add_at(struct datapath *d, const struct child_sa *sa, uint32_t at)
 }
 
 /* The new owner first: what others send after the policy finds it there. */
-static void policy_moves(struct datapath *d, uint32_t policy, uint32_t to)
+static void policy_moves(struct datapath *d, const struct owners_move *m)
 {
-    for (uint32_t i = 0; i < d->count; i++) {
-        uint32_t at = (to + i) % d->count;
-        dp_policy_moved(worker_lock(d->worker[at]), policy, to);
+    for (uint32_t i = 0; m->from != m->to && i < d->count; i++) {
+        uint32_t at = (m->to + i) % d->count;
+        dp_policy_moved(worker_lock(d->worker[at]), m->policy, m->to);
         worker_unlock(d->worker[at]);
     }
 }
@@ -253,22 +253,27 @@ static bool is_held(struct datapath *d, uint32_t policy, uint32_t at)
     return held;
 }
 
-/* The kernel leads the policy's packets elsewhere from now on. Those before go before, if there are
- * any: the policy has an SA already, or waits for one. */
+/* The policy's packets go elsewhere from now on. Those before go before, if there are any: the
+ * policy has an SA already, or waits for one. */
+static bool pause_for(struct datapath *d, uint32_t policy, uint32_t from, uint32_t to)
+{
+    bool busy = from != to && (owners_has_sas(d->owners, policy) || is_held(d, policy, from));
+    return busy && worker_pause(d->worker[to], d->worker[from]);
+}
+
 static err_t add_and_move(struct datapath *d, const struct child_sa *sa, uint32_t at)
 {
     uint32_t from = owners_policy(d->owners, sa->policy);
-    bool moved = false;
-    bool busy =
-        from != at && (owners_has_sas(d->owners, sa->policy) || is_held(d, sa->policy, from));
-    bool paused = busy && worker_pause(d->worker[at], d->worker[from]);
-    err_t e = owners_add(d->owners, sa, at, &moved);
-    if (!e)
+    struct owners_move m;
+    bool paused = pause_for(d, sa->policy, from, at);
+    err_t e = owners_add(d->owners, sa, at, &m);
+    if (!e) {
         e = add_at(d, sa, at);
-    if (e)
-        owners_del(d->owners, sa->id);
-    else if (moved)
-        policy_moves(d, sa->policy, at);
+        if (e)
+            owners_del(d->owners, sa->id, &m);
+        else
+            policy_moves(d, &m);
+    }
     if (paused)
         worker_flush(d->worker[from], at);
     return e;
@@ -310,8 +315,15 @@ void datapath_child_del(struct datapath *d, uint32_t child_id)
         return;
     dp_child_del(worker_lock(w), child_id);
     worker_unlock(w);
-    if (d->owners)
-        owners_del(d->owners, child_id);
+    if (!d->owners)
+        return;
+    struct owners_move m;
+    bool paused = owners_leaving(d->owners, child_id, &m) && m.from != m.to &&
+                  worker_pause(d->worker[m.to], d->worker[m.from]);
+    owners_del(d->owners, child_id, &m);
+    policy_moves(d, &m);
+    if (paused)
+        worker_flush(d->worker[m.from], m.to);
 }
 
 err_t datapath_child_move(struct datapath *d, uint32_t child_id, const struct endpoint *local,

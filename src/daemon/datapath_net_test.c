@@ -537,6 +537,25 @@ static void test_moves(void **state)
     assert_true(datapath_workers(f.d) == 1 || moves > 10);
 }
 
+/* The tunnel falls and comes back, each time at the next worker; the policy stays meanwhile. */
+static void test_comes_back(void **state)
+{
+    (void)state;
+    struct tunnel *t = &f.t[0];
+    for (uint32_t i = 1; i < 10; i++) {
+        t->ours.id = t->theirs.id = 1000 + i;
+        tunnel_up(0, datapath_spi_alloc(f.d, 0, 0, NULL, true));
+        host_sends(0);
+        for (int k = 0; k < 400 && t->got < t->sent; k++) {
+            msleep(1);
+            (void)!peer_takes();
+        }
+        assert_int_equal(t->got, t->sent);
+        datapath_child_del(f.d, t->ours.id);
+    }
+    assert_int_equal(drops(), 0);
+}
+
 static void test_tun_gone(void **state)
 {
     (void)state;
@@ -576,7 +595,7 @@ static void test_idle(void **state)
 #define T(fn, n) cmocka_unit_test_setup_teardown(fn, make##n, end)
 #define ALL(n)                                                                                     \
     T(test_shares, n), T(test_mixed_trains, n), T(test_replays_elsewhere, n), T(test_held, n),     \
-        T(test_moves, n), T(test_tun_gone, n), T(test_idle, n)
+        T(test_moves, n), T(test_comes_back, n), T(test_tun_gone, n), T(test_idle, n)
 
 int main(void)
 {

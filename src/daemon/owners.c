@@ -11,20 +11,30 @@ struct prefix {
     struct hash_node node;
     struct addr addr;
     uint8_t bits;
-    uint32_t worker, sas;
+    uint32_t worker;  /* what the sink was told last */
+    struct list refs; /* the newest SA last */
 };
 
 struct policy_owner {
     struct hash_node node;
-    uint32_t id, worker, sas;
+    uint32_t id;
+    struct list sas; /* the newest last */
+};
+
+/* An SA counts on a prefix. */
+struct ref {
+    struct list link;
+    struct prefix *prefix;
+    uint32_t worker;
 };
 
 struct owned {
     struct hash_node node;
+    struct list link; /* of its policy */
     uint32_t id, worker;
     struct policy_owner *policy;
     uint32_t n;
-    struct prefix *prefix[];
+    struct ref ref[];
 };
 
 struct owners {
@@ -84,6 +94,7 @@ static struct prefix *prefix_new(struct owners *o, const struct addr *a, unsigne
         return NULL;
     p->addr = *a;
     p->bits = (uint8_t)bits;
+    list_init(&p->refs);
     if (hash_add(&o->prefixes, &p->node, prefix_hash(o, a, bits))) {
         free(p);
         return NULL;
@@ -91,25 +102,36 @@ static struct prefix *prefix_new(struct owners *o, const struct addr *a, unsigne
     return p;
 }
 
-static struct prefix *prefix_ref(struct owners *o, const struct addr *a, unsigned bits,
-                                 uint32_t worker)
+static void route_to(struct owners *o, struct prefix *p, uint32_t worker)
+{
+    p->worker = worker;
+    o->sink.route(o->sink.ctx, &p->addr, p->bits, worker, false);
+}
+
+static bool prefix_ref(struct owners *o, struct ref *r, const struct addr *a, unsigned bits)
 {
     struct prefix *p = prefix_of(o, a, bits);
     if (!p && !(p = prefix_new(o, a, bits)))
-        return NULL;
-    if (p->worker != worker || !p->sas) {
-        o->ambiguous = o->ambiguous || p->sas;
-        o->sink.route(o->sink.ctx, a, bits, worker, false);
-        p->worker = worker;
-    }
-    p->sas++;
-    return p;
+        return false;
+    bool first = list_empty(&p->refs);
+    o->ambiguous = o->ambiguous || (!first && p->worker != r->worker);
+    if (first || p->worker != r->worker)
+        route_to(o, p, r->worker);
+    r->prefix = p;
+    list_add_tail(&p->refs, &r->link);
+    return true;
 }
 
-static void prefix_unref(struct owners *o, struct prefix *p)
+static void prefix_unref(struct owners *o, struct ref *r)
 {
-    if (--p->sas)
+    struct prefix *p = r->prefix;
+    list_del(&r->link);
+    if (!list_empty(&p->refs)) {
+        uint32_t newest = container_of(p->refs.prev, struct ref, link)->worker;
+        if (newest != p->worker)
+            route_to(o, p, newest);
         return;
+    }
     o->sink.route(o->sink.ctx, &p->addr, p->bits, 0, true);
     hash_del(&o->prefixes, &p->node);
     free(p);
@@ -132,55 +154,65 @@ static uint32_t cut(const struct ts_list *remote, struct addr *addr, unsigned *b
 
 /* --- SAs --- */
 
-static struct policy_owner *policy_ref(struct owners *o, uint32_t id, uint32_t worker, bool *moved)
+static struct policy_owner *policy_get(struct owners *o, uint32_t id)
 {
     struct policy_owner *p = policy_of(o, id);
-    *moved = owners_policy(o, id) != worker;
-    if (!p) {
-        p = calloc(1, sizeof *p);
-        if (!p)
-            return NULL;
-        p->id = id;
-        if (hash_add(&o->policies, &p->node, hash_of(&o->policies, &id, sizeof id))) {
-            free(p);
-            return NULL;
-        }
+    if (p)
+        return p;
+    p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->id = id;
+    list_init(&p->sas);
+    if (hash_add(&o->policies, &p->node, hash_of(&o->policies, &id, sizeof id))) {
+        free(p);
+        return NULL;
     }
-    p->worker = worker;
-    p->sas++;
     return p;
 }
 
-static void policy_unref(struct owners *o, struct policy_owner *p)
+static void policy_put(struct owners *o, struct policy_owner *p)
 {
-    if (--p->sas)
+    if (!list_empty(&p->sas))
         return;
     hash_del(&o->policies, &p->node);
     free(p);
 }
 
-err_t owners_add(struct owners *o, const struct child_sa *sa, uint32_t worker, bool *moved)
+static struct owned *owned_new(struct owners *o, const struct child_sa *sa, uint32_t worker,
+                               uint32_t prefixes)
+{
+    struct owned *c = calloc(1, sizeof *c + prefixes * sizeof c->ref[0]);
+    struct policy_owner *p = c ? policy_get(o, sa->policy) : NULL;
+    uint32_t id = sa->id;
+    if (!p || hash_add(&o->children, &c->node, hash_of(&o->children, &id, sizeof id))) {
+        if (p)
+            policy_put(o, p);
+        free(c);
+        return NULL;
+    }
+    c->id = id;
+    c->worker = worker;
+    c->policy = p;
+    list_add_tail(&p->sas, &c->link);
+    o->sas[worker]++;
+    return c;
+}
+
+err_t owners_add(struct owners *o, const struct child_sa *sa, uint32_t worker,
+                 struct owners_move *m)
 {
     struct addr addr[PREFIXES_MAX];
     unsigned bits[PREFIXES_MAX];
-    uint32_t n = cut(&sa->remote_ts, addr, bits), id = sa->id;
-    struct owned *c = calloc(1, sizeof *c + n * sizeof c->prefix[0]);
+    uint32_t n = cut(&sa->remote_ts, addr, bits);
+    *m = (struct owners_move){sa->policy, owners_policy(o, sa->policy), worker};
+    struct owned *c = owned_new(o, sa, worker, n);
     if (!c)
         return E_NOMEM;
-    c->id = id;
-    c->worker = worker;
-    c->policy = policy_ref(o, sa->policy, worker, moved);
-    if (!c->policy || hash_add(&o->children, &c->node, hash_of(&o->children, &id, sizeof id))) {
-        if (c->policy)
-            policy_unref(o, c->policy);
-        free(c);
-        return E_NOMEM;
+    for (uint32_t i = 0; i < n; i++) { /* without memory its packets are handed over */
+        c->ref[c->n].worker = worker;
+        c->n += prefix_ref(o, &c->ref[c->n], &addr[i], bits[i]);
     }
-    for (uint32_t i = 0; i < n; i++) {
-        c->prefix[c->n] = prefix_ref(o, &addr[i], bits[i], worker);
-        c->n += c->prefix[c->n] != NULL; /* without memory its packets are handed over */
-    }
-    o->sas[worker]++;
     return E_OK;
 }
 
@@ -188,14 +220,35 @@ static void owned_free(struct owners *o, struct owned *c)
 {
     hash_del(&o->children, &c->node);
     for (uint32_t i = 0; i < c->n; i++)
-        prefix_unref(o, c->prefix[i]);
-    policy_unref(o, c->policy);
+        prefix_unref(o, &c->ref[i]);
+    list_del(&c->link);
+    policy_put(o, c->policy);
     o->sas[c->worker]--;
     free(c);
 }
 
-void owners_del(struct owners *o, uint32_t child_id)
+static uint32_t newest_of(const struct policy_owner *p)
 {
+    return container_of(p->sas.prev, struct owned, link)->worker;
+}
+
+bool owners_leaving(const struct owners *o, uint32_t child_id, struct owners_move *m)
+{
+    const struct owned *c = child_of(o, child_id);
+    *m = (struct owners_move){0};
+    if (!c)
+        return false;
+    const struct list *sas = &c->policy->sas,
+                      *next = sas->prev == &c->link ? c->link.prev : sas->prev;
+    *m = (struct owners_move){c->policy->id, newest_of(c->policy), 0};
+    if (next != sas)
+        m->to = container_of(next, struct owned, link)->worker;
+    return next != sas;
+}
+
+void owners_del(struct owners *o, uint32_t child_id, struct owners_move *m)
+{
+    (void)owners_leaving(o, child_id, m);
     struct owned *c = child_of(o, child_id);
     if (c)
         owned_free(o, c);
@@ -212,7 +265,7 @@ bool owners_child(const struct owners *o, uint32_t child_id, uint32_t *worker)
 uint32_t owners_policy(const struct owners *o, uint32_t policy_id)
 {
     const struct policy_owner *p = policy_of(o, policy_id);
-    return p ? p->worker : 0;
+    return p && !list_empty(&p->sas) ? newest_of(p) : 0;
 }
 
 bool owners_has_sas(const struct owners *o, uint32_t policy_id)
@@ -254,7 +307,7 @@ uint32_t owners_place(struct owners *o, uint32_t policy_id, uint32_t replaces,
         return worker;
     const struct policy_owner *policy = policy_of(o, policy_id);
     if (policy)
-        return policy->worker;
+        return newest_of(policy);
     const struct prefix *p = peer_of(o, remote);
     return p ? p->worker : emptiest(o, ours);
 }

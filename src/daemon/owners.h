@@ -21,10 +21,16 @@ struct owners *owners_new(uint32_t workers, const uint64_t key[2],
                           const struct owners_sink *sink) must_use;
 void owners_free(struct owners *o);
 
-/* *moved: the policy had been another worker's until now. */
+/* What became of the SA's policy, which is with the newest of its SAs: from == to, it stayed. */
+struct owners_move {
+    uint32_t policy, from, to;
+};
+
 err_t owners_add(struct owners *o, const struct child_sa *sa, uint32_t worker,
-                 bool *moved) must_use;
-void owners_del(struct owners *o, uint32_t child_id);
+                 struct owners_move *m) must_use;
+void owners_del(struct owners *o, uint32_t child_id, struct owners_move *m);
+/* What owners_del will say; false: the policy has no other SA. */
+bool owners_leaving(const struct owners *o, uint32_t child_id, struct owners_move *m);
 bool owners_child(const struct owners *o, uint32_t child_id, uint32_t *worker);
 uint32_t owners_policy(const struct owners *o, uint32_t policy_id);
 bool owners_has_sas(const struct owners *o, uint32_t policy_id);

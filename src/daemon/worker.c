@@ -104,7 +104,14 @@ static void on_notes(void *ctx)
 static void on_elsewhere(void *ctx, const struct dp_pkt *p, bool inbound)
 {
     struct worker *w = ctx;
-    struct letter l = {.kind = inbound ? LETTER_IN : LETTER_OUT, .hops = 1, .pkt = *p};
+    struct letter l = {.kind = inbound ? LETTER_IN : LETTER_OUT,
+                       .hops = 1,
+                       .pkt = {.data = p->data, /* how it lay beside others is over */
+                               .len = p->len,
+                               .local = p->local,
+                               .remote = p->remote,
+                               .udp = p->udp,
+                               .tos = p->tos}};
     if (w->in_box)
         l.hops = (uint8_t)(w->hops[p - w->lane.pkt] + 1);
     if (l.hops <= LETTER_HOPS_MAX && w->port.elsewhere(w->port.ctx, p->owner, &l))

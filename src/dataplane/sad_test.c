@@ -44,6 +44,33 @@ static void test_find(void **state)
     sad_fini(&t);
 }
 
+/* Every SPI says whose it is, whatever is left for its generation. */
+static void test_tags(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t workers, size;
+    } cases[] = {{1, 16}, {2, 16}, {3, 1024}, {4, 131072}, {64, 1024}, {64, 1u << 24}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint32_t workers = cases[i].workers;
+        assert_true(dp_tag_bits(workers) <= SAD_TAG_BITS);
+        for (uint32_t self = 0; self<workers; self += workers> 4 ? 21 : 1) {
+            struct sad t;
+            assert_int_equal(sad_init(&t, cases[i].size, seed), E_OK);
+            sad_tag(&t, dp_tag_bits(workers), self);
+            for (int n = 0; n < 300 && (uint32_t)n < cases[i].size; n++) {
+                uint32_t spi = sad_alloc(&t);
+                assert_true(spi >= SPI_MIN);
+                assert_int_equal(dp_spi_worker(spi, workers), self);
+                assert_int_equal(spi & t.mask, n);
+            }
+            sad_fini(&t);
+        }
+    }
+    for (uint32_t tag = 0; tag < 4; tag++) /* of three workers: no tag is nobody's */
+        assert_true(dp_spi_worker(tag << 30 | 0x1234, 3) < 3);
+}
+
 static void test_adopted(void **state)
 {
     (void)state;
@@ -96,9 +123,8 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_slots),
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_adopted),
+        cmocka_unit_test(test_all_slots), cmocka_unit_test(test_find),
+        cmocka_unit_test(test_tags),      cmocka_unit_test(test_adopted),
         cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
