@@ -93,7 +93,7 @@ void vici_put_section_end(struct vici_writer *w);
 void vici_put_list(struct vici_writer *w, const char *name);
 void vici_put_list_end(struct vici_writer *w);
 void vici_put_item(struct vici_writer *w, const char *value);
-void vici_put_value(struct vici_writer *w, const char *name, const char *value);
+void vici_put_data(struct vici_writer *w, struct bytes name, struct bytes value);
 void vici_put_number(struct vici_writer *w, const char *name, uint64_t v);
 void vici_put_hex(struct vici_writer *w, const char *name, uint64_t v, unsigned digits);
 /* A value or item that a printer appends to the buffer, then closed. */
@@ -101,6 +101,12 @@ struct buf *vici_put_open(struct vici_writer *w, const char *name);
 struct buf *vici_put_item_open(struct vici_writer *w);
 void vici_put_close(struct vici_writer *w);
 void vici_put_tree(struct vici_writer *w, const struct vnode *members); /* of this section */
+
+/* Here, so that the compiler knows the length of names. */
+static inline void vici_put_value(struct vici_writer *w, const char *name, const char *value)
+{
+    vici_put_data(w, bytes_of(name, strlen(name)), bytes_of(value, strlen(value)));
+}
 
 /* Reassembles packets from a byte stream. */
 struct vici_stream {

@@ -1,5 +1,6 @@
 /* Addresses: see addr.h. Text forms after RFC 5952 (by libc). */
 #include "base/addr.h"
+#include "base/buf.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,12 +106,24 @@ bool addr_range_cut(struct addr *at, const struct addr *hi, struct addr *prefix,
     return addr_cmp(&last, hi) < 0 && addr_next(at);
 }
 
+/* inet_ntop goes through printf. */
+static void v4_str(const uint8_t ip[4], char *out)
+{
+    for (size_t i = 0; i < 4; i++) {
+        out += number_text(ip[i], out);
+        *out++ = i < 3 ? '.' : 0;
+    }
+}
+
 const char *addr_str(const struct addr *a, char out[ADDR_STR_MAX])
 {
-    if (a->family == 0)
-        snprintf(out, ADDR_STR_MAX, "%%any");
+    _Static_assert(ADDR_STR_MAX >= 15 + 20, "number_text may write 20 bytes");
+    if (a->family == 4)
+        v4_str(a->ip, out);
+    else if (a->family == 6)
+        inet_ntop(AF_INET6, a->ip, out, ADDR_STR_MAX);
     else
-        inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->ip, out, ADDR_STR_MAX);
+        snprintf(out, ADDR_STR_MAX, "%%any");
     return out;
 }
 

@@ -73,6 +73,22 @@ void buf_printf(struct buf *b, const char *fmt, ...)
     va_end(again);
 }
 
+size_t number_text(uint64_t v, char out[20])
+{
+    size_t n = 1;
+    for (uint64_t t = v; t >= 10; t /= 10)
+        n++;
+    for (size_t i = n; i-- > 0; v /= 10)
+        out[i] = (char)('0' + v % 10);
+    return n;
+}
+
+void buf_number(struct buf *b, uint64_t v)
+{
+    char text[20];
+    buf_add(b, text, number_text(v, text));
+}
+
 void buf_hex(struct buf *b, struct bytes v)
 {
     for (size_t i = 0; i < v.n; i++)

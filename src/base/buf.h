@@ -14,6 +14,9 @@ char *buf_space(struct buf *b, size_t n); /* n bytes for the caller to fill; NUL
 void buf_cut(struct buf *b, size_t n);    /* back to a length that it had */
 void buf_puts(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
+/* Decimal; a tenth of what printf takes, for what is written by the thousand. */
+void buf_number(struct buf *b, uint64_t v);
+size_t number_text(uint64_t v, char out[20]); /* its length; not terminated */
 void buf_hex(struct buf *b, struct bytes v);
 void buf_clear(struct buf *b); /* keeps the memory */
 void buf_free(struct buf *b);

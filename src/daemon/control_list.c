@@ -14,13 +14,13 @@ struct listing {
     uint32_t id[];
 };
 
-static void list_one(struct listing *l, const struct ike_sa_info *sa, struct vici_client *client)
+static void list_one(const struct listing *l, const struct render *r, const struct ike_sa_info *sa,
+                     struct vici_client *client)
 {
-    struct render r = core_render(l->c);
     struct vici_writer *w = vici_event_begin(client, "list-sa");
     if (!w)
         return;
-    if (render_sa(&r, sa, l->child, l->child_id, w))
+    if (render_sa(r, sa, l->child, l->child_id, w))
         vici_event_end(client);
     else
         vici_event_cancel(client);
@@ -30,10 +30,10 @@ static bool more(void *ctx, struct vici_client *client)
 {
     struct listing *l = ctx;
     struct ike_sa_info sa;
-    const struct ike *e = runner_engine(l->c->runner);
+    struct render r = core_render(l->c);
     for (; l->at < l->count && !vici_client_full(client); l->at++)
-        if (ike_sa_info_get(e, l->id[l->at], &sa))
-            list_one(l, &sa, client);
+        if (ike_sa_info_get(r.engine, l->id[l->at], &sa))
+            list_one(l, &r, &sa, client);
     return l->at < l->count;
 }
 

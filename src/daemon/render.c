@@ -180,14 +180,24 @@ struct child_ctx {
     size_t shown;
 };
 
+/* "net-7" */
+static void put_child_section(struct vici_writer *w, const char *name, uint32_t id)
+{
+    char text[128 + 1 + 20 + 1];
+    size_t n = strnlen(name, 128);
+    memcpy(text, name, n);
+    text[n++] = '-';
+    n += number_text(id, text + n);
+    text[n] = 0;
+    vici_put_section(w, text);
+}
+
 static void each_child(void *ctx, const struct child_sa_info *c)
 {
     struct child_ctx *x = ctx;
-    char name[160];
     if ((x->name && strcmp(x->name, c->child->name) != 0) || (x->id && x->id != c->id))
         return;
-    snprintf(name, sizeof name, "%.128s-%u", c->child->name, c->id);
-    vici_put_section(x->w, name);
+    put_child_section(x->w, c->child->name, c->id);
     render_child(x->r, c, x->w);
     vici_put_section_end(x->w);
     x->shown++;

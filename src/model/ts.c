@@ -211,13 +211,21 @@ void ts_resolve(const struct ts_conf_list *c, const struct addr *dynamic, struct
 /* Bits of the prefix that lo..hi is, or -1 when it is not one. */
 static int prefix_of(const struct ts *t)
 {
-    for (unsigned bits = 0; bits <= addr_len(&t->lo) * 8; bits++) {
-        struct addr lo, hi;
-        addr_prefix_range(&t->lo, bits, &lo, &hi);
-        if (addr_eq(&lo, &t->lo) && addr_eq(&hi, &t->hi))
-            return (int)bits;
-    }
-    return -1;
+    const uint8_t *lo = t->lo.ip, *hi = t->hi.ip;
+    size_t n = addr_len(&t->lo), same = 0;
+    if (t->lo.family != t->hi.family)
+        return -1;
+    while (same < n && lo[same] == hi[same])
+        same++;
+    if (same == n)
+        return (int)n * 8;
+    unsigned free = lo[same] ^ hi[same]; /* ones below the prefix: 0 in lo, 1 in hi */
+    if ((free & (free + 1)) || (lo[same] & free))
+        return -1;
+    for (size_t i = same + 1; i < n; i++)
+        if (lo[i] != 0 || hi[i] != 0xff)
+            return -1;
+    return (int)(same * 8) + __builtin_clz(free) - 24;
 }
 
 static void print_ports(const struct ts *t, struct buf *out)
@@ -253,9 +261,12 @@ void ts_print(const struct ts *t, struct buf *out)
     char a[ADDR_STR_MAX];
     int bits = prefix_of(t);
     if (bits >= 0) {
-        buf_printf(out, "%s/%d", addr_str(&t->lo, a), bits);
+        buf_puts(out, addr_str(&t->lo, a));
+        buf_puts(out, "/");
+        buf_number(out, (unsigned)bits);
     } else {
-        buf_printf(out, "%s..", addr_str(&t->lo, a));
+        buf_puts(out, addr_str(&t->lo, a));
+        buf_puts(out, "..");
         buf_puts(out, addr_str(&t->hi, a));
     }
     print_ports(t, out);

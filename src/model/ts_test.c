@@ -154,10 +154,39 @@ static void test_intersection_against_points(void **state)
     }
 }
 
+/* Every prefix prints as one, its neighbours as ranges. */
+static void test_print_prefixes(void **state)
+{
+    static const char *const bases[] = {"10.181.239.7", "2001:db8:f00f:5a5a:1234:5678:9abc:def1"};
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        struct addr base;
+        assert_true(addr_parse(&base, bases[k]));
+        for (unsigned bits = 0; bits <= (k ? 128u : 32u); bits++) {
+            char want[64], a[ADDR_STR_MAX];
+            struct buf b = {0};
+            struct ts t = {.port_hi = 65535};
+            addr_prefix_range(&base, bits, &t.lo, &t.hi);
+            snprintf(want, sizeof want, "%s/%u", addr_str(&t.lo, a), bits);
+            ts_print(&t, &b);
+            assert_string_equal(buf_str(&b), want);
+            buf_clear(&b);
+            if (bits < (k ? 128u : 32u)) { /* without its last address */
+                t.hi.ip[k ? 15 : 3]--;
+                ts_print(&t, &b);
+                bool again = bits == (k ? 127u : 31u); /* one address is left: /32 or /128 */
+                assert_int_equal(strstr(buf_str(&b), "..") == NULL, again);
+            }
+            buf_free(&b);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse_and_print),
+        cmocka_unit_test(test_print_prefixes),
         cmocka_unit_test(test_dynamic),
         cmocka_unit_test(test_narrow),
         cmocka_unit_test(test_intersection_against_points),

@@ -30,10 +30,15 @@ static void put_byte(struct vici_writer *w, uint8_t v)
         *p = v;
 }
 
-/* An element's type and name, with room for what follows. */
-static uint8_t *named(struct vici_writer *w, enum element type, const char *name, size_t room)
+static struct bytes text_of(const char *s)
 {
-    size_t n = name ? strlen(name) : 0;
+    return bytes_of(s, s ? strlen(s) : 0);
+}
+
+/* An element's type and name, with room for what follows. */
+static uint8_t *named(struct vici_writer *w, enum element type, struct bytes name, size_t room)
+{
+    size_t n = name.n;
     if (n < 1 || n > VICI_NAME_MAX || w->in_list)
         fail(w, w->in_list ? E_USAGE : E_SPACE);
     uint8_t *p = space(w, 2 + n + room);
@@ -41,7 +46,7 @@ static uint8_t *named(struct vici_writer *w, enum element type, const char *name
         return NULL;
     p[0] = (uint8_t)type;
     p[1] = (uint8_t)n;
-    memcpy(p + 2, name, n);
+    memcpy(p + 2, name.p, n);
     return p + 2 + n;
 }
 
@@ -124,7 +129,7 @@ void vici_put_section(struct vici_writer *w, const char *name)
 {
     if (++w->depth > VICI_DEPTH_MAX)
         fail(w, E_SPACE);
-    (void)named(w, SECTION_START, name, 0);
+    (void)named(w, SECTION_START, text_of(name), 0);
 }
 
 void vici_put_section_end(struct vici_writer *w)
@@ -138,7 +143,7 @@ void vici_put_section_end(struct vici_writer *w)
 
 void vici_put_list(struct vici_writer *w, const char *name)
 {
-    (void)named(w, LIST_START, name, 0);
+    (void)named(w, LIST_START, text_of(name), 0);
     w->in_list = true;
 }
 
@@ -150,10 +155,10 @@ void vici_put_list_end(struct vici_writer *w)
     put_byte(w, LIST_END);
 }
 
-static void put_data(struct vici_writer *w, const char *name, const void *v, size_t n)
+void vici_put_data(struct vici_writer *w, struct bytes name, struct bytes value)
 {
-    if (fits(w, v, n))
-        fill(named(w, KEY_VALUE, name, 2 + n), v, n);
+    if (fits(w, value.p, value.n))
+        fill(named(w, KEY_VALUE, name, 2 + value.n), value.p, value.n);
 }
 
 static void put_item_data(struct vici_writer *w, const void *v, size_t n)
@@ -167,19 +172,10 @@ void vici_put_item(struct vici_writer *w, const char *value)
     put_item_data(w, value, strlen(value));
 }
 
-void vici_put_value(struct vici_writer *w, const char *name, const char *value)
-{
-    put_data(w, name, value, strlen(value));
-}
-
 void vici_put_number(struct vici_writer *w, const char *name, uint64_t v)
 {
     char text[20];
-    size_t at = sizeof text;
-    do
-        text[--at] = (char)('0' + v % 10);
-    while (v /= 10);
-    put_data(w, name, text + at, sizeof text - at);
+    vici_put_data(w, text_of(name), bytes_of(text, number_text(v, text)));
 }
 
 void vici_put_hex(struct vici_writer *w, const char *name, uint64_t v, unsigned digits)
@@ -188,7 +184,7 @@ void vici_put_hex(struct vici_writer *w, const char *name, uint64_t v, unsigned 
     digits = digits < sizeof text ? digits : sizeof text;
     for (unsigned i = digits; i-- > 0; v >>= 4)
         text[i] = "0123456789abcdef"[v & 15];
-    put_data(w, name, text, digits);
+    vici_put_data(w, text_of(name), bytes_of(text, digits));
 }
 
 static struct buf *open_at(struct vici_writer *w, const uint8_t *p)
@@ -200,7 +196,7 @@ static struct buf *open_at(struct vici_writer *w, const uint8_t *p)
 
 struct buf *vici_put_open(struct vici_writer *w, const char *name)
 {
-    return open_at(w, named(w, KEY_VALUE, name, 2));
+    return open_at(w, named(w, KEY_VALUE, text_of(name), 2));
 }
 
 struct buf *vici_put_item_open(struct vici_writer *w)
@@ -237,7 +233,7 @@ static void put_node(struct vici_writer *w, const struct vnode *n)
                 fail(w, E_USAGE);
         vici_put_list_end(w);
     } else {
-        put_data(w, n->name, n->value, n->value_len);
+        vici_put_data(w, text_of(n->name), bytes_of(n->value, n->value_len));
     }
 }
 
