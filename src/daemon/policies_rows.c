@@ -245,7 +245,7 @@ const struct policy *row_view(struct policies *p, const struct policies_row *r)
     struct policy *v = &p->scratch;
     v->id = r->id;
     v->priority = r->priority;
-    v->action = (enum policy_action)r->action;
+    v->action = r->action;
     v->conn = r->conn ? r->conn->name : NULL;
     v->child = r->child;
     v->local.count = r->local_count;

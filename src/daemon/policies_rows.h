@@ -25,8 +25,8 @@ struct policies_row {
     const char *child;
     uint32_t id, priority, sas;
     uint32_t covering; /* a bypass: protect rows that cover all of it and are told */
-    uint8_t action;    /* enum policy_action */
-    bool configured;   /* by the connection or by install: stays until it is taken back */
+    enum policy_action action;
+    bool configured; /* by the connection or by install: stays until it is taken back */
     bool acquire;
     bool keep; /* stays without SA although an SA made it */
     bool told; /* guard and routes have it */
