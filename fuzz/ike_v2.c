@@ -69,12 +69,14 @@ static bool seal(struct v2_sa *v, uint8_t exchange, uint8_t flags, uint8_t first
                         .spi_r = v->sa.spi_r,
                         .major = 2,
                         .exchange = exchange,
-                        .msg_id = response ? v->sa.rtx.id : v->win.next_in - (flags >> 1 & 1)};
+                        .msg_id = response ? (v->sa.rtx ? v->sa.rtx->id : 0)
+                                           : v->win.next_in - (flags >> 1 & 1)};
     h.flags =
         (uint8_t)((by_initiator ? IKE_FLAG_INITIATOR : 0) | (response ? IKE_FLAG_RESPONSE : 0));
     size_t at = ike_hdr_begin(w, &h);
     struct payload_chain c = payload_chain_of_msg(w, at);
-    v2_sk_sizes(v, &z);
+    const struct v2_suite s = {v->sa.encr, v->sa.integ, v->sa.prf};
+    v2_sk_sizes(&s, &z);
     size_t start = sk_begin(&c, &z);
     wr_put(w, chain.p, chain.n);
     sk_end(&c, at, start, &z, &l);

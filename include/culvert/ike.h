@@ -41,6 +41,9 @@ struct ike_env {
     bool (*source_addr)(void *ctx, const struct addr *remote, struct addr *out);
     /* Resolves a host name of the configuration from a cache; false: not known (yet). */
     bool (*resolve)(void *ctx, const char *host, uint8_t family, struct addr *out);
+    /* Does anybody hear events of this kind? Those beyond LEVEL_AUDIT are not made otherwise, and
+     * texts for people are left out. NULL: all are heard. */
+    bool (*hears)(void *ctx, enum event_kind kind);
 };
 
 /* charon's names and defaults where it has them (charon.retransmit_* ...). */
@@ -147,7 +150,7 @@ struct ike_act {
 };
 
 struct ike_out {
-    struct arena arena;
+    struct arena arena, *home; /* its memory goes back to the engine */
     struct ike_act *first, *last;
     uint64_t wake_ms; /* call IN_TICK at this time; UINT64_MAX: never */
 };
@@ -213,7 +216,7 @@ struct child_sa_info {
 
 typedef void ike_sa_fn(void *ctx, const struct ike_sa_info *info);
 typedef void child_sa_fn(void *ctx, const struct child_sa_info *info);
-void ike_sa_each(const struct ike *e, ike_sa_fn *fn, void *ctx); /* oldest first */
+void ike_sa_each(const struct ike *e, ike_sa_fn *fn, void *ctx); /* oldest first, half-open last */
 /* The same for the SAs of one connection; whose CHILD SA this is, 0: nobody's. */
 void ike_conn_sas_each(const struct ike *e, const char *conn, ike_sa_fn *fn, void *ctx);
 /* Numbers of all SAs or those of one connection, oldest first, as far as there is room; how many

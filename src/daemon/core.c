@@ -44,6 +44,12 @@ static bool env_resolve(void *ctx, const char *host, uint8_t family, struct addr
     return names_get(c->names, host, family, out);
 }
 
+static bool env_hears(void *ctx, enum event_kind kind)
+{
+    struct core *c = ctx;
+    return sinks_hear(c->sinks, kind);
+}
+
 /* --- what the engine wants done --- */
 
 static void apply(struct core *c)
@@ -312,7 +318,7 @@ static err_t open_engine(struct core *c, struct io_error *err)
 {
     struct ike_settings s;
     settings_of(&c->set, &s);
-    const struct ike_env env = {c, env_random, env_spi, env_stats, env_source, env_resolve};
+    const struct ike_env env = {c, env_random, env_spi, env_stats, env_source, env_resolve, env_hears};
     const struct runner_ports ports = {c, do_send, do_child, do_event, do_cmd_done, do_settled};
     c->names = names_new(c->loop, core_name_ready, c);
     c->waiting = waiting_new(c->loop, late, c);

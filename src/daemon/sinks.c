@@ -126,11 +126,25 @@ static void to_listeners(struct sinks *s, const struct event *ev)
     vici_raise_end(s->vici);
 }
 
+static bool in_log(const struct sinks *s, int level)
+{
+    return level <= LEVEL_CTRL && vici_wants(s->vici, "log");
+}
+
+bool sinks_hear(const struct sinks *s, enum event_kind kind)
+{
+    int level = event_level(kind);
+    bool heard = level <= s->level || in_log(s, level);
+    for (size_t i = 0; i < s->watches && !heard; i++)
+        heard = level <= s->watch[i].level;
+    return heard;
+}
+
 void sinks_event(struct sinks *s, const struct event *ev)
 {
     int level = event_level(ev->kind);
-    bool wanted = level <= LEVEL_CTRL && vici_wants(s->vici, "log");
-    if (level > s->level && !wanted && s->watches == 0)
+    bool wanted = in_log(s, level);
+    if (!sinks_hear(s, ev->kind))
         return;
     buf_clear(&s->line);
     event_render(ev, &s->line);

@@ -14,6 +14,8 @@ void sinks_free(struct sinks *s);
 void sinks_level(struct sinks *s, int level);
 void sinks_event(struct sinks *s, const struct event *ev);
 
+/* Does this kind of event reach anybody? */
+bool sinks_hear(const struct sinks *s, enum event_kind kind);
 /* A client that waits for an initiation or the like hears control-log up to its level. */
 void sinks_watch(struct sinks *s, struct vici_client *c, uint64_t ticket, int level);
 void sinks_unwatch(struct sinks *s, uint64_t ticket);

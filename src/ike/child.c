@@ -17,6 +17,11 @@ struct child *child_by_id(const struct ike *e, uint32_t id)
     return NULL;
 }
 
+void child_ts_get(const struct child *c, struct ts_list *local, struct ts_list *remote)
+{
+    ts_unpack(ts_unpack(c->ts, local), remote);
+}
+
 struct child *child_by_spi_out(const struct ike_sa *sa, uint32_t spi)
 {
     list_each (it, (struct list *)&sa->children) {
@@ -127,14 +132,11 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
 
 static struct child *child_alloc(const struct child_plan *p)
 {
-    struct child *c = calloc(1, sizeof *c);
+    size_t n = ts_pack_size(p->local_ts) + ts_pack_size(p->remote_ts);
+    struct child *c = calloc(1, sizeof *c + n);
     if (!c)
         return NULL;
-    if (ts_copy_set(&c->local_ts, p->local_ts) || ts_copy_set(&c->remote_ts, p->remote_ts)) {
-        ts_copy_free(&c->local_ts);
-        free(c);
-        return NULL;
-    }
+    ts_pack(ts_pack(c->ts, p->local_ts), p->remote_ts);
     c->cc = p->cc;
     c->replaces = p->replaces;
     c->spi_in = p->spi_in;
@@ -156,10 +158,6 @@ struct child *child_add(struct ike *e, struct ike_sa *sa, const struct child_pla
     if (c)
         c->id = ++e->next_child;
     if (!c || hash_add(&e->children, &c->id_node, hash_of(&e->children, &c->id, sizeof c->id))) {
-        if (c) {
-            ts_copy_free(&c->local_ts);
-            ts_copy_free(&c->remote_ts);
-        }
         free(c);
         ike_fail(e, E_NOMEM);
         return NULL;
@@ -260,8 +258,6 @@ void child_remove(struct ike *e, struct child *c, err_t reason)
         start_again(e, c->conn, c->cc->name);
     sa_dirty(e, c->sa);
     conn_unref(c->conn);
-    ts_copy_free(&c->local_ts);
-    ts_copy_free(&c->remote_ts);
     free(c);
 }
 

@@ -2,7 +2,7 @@
  * Commands of the operator and of the data plane: initiate, acquire, terminate, rekey, load and
  * shut down. A command ends with ACT_CMD_DONE when what it asked for has happened or failed.
  */
-#include "ike/engine.h"
+#include "ike/half.h"
 #include <stdlib.h>
 
 static struct cmd *cmd_new(struct ike *e, uint32_t number)
@@ -267,8 +267,11 @@ static bool terminate_sa(struct ike *e, struct ike_sa *sa, const struct ike_in *
 static err_t terminate(struct ike *e, const struct ike_in *in, struct cmd *cmd)
 {
     bool child = in->child || in->child_id;
+    struct half *h = in->ike_id && !in->conn && !child ? half_by_id(e, in->ike_id) : NULL;
     size_t n = each_named(e, in, cmd, child ? terminate_children : terminate_sa);
-    return n ? E_OK : not_found(e, in);
+    if (h)
+        half_drop(e, h, R_OPERATOR);
+    return n || h ? E_OK : not_found(e, in);
 }
 
 static bool rekey_children(struct ike *e, struct ike_sa *sa, const struct ike_in *in,
@@ -349,6 +352,7 @@ static err_t shut_down(struct ike *e, struct cmd *cmd)
     e->shutdown = cmd;
     e->stopping = true;
     linger_flush(e);
+    halves_drop(e, R_SHUTDOWN);
     e->shutdown_ms = e->now + SHUTDOWN_WAIT_MS;
     list_each_safe (it, nx, &e->sas) {
         struct ike_sa *sa = container_of(it, struct ike_sa, all);

@@ -2,57 +2,95 @@
 #include "ike/compact.h"
 #include <stdlib.h>
 
-struct id_copy *id_copy_new(const struct id *id)
+struct id_pair *id_pair_new(const struct id *local, const struct id *remote)
 {
-    struct id_copy *c = malloc(sizeof *c + id->len);
-    if (!c)
+    struct id_pair *p = malloc(sizeof *p + local->len + remote->len);
+    if (!p)
         return NULL;
-    c->type = id->type;
-    c->len = id->len;
-    memcpy(c->data, id->data, id->len);
-    return c;
+    p->type[0] = local->type;
+    p->type[1] = remote->type;
+    p->len[0] = local->len;
+    p->len[1] = remote->len;
+    memcpy(p->data, local->data, local->len);
+    memcpy(p->data + local->len, remote->data, remote->len);
+    return p;
 }
 
-void id_copy_get(const struct id_copy *c, struct id *out)
+static void get(const struct id_pair *p, size_t i, struct id *out)
 {
     *out = (struct id){0};
-    if (!c)
+    if (!p)
         return;
-    out->type = c->type;
-    out->len = c->len;
-    memcpy(out->data, c->data, c->len);
+    out->type = p->type[i];
+    out->len = p->len[i];
+    memcpy(out->data, p->data + (i ? p->len[0] : 0), out->len);
 }
 
-bool id_copy_eq(const struct id_copy *a, const struct id_copy *b)
+void id_pair_get(const struct id_pair *p, struct id *local, struct id *remote)
+{
+    if (local)
+        get(p, 0, local);
+    if (remote)
+        get(p, 1, remote);
+}
+
+bool id_pair_eq(const struct id_pair *a, const struct id_pair *b)
 {
     if (!a || !b)
         return a == b;
-    struct id x, y;
-    id_copy_get(a, &x);
-    id_copy_get(b, &y);
-    return id_eq(&x, &y);
+    for (size_t i = 0; i < 2; i++) {
+        struct id x, y;
+        get(a, i, &x);
+        get(b, i, &y);
+        if (!id_eq(&x, &y))
+            return false;
+    }
+    return true;
 }
 
-err_t ts_copy_set(struct ts_copy *c, const struct ts_list *l)
+/* A selector is: family, protocol, ports, first and last address. */
+static size_t one_size(const struct ts *t)
 {
-    struct ts *v = calloc(l->count ? l->count : 1, sizeof *v);
-    if (!v)
-        return E_NOMEM;
-    memcpy(v, l->ts, l->count * sizeof *v);
-    free(c->ts);
-    *c = (struct ts_copy){v, (uint32_t)l->count};
-    return E_OK;
+    return 6 + 2 * addr_len(&t->lo);
 }
 
-void ts_copy_get(const struct ts_copy *c, struct ts_list *out)
+size_t ts_pack_size(const struct ts_list *l)
 {
-    out->count = c->count;
-    if (c->count)
-        memcpy(out->ts, c->ts, c->count * sizeof *c->ts);
+    size_t n = 1;
+    for (size_t i = 0; i < l->count; i++)
+        n += one_size(&l->ts[i]);
+    return n;
 }
 
-void ts_copy_free(struct ts_copy *c)
+uint8_t *ts_pack(uint8_t *to, const struct ts_list *l)
 {
-    free(c->ts);
-    *c = (struct ts_copy){0};
+    *to++ = (uint8_t)l->count;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct ts *t = &l->ts[i];
+        size_t n = addr_len(&t->lo);
+        to[0] = t->lo.family;
+        to[1] = t->proto;
+        put_u16(to + 2, t->port_lo);
+        put_u16(to + 4, t->port_hi);
+        memcpy(to + 6, t->lo.ip, n);
+        memcpy(to + 6 + n, t->hi.ip, n);
+        to += one_size(t);
+    }
+    return to;
+}
+
+const uint8_t *ts_unpack(const uint8_t *from, struct ts_list *out)
+{
+    out->count = *from++;
+    for (size_t i = 0; i < out->count; i++) {
+        struct ts *t = &out->ts[i];
+        *t = (struct ts){.proto = from[1], .lo.family = from[0], .hi.family = from[0]};
+        size_t n = addr_len(&t->lo);
+        t->port_lo = get_u16(from + 2);
+        t->port_hi = get_u16(from + 4);
+        memcpy(t->lo.ip, from + 6, n);
+        memcpy(t->hi.ip, from + 6 + n, n);
+        from += one_size(t);
+    }
+    return from;
 }

@@ -4,21 +4,20 @@
 #include "model/id.h"
 #include "model/ts.h"
 
-struct id_copy {
-    uint8_t type;
-    uint16_t len;
+/* Both identities of an IKE SA. */
+struct id_pair {
+    uint8_t type[2]; /* ours, theirs */
+    uint16_t len[2];
     uint8_t data[];
 };
 
-struct ts_copy {
-    struct ts *ts;
-    uint32_t count;
-};
+struct id_pair *id_pair_new(const struct id *local,
+                            const struct id *remote) must_use; /* NULL: E_NOMEM */
+/* NULL gives ID_ANY; where NULL is given nothing goes. */
+void id_pair_get(const struct id_pair *p, struct id *local, struct id *remote);
+bool id_pair_eq(const struct id_pair *a, const struct id_pair *b);
 
-struct id_copy *id_copy_new(const struct id *id) must_use; /* NULL when out of memory */
-void id_copy_get(const struct id_copy *c, struct id *out); /* NULL: ID_ANY */
-bool id_copy_eq(const struct id_copy *a, const struct id_copy *b);
-
-err_t ts_copy_set(struct ts_copy *c, const struct ts_list *l) must_use;
-void ts_copy_get(const struct ts_copy *c, struct ts_list *out);
-void ts_copy_free(struct ts_copy *c);
+/* Selectors in ts_pack_size bytes; ts_unpack gives the end of what it read. */
+size_t ts_pack_size(const struct ts_list *l);
+uint8_t *ts_pack(uint8_t *to, const struct ts_list *l);
+const uint8_t *ts_unpack(const uint8_t *from, struct ts_list *out);

@@ -16,6 +16,7 @@ enum job_kind {
 struct ike_job {
     enum job_kind kind;
     uint32_t ike_id, exch;
+    uint64_t half; /* or our SPI of a half-open SA; 0: none */
     uint16_t method;
     struct cr_ke *ke;
     struct secret peer, shared;

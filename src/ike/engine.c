@@ -4,6 +4,7 @@
  * waits for. Protocol versions come as tables from outside: include/culvert/ike.h.
  */
 #include "ike/engine.h"
+#include "ike/half.h"
 #include "wire/ike_hdr.h"
 #include <stdlib.h>
 
@@ -28,7 +29,7 @@ static err_t tables_init(struct ike *e)
 {
     struct hash *const all[] = {&e->by_spi,   &e->by_id,   &e->by_peer, &e->by_child,
                                 &e->children, &e->entries, &e->remotes, &e->owners,
-                                &e->sources,  &e->inits,   &e->inits1};
+                                &e->sources,  &e->halves,  &e->inits1};
     uint64_t key[2] = {ike_random_u64(e), ike_random_u64(e)};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (hash_init(all[i], key))
@@ -40,7 +41,7 @@ static void tables_fini(struct ike *e)
 {
     struct hash *const all[] = {&e->by_spi,   &e->by_id,   &e->by_peer, &e->by_child,
                                 &e->children, &e->entries, &e->remotes, &e->owners,
-                                &e->sources,  &e->inits,   &e->inits1};
+                                &e->sources,  &e->halves,  &e->inits1};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         hash_fini(all[i]);
 }
@@ -51,12 +52,27 @@ static void lists_init(struct ike *e)
     list_init(&e->refused);
     list_init(&e->early1);
     e->refused_at = UINT64_MAX;
+    list_init(&e->half_open);
     list_init(&e->sas);
     list_init(&e->conns);
     list_init(&e->shared);
     list_init(&e->wild_shared);
     list_init(&e->wild_conns);
     list_init(&e->graveyard);
+}
+
+#define HOME ((size_t)32768)
+
+static bool homes_init(struct ike *e)
+{
+    return arena_reserve(&e->step_home, HOME) && arena_reserve(&e->exch_home, HOME);
+}
+
+static void homes_fini(struct ike *e)
+{
+    arena_free(&e->step_home);
+    arena_free(&e->exch_home);
+    free(e->scratch);
 }
 
 struct ike *ike_new(const struct ike_settings *s, const struct ike_env *env,
@@ -73,8 +89,12 @@ struct ike *ike_new(const struct ike_settings *s, const struct ike_env *env,
     e->ver_count = count;
     lists_init(e);
     env->random(env->ctx, e->cookie_secret, sizeof e->cookie_secret);
-    if (tables_init(e) || !info_init(e)) {
+    env->random(env->ctx, e->spi_key, sizeof e->spi_key);
+    e->scratch = malloc(IKE_MSG_MAX);
+    if (!e->scratch || tables_init(e) || !info_init(e) || !homes_init(e)) {
         tables_fini(e);
+        homes_fini(e);
+        info_free(e);
         free(e);
         return NULL;
     }
@@ -89,6 +109,7 @@ void ike_free(struct ike *e)
     struct ike_out out = {0};
     e->out = &out;
     e->stopping = true;
+    halves_drop(e, R_SHUTDOWN);
     list_each_safe (it, nx, &e->sas)
         sa_drop(e, container_of(it, struct ike_sa, all), R_SHUTDOWN);
     for (struct ike_timer *t; (t = heap_first(&e->heap));)
@@ -102,6 +123,7 @@ void ike_free(struct ike *e)
     heap_free(&e->heap);
     info_free(e);
     ike_out_free(&out);
+    homes_fini(e);
     secret_wipe(e, sizeof *e);
     free(e);
 }
@@ -150,6 +172,11 @@ static void packet_in(struct ike *e, const struct ike_in *in)
         sa->ver->packet(e, sa, &p);
         return;
     }
+    struct half *h = sa ? NULL : half_by_spi(e, p.spi_r);
+    if (h && h->spi_i == p.spi_i && h->ver->major == p.version) {
+        h->ver->half_packet(e, h, &p);
+        return;
+    }
     /* RFC 7296 2.5: a newer major version is answered by the newest we have */
     const struct ike_version *best = NULL;
     for (size_t i = 0; i < e->ver_count; i++) {
@@ -179,8 +206,20 @@ size_t ike_cookie_reply(struct ike *e, const struct ike_in *in, uint8_t out[IKE_
     return n;
 }
 
+static void half_job_in(struct ike *e, struct ike_job *j)
+{
+    struct half *h = half_by_spi(e, j->half);
+    if (h)
+        h->ver->half_done(e, h, j);
+    ike_job_free(j);
+}
+
 static void job_in(struct ike *e, struct ike_job *j)
 {
+    if (j->half) {
+        half_job_in(e, j);
+        return;
+    }
     struct ike_sa *sa = sa_by_id(e, j->ike_id);
     if (!sa || sa->state == SA_GONE) {
         ike_job_free(j);
@@ -251,7 +290,8 @@ static void settle(struct ike *e)
 
 err_t ike_step(struct ike *e, const struct ike_in *in, struct ike_out *out)
 {
-    *out = (struct ike_out){.wake_ms = UINT64_MAX};
+    *out = (struct ike_out){.wake_ms = UINT64_MAX, .home = &e->step_home};
+    arena_borrow(&out->arena, out->home);
     e->out = out;
     e->now = in->now_ms;
     e->wall_s = in->wall_s;
@@ -259,6 +299,7 @@ err_t ike_step(struct ike *e, const struct ike_in *in, struct ike_out *out)
     e->evidence = NULL;
     take(e, in);
     timers(e);
+    half_tick(e);
     linger_tick(e);
     holdoff_tick(e);
     settle(e);
@@ -272,6 +313,8 @@ err_t ike_step(struct ike *e, const struct ike_in *in, struct ike_out *out)
         out->wake_ms = e->shutdown_ms;
     if (e->refused_at < out->wake_ms)
         out->wake_ms = e->refused_at;
+    if (half_at(e) < out->wake_ms)
+        out->wake_ms = half_at(e);
     if (linger_at(e) < out->wake_ms)
         out->wake_ms = linger_at(e);
     e->out = NULL;
@@ -281,6 +324,9 @@ err_t ike_step(struct ike *e, const struct ike_in *in, struct ike_out *out)
 
 void ike_out_free(struct ike_out *out)
 {
-    arena_free(&out->arena);
+    if (out->home)
+        arena_return(&out->arena, out->home);
+    else
+        arena_free(&out->arena);
     out->first = out->last = NULL;
 }

@@ -13,6 +13,7 @@
 #include "ike/dh_job.h"
 #include "ike/timer.h"
 
+struct half;
 struct ike_sa;
 struct ike_pkt;
 struct child;
@@ -73,18 +74,17 @@ struct child {
     struct ike_sa *sa;
     struct conn *conn; /* a reference */
     const struct conn_child *cc;
-    uint32_t id, replaces;
-    uint32_t spi_in, spi_out;
     const struct alg *encr, *integ, *ke;
+    uint64_t installed_ms, rekey_ms, life_ms; /* UINT64_MAX: never */
+    struct waiter *gone;
+    uint32_t id, replaces, successor; /* the CHILD SAs that it replaced and that replaces it */
+    uint32_t spi_in, spi_out;
     uint8_t state, mode, dirs; /* dirs: installed so far */
     bool esn, encap, redundant;
     bool per_cpu, cpus_enough; /* as in struct child_sa; the peer takes no more of them */
     uint8_t cpu;
-    uint8_t rekey_soon;                       /* a limit was reached: TASK_CHILD_REKEY is queued */
-    uint32_t successor;                       /* the CHILD SA that replaces this one */
-    uint64_t installed_ms, rekey_ms, life_ms; /* UINT64_MAX: never */
-    struct ts_copy local_ts, remote_ts;
-    struct waiter *gone;
+    bool rekey_soon; /* a limit was reached: TASK_CHILD_REKEY is queued */
+    uint8_t ts[];    /* ours, then theirs: compact.h */
 };
 
 /* A connection's name, what is loaded under it and the SAs that carry it. */
@@ -101,18 +101,18 @@ struct conn_entry {
     char *name;
 };
 
-/* The last message of one kind that may have to be sent again. */
 struct ike_msg {
     uint8_t *p;
     size_t n;
 };
 
-/* Retransmission of the one outstanding request: retransmit.c. */
+/* The one outstanding request, to be sent again `at`: retransmit.c. */
 struct retransmit {
-    struct ike_msg msg;
-    uint64_t at, delay_ms; /* at UINT64_MAX: nothing outstanding */
-    uint8_t sent;
+    uint64_t at, delay_ms;
     uint32_t id;
+    uint8_t sent;
+    size_t n;
+    uint8_t msg[];
 };
 
 struct ike_sa {
@@ -123,28 +123,26 @@ struct ike_sa {
     const struct ike_version *ver;
     struct conn *conn; /* a reference; NULL until a responder knows */
     struct conn_entry *entry;
-    uint32_t id;
-    uint8_t state;
-    bool initiator, dirty, dead, in_peers;
-    bool half_open; /* counted so: a responder before the peer proved itself */
-    bool nat_local, nat_remote, nat_fake, natt; /* natt: floated to UDP 4500 */
-    bool told;                                  /* its end was reported already */
-    bool restart;                               /* start its children again when it is gone */
-    struct task *active;                        /* the task whose exchange is under way */
-    err_t end_reason;                           /* why TASK_IKE_DEL was planned */
-    uint16_t attempt;                           /* of conn->keyingtries */
-    struct addr half_addr;                      /* counted under this source while half open */
-    uint64_t spi_i, spi_r;
-    struct endpoint local, remote;
-    struct id_copy *local_id, *remote_id;
+    struct id_pair *ids;                       /* NULL until known */
     const struct alg *encr, *integ, *prf, *ke; /* NULL until negotiated */
+    struct task *active;                       /* the task whose exchange is under way */
+    struct retransmit *rtx;                    /* NULL: nothing outstanding */
+    struct waiter *up, *gone;
+    struct evidence *why; /* the last refusal */
+    uint64_t spi_i, spi_r;
     uint64_t created_ms, established_ms;
     uint64_t rekey_ms, reauth_ms, over_ms; /* UINT64_MAX: never */
     uint64_t die_ms;                       /* limit of the present state */
     uint64_t seen_ms, sent_ms;             /* last authentic message in, last datagram out */
-    struct retransmit rtx;
-    struct waiter *up, *gone;
-    struct evidence *why; /* the last refusal */
+    uint32_t id;
+    err_t end_reason; /* why TASK_IKE_DEL was planned */
+    struct endpoint local, remote;
+    uint16_t attempt; /* of conn->keyingtries */
+    uint8_t state;
+    bool initiator, dirty, dead, in_peers;
+    bool nat_local, nat_remote, nat_fake, natt; /* natt: floated to UDP 4500 */
+    bool told;                                  /* its end was reported already */
+    bool restart;                               /* start its children again when it is gone */
 };
 
 /* A datagram whose header was read. */
@@ -168,6 +166,9 @@ struct ike_version {
     void (*packet)(struct ike *e, struct ike_sa *sa, const struct ike_pkt *p);
     /* ike_cookie_reply, for a packet whose SPIs nobody knows. */
     size_t (*cookie_reply)(struct ike *e, const struct ike_pkt *p, uint8_t *out);
+    /* The same for one that is half open. */
+    void (*half_packet)(struct ike *e, struct half *h, const struct ike_pkt *p);
+    void (*half_done)(struct ike *e, struct half *h, struct ike_job *j);
     /* Takes the job over. */
     void (*job_done)(struct ike *e, struct ike_sa *sa, struct ike_job *j);
     /* Begins the next task when nothing is under way. */
@@ -186,6 +187,8 @@ struct ike_version {
     const char *(*mode)(const struct ike_sa *sa);
 };
 
+#define IKE_MSG_MAX 16384
+
 struct ike_info; /* scratch of the snapshots */
 
 struct ike {
@@ -195,13 +198,15 @@ struct ike {
     size_t ver_count;
 
     struct hash by_spi, by_id, by_peer, by_child, children, entries, remotes, owners, sources,
-        inits, inits1;
+        halves, inits1;
     struct list early1; /* IKEv1 responders that only answered a first message, oldest first */
     size_t early1_count;
     struct ike_heap heap;
     struct list refused;   /* acquires that wait: holdoff.c */
     uint64_t refused_at;   /* UINT64_MAX: none */
     struct list lingering; /* replaced CHILD SAs that still receive, oldest first: linger.c */
+    struct list half_open; /* oldest first: half.h */
+    uint64_t spi_key[2];   /* of half-open SAs: the same peer gets the same SPI again */
     struct list sas, conns, shared, wild_shared, wild_conns, graveyard;
     struct ike_sa *dirty;
     uint32_t next_ike, next_child, next_conn, next_exch;
@@ -220,11 +225,14 @@ struct ike {
     bool stopping;
     uint64_t shutdown_ms;
 
+    struct arena step_home, exch_home; /* first blocks of arenas: base/arena.h */
+    uint8_t *scratch;                  /* IKE_MSG_MAX: messages are put together here */
+
     /* the step under way */
     uint64_t now, wall_s;
     struct ike_out *out;
     err_t err;              /* our own first failure */
-    struct ike_act lost;    /* where an action goes when memory ran out */
+    struct ike_act lost;    /* where an action goes that nobody reads */
     struct event *evidence; /* the last refusal of this step, for ACT_CMD_DONE */
 };
 
@@ -244,6 +252,8 @@ uint32_t ike_random_below(struct ike *e, uint64_t limit);
 uint64_t ike_random_u64(struct ike *e);
 
 /* --- report.c: events --- */
+bool ike_heard(const struct ike *e, enum event_kind kind);
+/* Never NULL; what nobody hears is filled in vain. */
 struct event *ike_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
                         const struct child *c);
 void ike_drop(struct ike *e, const struct ike_pkt *p, err_t reason, const char *text);
@@ -266,14 +276,14 @@ void ike_evidence_of(struct ike *e, const struct ike_sa *sa, err_t reason);
 
 /* --- sa_table.c --- */
 struct ike_sa *sa_new(struct ike *e, const struct ike_version *ver, bool initiator, uint64_t spi_i,
-                      uint64_t spi_r) must_use;
+                      uint64_t spi_r, uint32_t id) must_use; /* id 0: a new one */
 struct ike_sa *sa_by_spi(const struct ike *e, uint64_t ours);
 struct ike_sa *sa_by_id(const struct ike *e, uint32_t id);
 uint64_t sa_spi_new(struct ike *e); /* not in use; 0: no chance */
 void sa_conn_set(struct ike *e, struct ike_sa *sa, struct conn *c);
+bool sa_ids_set(struct ike *e, struct ike_sa *sa, const struct id *local,
+                const struct id *remote); /* false: no memory, ike_fail was called */
 void sa_dirty(struct ike *e, struct ike_sa *sa);
-void sa_half_open(struct ike *e, struct ike_sa *sa, bool on);
-uint32_t sa_source_count(const struct ike *e, const struct addr *a);
 /* Takes the SA and all it has out of the engine: events, waiters, children, then the memory. */
 void sa_drop(struct ike *e, struct ike_sa *sa, err_t reason);
 /* Reports the failure and ends its tasks now; the SA itself goes when the peer was told. */
@@ -309,6 +319,7 @@ void child_remove(struct ike *e, struct child *c, err_t reason);
 void child_move_all(struct ike *e, struct ike_sa *from, struct ike_sa *to);
 struct child *child_by_id(const struct ike *e, uint32_t id);
 struct child *child_by_spi_out(const struct ike_sa *sa, uint32_t spi);
+void child_ts_get(const struct child *c, struct ts_list *local, struct ts_list *remote);
 struct child *child_by_config(const struct ike_sa *sa, const char *name);
 void child_paths_set(struct ike *e, struct ike_sa *sa);
 bool child_stats_get(const struct ike *e, const struct child *c, struct child_stats *out);
@@ -319,6 +330,10 @@ void holdoff_failed(struct ike *e, struct conn_entry *ce, const char *child);
 void holdoff_tick(struct ike *e);
 void holdoff_clear(struct conn_entry *ce, const char *child);
 void holdoffs_free(struct conn_entry *ce);
+
+/* --- half.c; more in half.h --- */
+uint64_t half_at(const struct ike *e); /* when the first is over */
+void half_tick(struct ike *e);
 
 /* --- linger.c --- */
 void linger_add(struct ike *e, uint32_t child_id, uint32_t spi_in);
@@ -396,7 +411,8 @@ void path_move(struct ike *e, struct ike_sa *sa, const struct endpoint *local,
                const struct endpoint *remote);
 
 /* --- retransmit.c --- */
-void retransmit_start(struct ike *e, struct ike_sa *sa, uint32_t id, struct ike_msg *msg);
+void retransmit_start(struct ike *e, struct ike_sa *sa, uint32_t id, struct bytes msg);
+uint64_t retransmit_at(const struct ike_sa *sa); /* UINT64_MAX: nothing outstanding */
 void retransmit_stop(struct ike_sa *sa);
 void retransmit_tick(struct ike *e, struct ike_sa *sa);
 bool ike_msg_set(struct ike *e, struct ike_msg *m, struct bytes b);

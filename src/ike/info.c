@@ -1,5 +1,5 @@
 /* Snapshots for screens and VICI: see ike.h. Compact copies are unfolded into scratch here. */
-#include "ike/engine.h"
+#include "ike/half.h"
 #include <stdlib.h>
 
 struct ike_info {
@@ -65,7 +65,7 @@ static const char *state_of(const struct ike_sa *sa)
 {
     if (sa->state == SA_ESTABLISHED && task_is(sa->active, TASK_IKE_REKEY))
         return "REKEYING";
-    if (sa->state == SA_CONNECTING && !sa->rtx.msg.p && !sa->prf)
+    if (sa->state == SA_CONNECTING && !sa->rtx && !sa->prf)
         return "CREATED";
     return sa_states[sa->state];
 }
@@ -78,8 +78,7 @@ static uint64_t or_never(uint64_t ms)
 static void fill(const struct ike *e, const struct ike_sa *sa, struct ike_sa_info *out)
 {
     struct ike_info *i = scratch(e);
-    id_copy_get(sa->local_id, &i->local);
-    id_copy_get(sa->remote_id, &i->remote);
+    id_pair_get(sa->ids, &i->local, &i->remote);
     *out = (struct ike_sa_info){
         .id = sa->id,
         .conn = sa->conn,
@@ -109,6 +108,31 @@ static void fill(const struct ike *e, const struct ike_sa *sa, struct ike_sa_inf
         out->child_count++;
 }
 
+static void half_fill(const struct ike *e, const struct half *h, struct ike_sa_info *out)
+{
+    struct ike_info *i = scratch(e);
+    i->local = i->remote = (struct id){0};
+    half_chosen(h, &i->proposal);
+    *out = (struct ike_sa_info){
+        .id = h->id,
+        .version = h->ver->major,
+        .state = sa_states[SA_CONNECTING],
+        .spi_i = h->spi_i,
+        .spi_r = h->spi_r,
+        .local = h->local,
+        .remote = h->remote,
+        .local_id = &i->local,
+        .remote_id = &i->remote,
+        .nat_local = h->nat_local,
+        .nat_remote = h->nat_remote,
+        .nat_fake = h->nat_fake,
+        .nat_any = h->nat_local || h->nat_remote || h->nat_fake,
+        .proposal = &i->proposal,
+        .created_ms = h->born_ms,
+        .tasks = "",
+    };
+}
+
 void ike_sa_each(const struct ike *e, ike_sa_fn *fn, void *ctx)
 {
     struct ike_sa_info info;
@@ -116,15 +140,21 @@ void ike_sa_each(const struct ike *e, ike_sa_fn *fn, void *ctx)
         fill(e, container_of(it, struct ike_sa, all), &info);
         fn(ctx, &info);
     }
+    list_each (it, (struct list *)&e->half_open) {
+        half_fill(e, container_of(it, struct half, age), &info);
+        fn(ctx, &info);
+    }
 }
 
 bool ike_sa_info_get(const struct ike *e, uint32_t ike_id, struct ike_sa_info *out)
 {
     struct ike_sa *sa = sa_by_id(e, ike_id);
-    if (!sa || sa->state == SA_GONE)
-        return false;
-    fill(e, sa, out);
-    return true;
+    const struct half *h = sa ? NULL : half_by_id(e, ike_id);
+    if (h)
+        half_fill(e, h, out);
+    else if (sa && sa->state != SA_GONE)
+        fill(e, sa, out);
+    return h || (sa && sa->state != SA_GONE);
 }
 
 void ike_conn_sas_each(const struct ike *e, const char *conn, ike_sa_fn *fn, void *ctx)
@@ -180,8 +210,7 @@ static const char *child_state_of(const struct child *c)
 
 static void child_fill(struct ike_info *i, const struct child *c, struct child_sa_info *out)
 {
-    ts_copy_get(&c->local_ts, &i->local_ts);
-    ts_copy_get(&c->remote_ts, &i->remote_ts);
+    child_ts_get(c, &i->local_ts, &i->remote_ts);
     *out = (struct child_sa_info){
         .id = c->id,
         .conn = c->conn,

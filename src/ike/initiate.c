@@ -65,7 +65,7 @@ static struct ike_sa *sa_begin(struct ike *e, const struct ike_version *ver, str
                                const struct addr *local, const struct addr *remote)
 {
     uint64_t spi = sa_spi_new(e);
-    struct ike_sa *sa = spi ? sa_new(e, ver, true, spi, 0) : NULL;
+    struct ike_sa *sa = spi ? sa_new(e, ver, true, spi, 0, 0) : NULL;
     if (!sa)
         return NULL;
     sa->local.addr = *local;
@@ -113,8 +113,7 @@ static bool covers(const struct child *c, const struct ike_in *acq)
 {
     struct ts_list l, r;
     bool local = false, remote = false;
-    ts_copy_get(&c->local_ts, &l);
-    ts_copy_get(&c->remote_ts, &r);
+    child_ts_get(c, &l, &r);
     for (size_t i = 0; i < l.count; i++)
         local |= ts_contains(&l.ts[i], &acq->flow_local);
     for (size_t i = 0; i < r.count; i++)

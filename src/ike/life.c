@@ -14,7 +14,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static bool idle(const struct ike_sa *sa)
 {
-    return sa->rtx.at == UINT64_MAX && !sa->active && list_empty(&sa->tasks);
+    return !sa->rtx && !sa->active && list_empty(&sa->tasks);
 }
 
 static uint64_t liveness_at(const struct ike_sa *sa)
@@ -55,7 +55,7 @@ static uint64_t children_at(const struct ike_sa *sa)
 
 uint64_t life_deadline(const struct ike *e, const struct ike_sa *sa)
 {
-    uint64_t at = earlier(sa->die_ms, sa->rtx.at);
+    uint64_t at = earlier(sa->die_ms, retransmit_at(sa));
     at = earlier(at, tasks_at(sa));
     if (sa->state == SA_ESTABLISHED) {
         at = earlier(at, earlier(sa->rekey_ms, sa->reauth_ms));

@@ -53,7 +53,7 @@ static bool env_resolve(void *ctx, const char *host, uint8_t family, struct addr
 static void side_init(struct pair *p, struct side *s, const char *addr, uint64_t seed,
                       const struct ike_settings *set)
 {
-    struct ike_env env = {s, env_random, env_spi, env_stats, env_source, env_resolve};
+    struct ike_env env = {s, env_random, env_spi, env_stats, env_source, env_resolve, NULL};
     const struct ike_version *const v[] = {&ike_v1, &ike_v2};
     s->pair = p;
     s->rng = seed;

@@ -25,10 +25,16 @@ static void fill_child(struct ike *e, struct event *ev, const struct child *c)
     ev->spi_out = c->spi_out;
 }
 
+bool ike_heard(const struct ike *e, enum event_kind kind)
+{
+    return !e->env.hears || e->env.hears(e->env.ctx, kind);
+}
+
 struct event *ike_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
                         const struct child *c)
 {
-    struct event *ev = &ike_act_add(e, ACT_EVENT)->event;
+    bool made = event_level(kind) <= LEVEL_AUDIT || ike_heard(e, kind);
+    struct event *ev = made ? &ike_act_add(e, ACT_EVENT)->event : &e->lost.event;
     ev->kind = kind;
     if (sa)
         fill_sa(e, ev, sa);

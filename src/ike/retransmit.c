@@ -25,31 +25,38 @@ void ike_msg_free(struct ike_msg *m)
     *m = (struct ike_msg){0};
 }
 
-void retransmit_start(struct ike *e, struct ike_sa *sa, uint32_t id, struct ike_msg *msg)
+void retransmit_start(struct ike *e, struct ike_sa *sa, uint32_t id, struct bytes msg)
 {
-    struct retransmit *r = &sa->rtx;
-    ike_msg_free(&r->msg);
-    r->msg = *msg;
-    *msg = (struct ike_msg){0};
-    r->id = id;
-    r->sent = 1;
+    struct retransmit *r = malloc(sizeof *r + msg.n);
+    retransmit_stop(sa);
+    if (!r) {
+        ike_fail(e, E_NOMEM);
+        return;
+    }
+    *r = (struct retransmit){.id = id, .sent = 1, .n = msg.n};
     r->delay_ms = e->set.retransmit_timeout_ms;
     r->at = e->now + r->delay_ms;
-    ike_send(e, sa, bytes_of(r->msg.p, r->msg.n));
+    memcpy(r->msg, msg.p, msg.n);
+    sa->rtx = r;
+    ike_send(e, sa, msg);
     sa_dirty(e, sa);
 }
 
 void retransmit_stop(struct ike_sa *sa)
 {
-    ike_msg_free(&sa->rtx.msg);
-    sa->rtx.at = UINT64_MAX;
-    sa->rtx.sent = 0;
+    free(sa->rtx);
+    sa->rtx = NULL;
+}
+
+uint64_t retransmit_at(const struct ike_sa *sa)
+{
+    return sa->rtx ? sa->rtx->at : UINT64_MAX;
 }
 
 void retransmit_tick(struct ike *e, struct ike_sa *sa)
 {
-    struct retransmit *r = &sa->rtx;
-    if (r->at > e->now)
+    struct retransmit *r = sa->rtx;
+    if (!r || r->at > e->now)
         return;
     if (r->sent > e->set.retransmit_tries) {
         r->at = UINT64_MAX;
@@ -65,5 +72,5 @@ void retransmit_tick(struct ike *e, struct ike_sa *sa)
     r->delay_ms = r->delay_ms * e->set.retransmit_base_pct / 100;
     r->at = e->now + r->delay_ms;
     e->stats.retransmits++;
-    ike_send(e, sa, bytes_of(r->msg.p, r->msg.n));
+    ike_send(e, sa, bytes_of(r->msg, r->n));
 }

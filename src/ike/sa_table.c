@@ -2,15 +2,8 @@
  * The table of IKE SAs: by our SPI, by number, by the pair of identities; their birth and end. An
  * SA that ends takes its children, tasks and waiters along; its memory goes when the step ends.
  */
-#include "ike/engine.h"
+#include "ike/half.h"
 #include <stdlib.h>
-
-/* Half-open SAs of one source address, for init_limit_per_source. */
-struct source {
-    struct hash_node node;
-    struct addr addr;
-    uint32_t count;
-};
 
 static uint64_t our_spi(const struct ike_sa *sa)
 {
@@ -43,7 +36,7 @@ uint64_t sa_spi_new(struct ike *e)
 {
     for (int tries = 0; tries < 16; tries++) {
         uint64_t spi = ike_random_u64(e);
-        if (spi && !sa_by_spi(e, spi))
+        if (spi && !sa_by_spi(e, spi) && !half_by_spi(e, spi))
             return spi;
     }
     return 0;
@@ -55,12 +48,11 @@ static void init_lists(struct ike_sa *sa)
     list_init(&sa->of_conn);
     list_init(&sa->children);
     list_init(&sa->tasks);
-    sa->rtx.at = UINT64_MAX;
     sa->rekey_ms = sa->reauth_ms = sa->over_ms = sa->die_ms = UINT64_MAX;
 }
 
 struct ike_sa *sa_new(struct ike *e, const struct ike_version *ver, bool initiator, uint64_t spi_i,
-                      uint64_t spi_r)
+                      uint64_t spi_r, uint32_t id)
 {
     struct ike_sa *sa = calloc(1, ver->sa_size);
     if (!sa) {
@@ -75,7 +67,7 @@ struct ike_sa *sa_new(struct ike *e, const struct ike_version *ver, bool initiat
     sa->spi_i = spi_i;
     sa->spi_r = spi_r;
     sa->created_ms = sa->seen_ms = sa->sent_ms = e->now;
-    sa->id = ++e->next_ike;
+    sa->id = id ? id : ++e->next_ike;
     uint64_t spi = our_spi(sa);
     if (hash_add(&e->by_id, &sa->id_node, hash_of(&e->by_id, &sa->id, sizeof sa->id))) {
         ike_fail(e, E_NOMEM);
@@ -123,67 +115,29 @@ void sa_conn_set(struct ike *e, struct ike_sa *sa, struct conn *c)
         conn_unref(old_conn);
 }
 
-static struct source *source_find(const struct ike *e, const struct addr *a)
-{
-    uint64_t h = hash_of(&e->sources, a, sizeof *a);
-    for (struct hash_node *n = hash_first(&e->sources, h); n; n = hash_next(n)) {
-        struct source *s = container_of(n, struct source, node);
-        if (addr_eq(&s->addr, a))
-            return s;
-    }
-    return NULL;
-}
-
-uint32_t sa_source_count(const struct ike *e, const struct addr *a)
-{
-    struct source *s = source_find(e, a);
-    return s ? s->count : 0;
-}
-
-static void source_count(struct ike *e, const struct addr *a, bool on)
-{
-    struct source *s = source_find(e, a);
-    if (!s && on) {
-        s = calloc(1, sizeof *s);
-        if (!s || hash_add(&e->sources, &s->node, hash_of(&e->sources, a, sizeof *a))) {
-            free(s);
-            ike_fail(e, E_NOMEM);
-            return;
-        }
-        s->addr = *a;
-    }
-    if (!s)
-        return;
-    s->count = on ? s->count + 1 : s->count - 1;
-    if (!s->count) {
-        hash_del(&e->sources, &s->node);
-        free(s);
-    }
-}
-
-void sa_half_open(struct ike *e, struct ike_sa *sa, bool on)
-{
-    if (sa->half_open == on)
-        return;
-    sa->half_open = on;
-    e->stats.half_open = on ? e->stats.half_open + 1 : e->stats.half_open - 1;
-    source_count(e, &sa->half_addr, on);
-}
-
 /* FQDN and mail addresses ignore case, so the hash must as well. */
-static uint64_t id_hash(const struct ike *e, const struct id_copy *id)
-{
-    uint8_t key[ID_MAX];
-    size_t n = id ? id->len : 0;
-    for (size_t i = 0; i < n; i++)
-        key[i] =
-            id->data[i] >= 'A' && id->data[i] <= 'Z' ? (uint8_t)(id->data[i] + 32) : id->data[i];
-    return n ? hash_of(&e->by_peer, key, n) : 0;
-}
-
 static uint64_t peers_hash(const struct ike *e, const struct ike_sa *sa)
 {
-    return id_hash(e, sa->local_id) * 31 + id_hash(e, sa->remote_id);
+    uint8_t key[2 * ID_MAX + 2];
+    const struct id_pair *ids = sa->ids;
+    size_t n = ids ? (size_t)ids->len[0] + ids->len[1] : 0;
+    for (size_t i = 0; i < n; i++)
+        key[i] = ids->data[i] >= 'A' && ids->data[i] <= 'Z' ? (uint8_t)(ids->data[i] + 32)
+                                                            : ids->data[i];
+    put_u16(key + n, ids ? ids->len[0] : 0);
+    return hash_of(&e->by_peer, key, n + 2);
+}
+
+bool sa_ids_set(struct ike *e, struct ike_sa *sa, const struct id *local, const struct id *remote)
+{
+    struct id_pair *p = id_pair_new(local, remote);
+    if (!p) {
+        ike_fail(e, E_NOMEM);
+        return false;
+    }
+    free(sa->ids);
+    sa->ids = p;
+    return true;
 }
 
 void sa_peers_add(struct ike *e, struct ike_sa *sa)
@@ -203,8 +157,7 @@ struct ike_sa *sa_peer_next(struct ike *e, const struct ike_sa *sa, struct ike_s
         after ? hash_next(&after->peer_node) : hash_first(&e->by_peer, peers_hash(e, sa));
     for (; n; n = hash_next(n)) {
         struct ike_sa *o = container_of(n, struct ike_sa, peer_node);
-        if (o != sa && id_copy_eq(o->local_id, sa->local_id) &&
-            id_copy_eq(o->remote_id, sa->remote_id))
+        if (o != sa && id_pair_eq(o->ids, sa->ids))
             return o;
     }
     return NULL;
@@ -249,7 +202,6 @@ static void finish(struct ike *e, struct ike_sa *sa, err_t reason)
     say_down(e, sa, reason);
     ike_evidence_of(e, sa, reason);
     sa->state = SA_GONE;
-    sa_half_open(e, sa, false);
     retransmit_stop(sa);
     if (sa->in_peers)
         hash_del(&e->by_peer, &sa->peer_node);
@@ -304,10 +256,9 @@ static void sa_free(struct ike_sa *sa)
     list_del(&sa->all);
     if (sa->conn)
         conn_unref(sa->conn);
-    free(sa->local_id);
-    free(sa->remote_id);
+    free(sa->ids);
     free(sa->why);
-    ike_msg_free(&sa->rtx.msg);
+    retransmit_stop(sa);
     free(sa);
 }
 

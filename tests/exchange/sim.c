@@ -485,7 +485,7 @@ void sim_init(struct sim *s, uint64_t seed, const struct ike_settings *set)
         struct sim_node *n = &s->node[i];
         env_ctx[i] = (struct env_ctx){s, i};
         const struct ike_env env = {&env_ctx[i], env_random, env_spi,
-                                    env_stats,   env_source, env_resolve};
+                                    env_stats,   env_source, env_resolve, NULL};
         n->at.addr = addr_v4((const uint8_t[4]){192, 0, 2, (uint8_t)(1 + i)});
         n->at.port = 500;
         n->next_spi = 0x1000u * (uint32_t)(1 + i) << 8;

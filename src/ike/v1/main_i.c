@@ -179,7 +179,7 @@ static void send5(struct ike *e, struct v1_sa *v)
         path_float(e, &v->sa);
     v1_local_id(&v->sa, v->sa.conn, &us);
     v1_expected_peer(v, &them);
-    if (!v1_ids_set(e, v, &us, &them) || !v1_build_begin(e, v, &b, EXCH_V1_MAIN, 0))
+    if (!sa_ids_set(e, &v->sa, &us, &them) || !v1_build_begin(e, v, &b, EXCH_V1_MAIN, 0))
         return;
     v1_put_id(e, &b, &us, &v->p1->id_i);
     if (!v1_put_hash(e, v, &b, true))

@@ -134,25 +134,31 @@ static void make_room(struct ike *e)
     sa_drop(e, &oldest->sa, R_TOO_MANY);
 }
 
+void v1_count_half(struct ike *e, struct v1_sa *v, bool on)
+{
+    if (v->half != on)
+        half_count(e, &v->init_from.addr, on);
+    v->half = on;
+}
+
 struct v1_sa *v1_half_open(struct ike *e, const struct v1_msg *m, struct conn *c,
                            const struct v1_transform *chosen)
 {
     const struct ike_pkt *p = &m->pkt;
     make_room(e);
     uint64_t spi = sa_spi_new(e);
-    struct ike_sa *sa = spi ? sa_new(e, &ike_v1, false, p->spi_i, spi) : NULL;
+    struct ike_sa *sa = spi ? sa_new(e, &ike_v1, false, p->spi_i, spi, 0) : NULL;
     if (!sa)
         return NULL;
     struct v1_sa *v = v1_of(sa);
     sa->local = p->local;
     sa->remote = p->remote;
     sa->natt = p->natt;
-    sa->half_addr = p->remote.addr;
     sa->die_ms = e->now + e->set.half_open_timeout_ms;
-    sa_half_open(e, sa, true);
     sa_conn_set(e, sa, c);
     sa->nat_fake = c->encap;
     v->init_from = p->remote;
+    v1_count_half(e, v, true);
     v->life_s = chosen->life_s;
     v1_suite_set(sa, &chosen->p);
     struct v1_phase1 *p1 = v1_p1_new(e, v);
@@ -173,7 +179,7 @@ static bool too_many(struct ike *e, const struct ike_pkt *p)
 {
     uint32_t limit = e->set.init_limit_per_source;
     if (!e->stopping && e->stats.half_open < e->set.half_open_max &&
-        !(limit && sa_source_count(e, &p->remote.addr) >= limit))
+        !(limit && half_source_count(e, &p->remote.addr) >= limit))
         return false;
     ike_drop(e, p, R_TOO_MANY, "first message");
     return true;
@@ -321,7 +327,7 @@ static void send6(struct ike *e, struct v1_sa *v)
     struct v1_build b;
     struct ike_msg m = {0};
     struct id us;
-    id_copy_get(v->sa.local_id, &us);
+    id_pair_get(v->sa.ids, &us, NULL);
     if (!v1_build_begin(e, v, &b, EXCH_V1_MAIN, 0))
         return;
     v1_put_id(e, &b, &us, &v->p1->id_r);

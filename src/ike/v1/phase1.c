@@ -139,8 +139,7 @@ bool v1_hash_ok(struct ike *e, const struct v1_sa *v, bool initiators, struct by
 bool v1_first_contact(struct ike *e, struct v1_sa *v)
 {
     enum unique u = v->sa.conn->unique;
-    return (u == UNIQUE_REPLACE || u == UNIQUE_KEEP) && v->sa.remote_id &&
-           !sa_peer_next(e, &v->sa, NULL);
+    return (u == UNIQUE_REPLACE || u == UNIQUE_KEEP) && v->sa.ids && !sa_peer_next(e, &v->sa, NULL);
 }
 
 void v1_read_contact(struct v1_sa *v, const struct v1_msg *m)
@@ -156,7 +155,8 @@ void v1_read_contact(struct v1_sa *v, const struct v1_msg *m)
 void v1_p1_ask(struct ike *e, struct v1_sa *v, struct ike_msg *m)
 {
     ike_msg_free(&v->last_out);
-    retransmit_start(e, &v->sa, 0, m);
+    retransmit_start(e, &v->sa, 0, v1_bytes(m));
+    ike_msg_free(m);
 }
 
 void v1_p1_answer(struct ike *e, struct v1_sa *v, struct ike_msg *m)
@@ -237,7 +237,7 @@ void v1_established(struct ike *e, struct v1_sa *v)
     sa->established_ms = sa->seen_ms = e->now;
     sa->die_ms = UINT64_MAX;
     sa->attempt = 1;
-    sa_half_open(e, sa, false);
+    v1_count_half(e, v, false);
     set_times(e, v);
     ike_event(e, EV_IKE_ESTABLISHED, sa, NULL)->text =
         v->aggressive ? "IKEv1 aggressive mode" : "IKEv1 main mode";
@@ -265,7 +265,7 @@ void v1_silent(struct ike *e, struct v1_sa *v)
     struct refusal r = {
         .reason = R_PEER_TIMEOUT,
         .what = v->aggressive ? "aggressive mode" : "main mode",
-        .ours = ike_strf(e, "message sent %u times to %s in %llu s", sa->rtx.sent, to,
+        .ours = ike_strf(e, "message sent %u times to %s in %llu s", sa->rtx->sent, to,
                          (unsigned long long)(e->now - sa->created_ms) / 1000),
         .theirs = first ? "no answer at all" : "answered before, then no more",
         .hint = ike_strf(e,

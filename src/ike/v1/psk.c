@@ -171,22 +171,5 @@ bool v1_peer_id(struct ike *e, struct v1_sa *v, const struct id *them)
     }
     sa_conn_set(e, &v->sa, c);
     v1_local_id(&v->sa, c, &us);
-    return v1_ids_set(e, v, &us, them);
-}
-
-static bool set_id(struct ike *e, struct id_copy **at, const struct id *id)
-{
-    struct id_copy *c = id_copy_new(id);
-    if (!c) {
-        ike_fail(e, E_NOMEM);
-        return false;
-    }
-    free(*at);
-    *at = c;
-    return true;
-}
-
-bool v1_ids_set(struct ike *e, struct v1_sa *v, const struct id *local, const struct id *remote)
-{
-    return set_id(e, &v->sa.local_id, local) && set_id(e, &v->sa.remote_id, remote);
+    return sa_ids_set(e, &v->sa, &us, them);
 }

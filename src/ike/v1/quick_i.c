@@ -39,8 +39,7 @@ static bool selectors(const struct v1_sa *v, struct v1_exch *x, const struct tas
 {
     struct ts_list l, r;
     if (old) {
-        ts_copy_get(&old->local_ts, &l);
-        ts_copy_get(&old->remote_ts, &r);
+        child_ts_get(old, &l, &r);
     } else {
         ts_resolve(&x->cc->local_ts, &v->sa.local.addr, &l);
         ts_resolve(&x->cc->remote_ts, &v->sa.remote.addr, &r);
@@ -118,7 +117,8 @@ static void send1(struct ike *e, struct v1_sa *v, struct v1_exch *x)
     if (!v1_build_hash(e, v, &b, false, bytes_of(NULL, 0), bytes_of(NULL, 0)) ||
         !v1_build_end(e, v, &b, x->iv, &m))
         return;
-    retransmit_start(e, &v->sa, x->msg_id, &m);
+    retransmit_start(e, &v->sa, x->msg_id, v1_bytes(&m));
+    ike_msg_free(&m);
 }
 
 /* The child to rekey, or none if that is pointless by now: gone, or replaced already. */
@@ -132,14 +132,10 @@ static struct child *to_rekey(struct ike *e, const struct task *t)
 
 static bool same_selectors(const struct child *a, const struct child *b)
 {
-    struct ts_list x, y;
-    ts_copy_get(&a->local_ts, &x);
-    ts_copy_get(&b->local_ts, &y);
-    if (!ts_list_eq(&x, &y))
-        return false;
-    ts_copy_get(&a->remote_ts, &x);
-    ts_copy_get(&b->remote_ts, &y);
-    return ts_list_eq(&x, &y);
+    struct ts_list l[2], r[2];
+    child_ts_get(a, &l[0], &r[0]);
+    child_ts_get(b, &l[1], &r[1]);
+    return ts_list_eq(&l[0], &l[1]) && ts_list_eq(&r[0], &r[1]);
 }
 
 /* Both sides rekeyed at once and left two: the older needs no successor, it has one. */

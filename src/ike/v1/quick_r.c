@@ -193,8 +193,7 @@ static uint32_t replaced(const struct v1_sa *v, const struct v1_exch *x)
         struct ts_list l, r;
         if (c->state != CHILD_INSTALLED || c->redundant || strcmp(c->cc->name, x->cc->name) != 0)
             continue;
-        ts_copy_get(&c->local_ts, &l);
-        ts_copy_get(&c->remote_ts, &r);
+        child_ts_get(c, &l, &r);
         if (ts_eq(&l.ts[0], &x->local) && ts_eq(&r.ts[0], &x->remote) &&
             (!best || c->id > best->id))
             best = c;

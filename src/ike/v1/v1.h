@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "ike/engine.h"
+#include "ike/half.h"
 #include "wire/id_v1.h"
 #include "wire/ike_hdr.h"
 #include "wire/notify_v1.h"
@@ -105,8 +105,8 @@ struct v1_sa {
     struct hash_node init_node; /* responder: by source and initiator's cookie */
     struct list early;          /* responders of main mode that nothing is invested in yet */
     struct endpoint init_from;
-    bool in_inits;
-    uint16_t state; /* enum v1_state */
+    bool in_inits, half; /* half: counted as half open, under init_from */
+    uint16_t state;      /* enum v1_state */
     bool aggressive, peer_dpd, peer_natt;
     struct v1_keys keys;
     uint8_t iv[V1_BLOCK_MAX]; /* last block of phase 1: what phase 2 begins with */
@@ -236,7 +236,6 @@ void v1_psk_missing(struct ike *e, struct v1_sa *v, const struct conn *c, const 
 void v1_psk_differs(struct ike *e, struct v1_sa *v, const char *theirs);
 void v1_expected_peer(const struct v1_sa *v, struct id *out);
 bool v1_peer_id(struct ike *e, struct v1_sa *v, const struct id *them);
-bool v1_ids_set(struct ike *e, struct v1_sa *v, const struct id *local, const struct id *remote);
 
 /* --- nat.c --- */
 void v1_nat_put(struct ike *e, struct v1_build *b, const struct v1_sa *v);
@@ -249,6 +248,7 @@ bool v1_take_choice(struct ike *e, struct v1_sa *v, struct v1_msg *m); /* false:
 v1_handler v1_main2, v1_main4, v1_main6, v1_main3, v1_main5;
 void v1_first(struct ike *e, const struct ike_pkt *p);
 /* A responder's SA for a first message; c: the connection taken. */
+void v1_count_half(struct ike *e, struct v1_sa *v, bool on);
 struct v1_sa *v1_half_open(struct ike *e, const struct v1_msg *m, struct conn *c,
                            const struct v1_transform *chosen);
 /* idi: as claimed in aggressive mode. False: refused. */

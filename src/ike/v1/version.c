@@ -62,6 +62,7 @@ static void release(struct ike *e, struct v1_sa *v)
     while (!list_empty(&v->exchs))
         v1_exch_end(e, container_of(v->exchs.next, struct v1_exch, link));
     v1_early_end(e, v);
+    v1_count_half(e, v, false);
     if (v->in_inits)
         hash_del(&e->inits1, &v->init_node);
     v->in_inits = false;

@@ -23,7 +23,7 @@ err_t v2_auth_psk(const struct v2_sa *v, bool initiators, const struct id *id,
     const struct ike_msg *msg = initiators ? &i->req : &i->resp;
     struct bytes octets[] = {
         bytes_of(msg->p, msg->n),
-        initiators ? bytes_of(i->nr, i->nr_len) : bytes_of(i->ni, i->ni_len),
+        initiators ? i->nr : i->ni,
         bytes_of(maced, prf->out_len),
     };
     err_t err = cr_prf(prf, v2_key_p(&v->keys, initiators), &idp, 1, maced);

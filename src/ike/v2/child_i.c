@@ -128,7 +128,7 @@ void v2_offer_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce)
     if (with_nonce)
         v2_put_nonce(b, x->ni);
     if (with_nonce && x->method)
-        v2_put_ke(b, x->method, x->ke);
+        v2_put_ke(b, x->method, cr_ke_public(x->ke));
     v2_put_ts(b, PL_TSI, x->tsi);
     v2_put_ts(b, PL_TSR, x->tsr);
 }
@@ -193,12 +193,11 @@ err_t v2_offer_accept(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct 
 static void say_installed(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct child *c,
                           const struct ts_list *l, const struct ts_list *r)
 {
-    struct buf b = {0};
-    proposal_print(&x->chosen, &b);
-    ike_event(e, EV_CHILD_PROPOSAL, &v->sa, c)->text = ike_str_buf(e, &b);
-    struct event *ev =
-        ike_event(e, x->old_child ? EV_CHILD_REKEYED : EV_CHILD_ESTABLISHED, &v->sa, c);
-    ev->text = ike_strf(e, "TS %s === %s", ike_str_ts(e, l), ike_str_ts(e, r));
+    v2_say_proposal(e, EV_CHILD_PROPOSAL, &v->sa, c, &x->chosen);
+    enum event_kind kind = x->old_child ? EV_CHILD_REKEYED : EV_CHILD_ESTABLISHED;
+    struct event *ev = ike_event(e, kind, &v->sa, c);
+    if (ike_heard(e, kind))
+        ev->text = ike_strf(e, "TS %s === %s", ike_str_ts(e, l), ike_str_ts(e, r));
     ev->number = x->old_child;
 }
 

@@ -168,7 +168,7 @@ void v2_child_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce)
     if (with_nonce)
         v2_put_nonce(b, x->nr);
     if (with_nonce && x->method)
-        v2_put_ke(b, x->method, x->ke);
+        v2_put_ke(b, x->method, cr_ke_public(x->ke));
     v2_put_ts(b, PL_TSI, x->tsi);
     v2_put_ts(b, PL_TSR, x->tsr);
 }

@@ -11,6 +11,8 @@ struct v2_exch *v2_exch_new(struct ike *e, bool ours)
     }
     x->serial = ++e->next_exch;
     x->ours = ours;
+    if (!ours) /* an exchange of ours waits long for its answer */
+        arena_borrow(&x->arena, &e->exch_home);
     return x;
 }
 
@@ -25,7 +27,10 @@ void v2_exch_free(struct ike *e, struct v2_exch *x)
     secret_free(&x->shared);
     if (x->conn)
         conn_unref(x->conn);
-    arena_free(&x->arena);
+    if (x->ours)
+        arena_free(&x->arena);
+    else
+        arena_return(&x->arena, &e->exch_home);
     free(x);
 }
 

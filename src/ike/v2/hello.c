@@ -3,35 +3,32 @@
  * them; while cookies are asked for, v2_cookie_reply answers from the message alone, because a
  * flood of them shall cost hardly more than receiving and sending.
  */
+#include "ike/half.h"
 #include "ike/v2/v2.h"
 #include "wire/nonce.h"
 #include "wire/sa_v2.h"
 
-uint64_t v2_hello_hash(const struct ike *e, const struct endpoint *from, uint64_t spi_i)
+uint64_t v2_hello_spi(const struct ike *e, const struct ike_pkt *p)
 {
     uint8_t key[26];
-    memcpy(key, from->addr.ip, 16);
-    put_u16(key + 16, from->port);
-    put_u64(key + 18, spi_i);
-    return hash_of(&e->inits, key, sizeof key);
+    memcpy(key, p->remote.addr.ip, 16);
+    put_u16(key + 16, p->remote.port);
+    put_u64(key + 18, p->spi_i);
+    uint64_t spi = siphash(e->spi_key, key, sizeof key);
+    return spi ? spi : 1;
 }
 
-struct v2_sa *v2_hello_known(const struct ike *e, const struct ike_pkt *p)
+bool v2_hello_known(const struct ike *e, const struct ike_pkt *p)
 {
-    uint64_t h = v2_hello_hash(e, &p->remote, p->spi_i);
-    for (struct hash_node *n = hash_first(&e->inits, h); n; n = hash_next(n)) {
-        struct v2_sa *v = container_of(n, struct v2_sa, init_node);
-        if (v->sa.spi_i == p->spi_i && endpoint_eq(&v->init_from, &p->remote))
-            return v;
-    }
-    return NULL;
+    uint64_t spi = v2_hello_spi(e, p);
+    return half_by_spi(e, spi) || sa_by_spi(e, spi);
 }
 
 bool v2_hello_refused(const struct ike *e, const struct endpoint *from)
 {
     uint32_t limit = e->set.init_limit_per_source;
     return e->stopping || e->stats.half_open >= e->set.half_open_max ||
-           (limit && sa_source_count(e, &from->addr) >= limit);
+           (limit && half_source_count(e, &from->addr) >= limit);
 }
 
 err_t v2_hello_read(struct v2_hello *hi)

@@ -70,23 +70,6 @@ static void send_request(struct ike *e, struct v2_sa *v, const struct id *us, co
     v2_request(e, v, &b);
 }
 
-static bool set_id(struct ike *e, struct id_copy **at, const struct id *id)
-{
-    struct id_copy *c = id_copy_new(id);
-    if (!c) {
-        ike_fail(e, E_NOMEM);
-        return false;
-    }
-    free(*at);
-    *at = c;
-    return true;
-}
-
-bool v2_ids_set(struct ike *e, struct v2_sa *v, const struct id *local, const struct id *remote)
-{
-    return set_id(e, &v->sa.local_id, local) && set_id(e, &v->sa.remote_id, remote);
-}
-
 void v2_auth_start(struct ike *e, struct v2_sa *v)
 {
     struct id us, them;
@@ -108,11 +91,11 @@ void v2_auth_start(struct ike *e, struct v2_sa *v)
         return;
     }
     v->req = v2_exch_new(e, true);
-    if (!v->req || !v2_ids_set(e, v, &us, &them))
+    if (!v->req || !sa_ids_set(e, &v->sa, &us, &them))
         return;
     v2_exch_conn(v->req, t->conn, t->cc);
-    v->req->ni = bytes_of(v->init->ni, v->init->ni_len);
-    v->req->nr = bytes_of(v->init->nr, v->init->nr_len);
+    v->req->ni = v->init->ni;
+    v->req->nr = v->init->nr;
     err_t err = v2_auth_psk(v, true, &us, &psk->secret, auth);
     if (err || !v2_offer_make(e, v, v->req, t, false)) {
         ike_fail(e, err < 0 ? err : E_NOMEM);
@@ -128,9 +111,9 @@ static void peer_refused(struct ike *e, struct v2_sa *v, const struct notify *n)
 {
     struct refusal r;
     v2_peer_refusal(e, &v->sa, n, &r);
-    if (v->sa.local_id && r.reason == R_PEER_AUTH_FAILED) {
+    if (v->sa.ids && r.reason == R_PEER_AUTH_FAILED) {
         struct id us;
-        id_copy_get(v->sa.local_id, &us);
+        id_pair_get(v->sa.ids, &us, NULL);
         r.ours = ike_strf(e, "local.id %s", ike_str_id(e, &us));
     }
     ike_peer_refused(e, &v->sa, &r);
@@ -224,7 +207,7 @@ static err_t check_peer(struct ike *e, struct v2_sa *v, const struct v2_msg *m, 
         return err;
     if (!id_match(&v->sa.conn->auth_remote.id, idr))
         return wrong_id(e, v, idr);
-    id_copy_get(v->sa.local_id, &us);
+    id_pair_get(v->sa.ids, &us, NULL);
     return v2_auth_verify(e, v, v->sa.conn->name, &a, &us, idr);
 }
 
@@ -235,7 +218,7 @@ void v2_established(struct ike *e, struct v2_sa *v)
     v->sa.established_ms = e->now;
     v->sa.die_ms = UINT64_MAX;
     v->sa.attempt = 1;
-    sa_half_open(e, &v->sa, false);
+    v2_keys_settle(&v->keys);
     sa_peers_add(e, &v->sa);
     sa_times_set(e, &v->sa);
     ike_event(e, EV_IKE_ESTABLISHED, &v->sa, NULL);
@@ -289,8 +272,8 @@ void v2_auth_response(struct ike *e, struct v2_sa *v, struct v2_exch *x)
         v2_auth_failed_start(e, v, err > 0 ? err : R_AUTH_FAILED);
         return;
     }
-    id_copy_get(v->sa.local_id, &us);
-    if (!v2_ids_set(e, v, &us, &idr))
+    id_pair_get(v->sa.ids, &us, NULL);
+    if (!sa_ids_set(e, &v->sa, &us, &idr))
         return;
     v2_established(e, v);
     waiters_done(e, &v->sa.up, E_OK);

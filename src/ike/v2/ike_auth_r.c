@@ -100,8 +100,8 @@ static void replace_others(struct ike *e, struct v2_sa *v, const struct v2_msg *
 static uint16_t first_child(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 {
     struct refusal r;
-    x->ni = bytes_of(v->init->ni, v->init->ni_len);
-    x->nr = bytes_of(v->init->nr, v->init->nr_len);
+    x->ni = v->init->ni;
+    x->nr = v->init->nr;
     err_t err = v2_child_choose(e, v, x, false, &r);
     if (!err && !v2_spi_new(e, x)) {
         err = R_NO_ADDITIONAL_SAS;
@@ -156,7 +156,7 @@ static void accept(struct ike *e, struct v2_sa *v, struct v2_exch *x, const stru
                    const uint8_t *auth)
 {
     sa_conn_set(e, &v->sa, c->choice.conn);
-    if (!v2_ids_set(e, v, &c->choice.local, &c->idi))
+    if (!sa_ids_set(e, &v->sa, &c->choice.local, &c->idi))
         return;
     if (must_keep(e, v, x->msg)) {
         refuse_auth(e, v, R_AUTH_FAILED);

@@ -10,8 +10,8 @@ static size_t encr_key_len(const struct alg *a)
 }
 
 /* {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr) */
-static err_t expand(struct v2_keys *k, const struct v2_suite *s, struct bytes skeyseed,
-                    struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r)
+err_t v2_keys_expand(struct v2_keys *k, const struct v2_suite *s, struct bytes skeyseed,
+                     struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r)
 {
     uint8_t spis[16];
     struct secret all = {0};
@@ -34,16 +34,23 @@ static err_t expand(struct v2_keys *k, const struct v2_suite *s, struct bytes sk
 }
 
 /* 2.14: SKEYSEED = prf(Ni | Nr, g^ir) */
-err_t v2_keys_init(struct v2_keys *k, const struct v2_suite *s, struct bytes shared,
-                   struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r)
+err_t v2_skeyseed(const struct alg *prf, struct bytes shared, struct bytes ni, struct bytes nr,
+                  uint8_t out[CR_HASH_MAX])
 {
-    uint8_t both[512], skeyseed[CR_HASH_MAX];
+    uint8_t both[2 * V2_NONCE_MAX];
     struct wr w = wr_of(both, sizeof both);
     wr_bytes_put(&w, ni);
     wr_bytes_put(&w, nr);
-    err_t err = w.err ? w.err : cr_prf(s->prf, wr_bytes(&w), &shared, 1, skeyseed);
+    return w.err ? w.err : cr_prf(prf, wr_bytes(&w), &shared, 1, out);
+}
+
+err_t v2_keys_init(struct v2_keys *k, const struct v2_suite *s, struct bytes shared,
+                   struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r)
+{
+    uint8_t skeyseed[CR_HASH_MAX];
+    err_t err = v2_skeyseed(s->prf, shared, ni, nr, skeyseed);
     if (!err)
-        err = expand(k, s, bytes_of(skeyseed, s->prf->out_len), ni, nr, spi_i, spi_r);
+        err = v2_keys_expand(k, s, bytes_of(skeyseed, s->prf->out_len), ni, nr, spi_i, spi_r);
     secret_wipe(skeyseed, sizeof skeyseed);
     return err;
 }
@@ -57,9 +64,17 @@ err_t v2_keys_rekey(struct v2_keys *k, const struct v2_suite *s, const struct al
     struct bytes seed[] = {shared, ni, nr};
     err_t err = cr_prf(old_prf, old_d, seed, 3, skeyseed);
     if (!err)
-        err = expand(k, s, bytes_of(skeyseed, old_prf->out_len), ni, nr, spi_i, spi_r);
+        err = v2_keys_expand(k, s, bytes_of(skeyseed, old_prf->out_len), ni, nr, spi_i, spi_r);
     secret_wipe(skeyseed, sizeof skeyseed);
     return err;
+}
+
+void v2_keys_settle(struct v2_keys *k)
+{
+    struct secret less = {0};
+    /* without memory for it they stay, which harms nobody */
+    if (!secret_set(&less, bytes_of(k->all.p, k->d + 2u * k->a + 2u * k->e)))
+        secret_move(&k->all, &less);
 }
 
 static struct bytes part(const struct v2_keys *k, size_t at, size_t n)

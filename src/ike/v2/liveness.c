@@ -21,7 +21,7 @@ static void silent(struct ike *e, struct v2_sa *v)
         .reason = R_PEER_TIMEOUT,
         .what = auth ? "IKE_AUTH" : "IKE_SA_INIT",
         .ours = ike_strf(e, "%s sent %u times to %s in %llu s", auth ? "IKE_AUTH" : "IKE_SA_INIT",
-                         sa->rtx.sent, to, (unsigned long long)(e->now - sa->created_ms) / 1000),
+                         sa->rtx->sent, to, (unsigned long long)(e->now - sa->created_ms) / 1000),
         .theirs = auth ? "IKE_SA_INIT answered, IKE_AUTH not" : "no answer at all",
         .clause = "RFC 7296 2.4",
     };

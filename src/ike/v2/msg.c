@@ -32,19 +32,36 @@ void v2_msg_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
                   const struct ike_hdr *h, const struct payloads *ps)
 {
     struct buf b = {0};
+    if (!ike_heard(e, kind))
+        return;
     ike_message_print(h, ps, &b);
     struct event *ev = ike_event(e, kind, sa, NULL);
     ev->text = ike_str_buf(e, &b);
     ev->number = h->msg_id;
 }
 
+/* What we sent without protection. */
+void v2_say_clear(struct ike *e, const struct ike_sa *sa, const struct ike_hdr *h, struct bytes msg)
+{
+    struct payloads ps;
+    if (ike_heard(e, EV_MSG_SENT) && !payloads_parse(ike_hdr_body(msg), msg.p[16], &ps))
+        v2_msg_event(e, EV_MSG_SENT, sa, h, &ps);
+}
+
+void v2_say_proposal(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
+                     const struct child *c, const struct proposal *p)
+{
+    struct buf b = {0};
+    if (!ike_heard(e, kind))
+        return;
+    proposal_print(p, &b);
+    ike_event(e, kind, sa, c)->text = ike_str_buf(e, &b);
+}
+
 bool v2_build_clear(struct ike *e, struct v2_build *b, const struct ike_hdr *h)
 {
-    uint8_t *p = ike_alloc(e, V2_MSG_MAX);
     *b = (struct v2_build){.hdr = *h};
-    if (!p)
-        return false;
-    b->w = wr_of(p, V2_MSG_MAX);
+    b->w = wr_of(e->scratch, IKE_MSG_MAX);
     size_t at = ike_hdr_begin(&b->w, h);
     b->c = payload_chain_of_msg(&b->w, at);
     return true;
@@ -60,7 +77,8 @@ bool v2_build_begin(struct ike *e, struct v2_sa *v, struct v2_build *b, uint8_t 
     if (!v2_build_clear(e, b, &h))
         return false;
     b->sealed = true;
-    v2_sk_sizes(v, &b->z);
+    const struct v2_suite s = {v->sa.encr, v->sa.integ, v->sa.prf};
+    v2_sk_sizes(&s, &b->z);
     b->sk = sk_begin(&b->c, &b->z);
     return true;
 }
@@ -69,8 +87,10 @@ bool v2_build_begin(struct ike *e, struct v2_sa *v, struct v2_build *b, uint8_t 
 static void say_sent(struct ike *e, const struct v2_sa *v, const struct v2_build *b,
                      const struct sk_layout *l)
 {
-    struct payloads ps = {0};
+    struct payloads ps;
     struct bytes inner = {0};
+    if (!ike_heard(e, EV_MSG_SENT))
+        return;
     if (!sk_inner(wr_bytes(&b->w), l, &b->z, &inner) && !payloads_parse(inner, l->first, &ps))
         v2_msg_event(e, EV_MSG_SENT, &v->sa, &b->hdr, &ps);
 }
@@ -86,7 +106,7 @@ static err_t seal(struct ike *e, struct v2_sa *v, struct v2_build *b)
     return v2_sk_seal(e, v, b->w.start, &l);
 }
 
-bool v2_build_end(struct ike *e, struct v2_sa *v, struct v2_build *b, struct ike_msg *out)
+bool v2_build_end(struct ike *e, struct v2_sa *v, struct v2_build *b, struct bytes *out)
 {
     err_t err = b->w.err;
     if (!err && b->sealed)
@@ -97,7 +117,8 @@ bool v2_build_end(struct ike *e, struct v2_sa *v, struct v2_build *b, struct ike
         ike_fail(e, err < 0 ? err : E_USAGE);
         return false;
     }
-    return ike_msg_set(e, out, wr_bytes(&b->w));
+    *out = wr_bytes(&b->w);
+    return true;
 }
 
 void v2_put_notify(struct v2_build *b, uint16_t type, struct bytes data)
@@ -114,10 +135,10 @@ void v2_put_ts(struct v2_build *b, uint8_t type, const struct ts_list *l)
     payload_end(&b->c);
 }
 
-void v2_put_ke(struct v2_build *b, uint16_t method, const struct cr_ke *ke)
+void v2_put_ke(struct v2_build *b, uint16_t method, struct bytes value)
 {
     payload_begin(&b->c, PL_KE);
-    ke_write(&b->w, method, cr_ke_public(ke));
+    ke_write(&b->w, method, value);
     payload_end(&b->c);
 }
 

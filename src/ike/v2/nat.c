@@ -4,18 +4,14 @@
 
 /* encap = yes: a hash of a port that nobody has makes the peer see a NAT before us, as charon does.
  */
-void v2_nat_put(struct ike *e, struct v2_build *b, const struct ike_sa *sa, uint64_t spi_i,
-                uint64_t spi_r, bool fake)
+void v2_nat_put(struct v2_build *b, const struct endpoint *local, const struct endpoint *remote,
+                bool fake)
 {
     uint8_t hash[20];
-    struct endpoint source = sa->local;
-    if (fake)
-        source = (struct endpoint){.addr = {.family = 4}, .port = 0};
-    if (fake)
-        e->env.random(e->env.ctx, source.addr.ip, 4);
-    path_nat_hash(spi_i, spi_r, &source, hash);
+    const struct endpoint nobody = {.addr = {.family = 4}};
+    path_nat_hash(b->hdr.spi_i, b->hdr.spi_r, fake ? &nobody : local, hash);
     v2_put_notify(b, N_NAT_DETECTION_SOURCE_IP, bytes_of(hash, sizeof hash));
-    path_nat_hash(spi_i, spi_r, &sa->remote, hash);
+    path_nat_hash(b->hdr.spi_i, b->hdr.spi_r, remote, hash);
     v2_put_notify(b, N_NAT_DETECTION_DESTINATION_IP, bytes_of(hash, sizeof hash));
 }
 
@@ -32,8 +28,7 @@ static bool any_hash(const struct v2_msg *m, uint16_t type, const uint8_t want[2
     return match;
 }
 
-void v2_nat_read(struct ike *e, struct ike_sa *sa, const struct v2_msg *m, uint64_t spi_i,
-                 uint64_t spi_r)
+struct v2_nat v2_nat_read(const struct v2_msg *m, uint64_t spi_i, uint64_t spi_r)
 {
     uint8_t src[20], dst[20];
     bool saw_src = false, saw_dst = false;
@@ -42,11 +37,13 @@ void v2_nat_read(struct ike *e, struct ike_sa *sa, const struct v2_msg *m, uint6
     bool src_ok = any_hash(m, N_NAT_DETECTION_SOURCE_IP, src, &saw_src);
     bool dst_ok = any_hash(m, N_NAT_DETECTION_DESTINATION_IP, dst, &saw_dst);
     if (!saw_src || !saw_dst)
-        return;
-    sa->nat_remote = !src_ok;
-    sa->nat_local = !dst_ok;
-    if (sa->nat_local || sa->nat_remote)
-        ike_event(e, EV_NAT, sa, NULL)->text = sa->nat_local && sa->nat_remote ? "on both sides"
-                                               : sa->nat_local                 ? "before us"
-                                                                               : "before the peer";
+        return (struct v2_nat){0};
+    return (struct v2_nat){.local = !dst_ok, .remote = !src_ok};
+}
+
+const char *v2_nat_where(struct v2_nat n)
+{
+    if (n.local && n.remote)
+        return "on both sides";
+    return n.local ? "before us" : n.remote ? "before the peer" : NULL;
 }

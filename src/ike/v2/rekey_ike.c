@@ -102,7 +102,7 @@ static void put_proposals(struct v2_build *b, const struct v2_exch *x)
     }
     payload_end(&b->c);
     v2_put_nonce(b, x->ours ? x->ni : x->nr);
-    v2_put_ke(b, x->method, x->ke);
+    v2_put_ke(b, x->method, cr_ke_public(x->ke));
 }
 
 static void send_request(struct ike *e, struct v2_sa *v, struct v2_exch *x)
@@ -170,9 +170,8 @@ static void inherit(struct ike *e, struct v2_sa *from, struct v2_sa *to)
     n->nat_remote = o->nat_remote;
     n->nat_fake = o->nat_fake;
     sa_conn_set(e, n, o->entry && o->entry->conn ? o->entry->conn : o->conn);
-    id_copy_get(o->local_id, &local);
-    id_copy_get(o->remote_id, &remote);
-    (void)v2_ids_set(e, to, &local, &remote);
+    id_pair_get(o->ids, &local, &remote);
+    (void)sa_ids_set(e, n, &local, &remote);
 }
 
 /* x->chosen carries the peer's new SPI; keys are checked before anything is visible. */
@@ -181,13 +180,10 @@ static struct v2_sa *new_sa(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     uint64_t theirs = get_u64(x->chosen.spi);
     uint64_t spi_i = x->ours ? x->ike_spi : theirs, spi_r = x->ours ? theirs : x->ike_spi;
     struct v2_keys keys = {0};
-    struct v2_suite s = {proposal_alg(&x->chosen, T_ENCR), proposal_alg(&x->chosen, T_INTEG),
-                         proposal_alg(&x->chosen, T_PRF)};
-    if (s.encr->aead)
-        s.integ = NULL;
+    const struct v2_suite s = v2_suite_of(&x->chosen);
     err_t err = v2_keys_rekey(&keys, &s, v->sa.prf, v2_key_d(&v->keys), secret_bytes(&x->shared),
                               x->ni, x->nr, spi_i, spi_r);
-    struct ike_sa *sa = err ? NULL : sa_new(e, v->sa.ver, x->ours, spi_i, spi_r);
+    struct ike_sa *sa = err ? NULL : sa_new(e, v->sa.ver, x->ours, spi_i, spi_r, 0);
     if (!sa) {
         secret_free(&keys.all);
         ike_fail(e, err < 0 ? err : E_CRYPTO);
@@ -195,6 +191,7 @@ static struct v2_sa *new_sa(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     }
     struct v2_sa *n = v2_of(sa);
     n->keys = keys;
+    v2_keys_settle(&n->keys);
     v2_suite_set(sa, &x->chosen);
     inherit(e, v, n);
     n->state = V2_UP;

@@ -22,11 +22,19 @@ void v2_init_free(struct v2_init *i)
     free(i);
 }
 
+struct v2_suite v2_suite_of(const struct proposal *p)
+{
+    const struct alg *encr = proposal_alg(p, T_ENCR);
+    return (struct v2_suite){encr, encr && encr->aead ? NULL : proposal_alg(p, T_INTEG),
+                             proposal_alg(p, T_PRF)};
+}
+
 void v2_suite_set(struct ike_sa *sa, const struct proposal *p)
 {
-    sa->encr = proposal_alg(p, T_ENCR);
-    sa->integ = sa->encr && sa->encr->aead ? NULL : proposal_alg(p, T_INTEG);
-    sa->prf = proposal_alg(p, T_PRF);
+    const struct v2_suite s = v2_suite_of(p);
+    sa->encr = s.encr;
+    sa->integ = s.integ;
+    sa->prf = s.prf;
     sa->ke = proposal_alg(p, T_KE);
 }
 
@@ -66,19 +74,15 @@ static void send_request(struct ike *e, struct v2_sa *v)
     if (i->cookie_len) /* 2.6: first payload, all others unchanged */
         v2_put_notify(&b, N_COOKIE, bytes_of(i->cookie, i->cookie_len));
     put_offer(e, &b, &v->sa.conn->ike);
-    v2_put_ke(&b, i->method, i->ke);
-    v2_put_nonce(&b, bytes_of(i->ni, i->ni_len));
-    v2_nat_put(e, &b, &v->sa, h.spi_i, 0, v->sa.conn->encap);
-    struct ike_msg m = {0};
-    if (!v2_build_end(e, v, &b, &m) || !ike_msg_set(e, &i->req, bytes_of(m.p, m.n))) {
-        ike_msg_free(&m);
+    v2_put_ke(&b, i->method, cr_ke_public(i->ke));
+    v2_put_nonce(&b, i->ni);
+    v2_nat_put(&b, &v->sa.local, &v->sa.remote, v->sa.conn->encap);
+    struct bytes m;
+    if (!v2_build_end(e, v, &b, &m) || !ike_msg_set(e, &i->req, m))
         return;
-    }
-    struct payloads ps;
-    if (!payloads_parse(ike_hdr_body(bytes_of(m.p, m.n)), m.p[16], &ps))
-        v2_msg_event(e, EV_MSG_SENT, &v->sa, &h, &ps);
+    v2_say_clear(e, &v->sa, &h, m);
     v->state = V2_INIT_SENT;
-    retransmit_start(e, &v->sa, 0, &m);
+    retransmit_start(e, &v->sa, 0, m);
 }
 
 static void have_ke(struct ike *e, struct v2_sa *v, struct v2_exch *x)
@@ -112,8 +116,8 @@ void v2_start(struct ike *e, struct ike_sa *sa)
         sa_drop(e, sa, R_TOO_MANY);
         return;
     }
-    v->init->ni_len = V2_NONCE_LEN;
-    e->env.random(e->env.ctx, v->init->ni, V2_NONCE_LEN);
+    e->env.random(e->env.ctx, v->init->nonce, V2_NONCE_LEN);
+    v->init->ni = bytes_of(v->init->nonce, V2_NONCE_LEN);
     sa->nat_fake = sa->conn->encap;
     ike_event(e, EV_IKE_INITIATING, sa, NULL);
     make_ke(e, v, v2_first_ke(&sa->conn->ike));
@@ -208,6 +212,14 @@ static void say_vendors(struct ike *e, const struct ike_sa *sa, const struct v2_
     }
 }
 
+static void say_nat(struct ike *e, struct ike_sa *sa, struct v2_nat n)
+{
+    sa->nat_local = n.local;
+    sa->nat_remote = n.remote;
+    if (v2_nat_where(n))
+        ike_event(e, EV_NAT, sa, NULL)->text = v2_nat_where(n);
+}
+
 struct answer {
     struct proposal chosen;
     struct ke ke;
@@ -254,15 +266,13 @@ static void have_secret(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     v2_suite_set(&v->sa, &x->chosen);
     v->sa.spi_r = x->ike_spi;
     struct v2_suite s = {v->sa.encr, v->sa.integ, v->sa.prf};
-    err_t err = v2_keys_init(&v->keys, &s, secret_bytes(&x->shared), bytes_of(i->ni, i->ni_len),
-                             bytes_of(i->nr, i->nr_len), v->sa.spi_i, v->sa.spi_r);
+    err_t err = v2_keys_init(&v->keys, &s, secret_bytes(&x->shared), i->ni, i->nr, v->sa.spi_i,
+                             v->sa.spi_r);
     if (err) {
         ike_fail(e, err < 0 ? err : E_CRYPTO);
         return;
     }
-    struct buf b = {0};
-    proposal_print(&x->chosen, &b);
-    ike_event(e, EV_IKE_PROPOSAL, &v->sa, NULL)->text = ike_str_buf(e, &b);
+    v2_say_proposal(e, EV_IKE_PROPOSAL, &v->sa, NULL, &x->chosen);
     v2_req_end(e, v);
     v->win.next_out = 1;
     if (v->sa.nat_local || v->sa.nat_remote || v->sa.nat_fake)
@@ -286,10 +296,9 @@ void v2_init_response(struct ike *e, struct v2_sa *v, struct v2_exch *rx)
         return;
     retransmit_stop(&v->sa);
     say_vendors(e, &v->sa, m);
-    v2_nat_read(e, &v->sa, m, m->hdr.spi_i, m->hdr.spi_r);
+    say_nat(e, &v->sa, v2_nat_read(m, m->hdr.spi_i, m->hdr.spi_r));
     v->state = V2_INIT_BUSY;
-    memcpy(i->nr, a.nr.p, a.nr.n);
-    i->nr_len = a.nr.n;
+    i->nr = bytes_of(i->resp.p + (a.nr.p - m->raw.p), a.nr.n);
     v->req->chosen = a.chosen;
     v->req->ike_spi = m->hdr.spi_r;
     v->req->ke = i->ke;

@@ -3,6 +3,7 @@
  * for) and the proposal are right; a retransmitted request gets the same answer from the half-open
  * SA.
  */
+#include "ike/half.h"
 #include "ike/v2/v2.h"
 #include "wire/print.h"
 #include "wire/sa_v2.h"
@@ -18,14 +19,15 @@ struct hello { /* a first message and what we make of it */
 /* 2.1: the same bytes again get the same answer; anything else from there is not believed. */
 static bool repeated(struct ike *e, const struct ike_pkt *p)
 {
-    struct v2_sa *v = v2_hello_known(e, p);
-    if (!v)
+    struct bytes answer;
+    if (!v2_hello_known(e, p))
         return false;
-    const struct v2_init *i = v->init;
-    if (i && i->resp.p && bytes_eq(p->raw, bytes_of(i->req.p, i->req.n))) {
+    struct half *h = half_by_spi(e, v2_hello_spi(e, p));
+    bool same = h && h->ready && bytes_eq(p->raw, bytes_of(h->data, h->req_len));
+    if (same && v2_init_answer(e, h, &answer)) {
         e->stats.retransmits++;
-        ike_send_to(e, &p->local, &p->remote, p->natt, bytes_of(i->resp.p, i->resp.n));
-    } else {
+        ike_send_to(e, &p->local, &p->remote, p->natt, answer);
+    } else if (!same) {
         ike_drop(e, p, R_STATE, "IKE_SA_INIT for an SA under way");
     }
     return true;
@@ -151,124 +153,144 @@ static bool too_many(struct ike *e, const struct ike_pkt *p)
     return true;
 }
 
-static bool remember(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
-{
-    v->init_from = p->remote;
-    if (hash_add(&e->inits, &v->init_node, v2_hello_hash(e, &p->remote, p->spi_i))) {
-        ike_fail(e, E_NOMEM);
-        return false;
-    }
-    v->in_inits = true;
-    return true;
-}
-
-static void answer(struct ike *e, struct v2_sa *v, struct v2_exch *x)
+bool v2_init_answer(struct ike *e, struct half *h, struct bytes *out)
 {
     struct v2_build b;
-    struct ike_hdr h = {.spi_i = v->sa.spi_i,
-                        .spi_r = v->sa.spi_r,
-                        .major = 2,
-                        .exchange = EXCH_IKE_SA_INIT,
-                        .flags = IKE_FLAG_RESPONSE};
-    if (!v2_build_clear(e, &b, &h))
-        return;
+    struct proposal chosen;
+    struct ike_hdr hdr = {.spi_i = h->spi_i,
+                          .spi_r = h->spi_r,
+                          .major = 2,
+                          .exchange = EXCH_IKE_SA_INIT,
+                          .flags = IKE_FLAG_RESPONSE};
+    half_chosen(h, &chosen);
+    if (!v2_build_clear(e, &b, &hdr))
+        return false;
     payload_begin(&b.c, PL_SA);
-    sa_v2_write_one(&b.w, &x->chosen);
+    sa_v2_write_one(&b.w, &chosen);
     payload_end(&b.c);
-    v2_put_ke(&b, x->method, x->ke);
-    v2_put_nonce(&b, bytes_of(v->init->nr, v->init->nr_len));
-    v2_nat_put(e, &b, &v->sa, h.spi_i, h.spi_r, v->sa.nat_fake);
-    if (!v2_build_end(e, v, &b, &v->init->resp))
-        return;
-    struct bytes msg = bytes_of(v->init->resp.p, v->init->resp.n);
-    struct payloads ps;
-    if (!payloads_parse(ike_hdr_body(msg), msg.p[16], &ps))
-        v2_msg_event(e, EV_MSG_SENT, &v->sa, &h, &ps);
-    ike_send(e, &v->sa, msg);
+    v2_put_ke(&b, proposal_get(&chosen, T_KE)->id, bytes_of(half_pub(h), h->pub_len));
+    v2_put_nonce(&b, bytes_of(half_nr(h), h->nr_len));
+    v2_nat_put(&b, &h->local, &h->remote, h->nat_fake);
+    return v2_build_end(e, NULL, &b, out);
 }
 
-static void have_secret(struct ike *e, struct v2_sa *v, struct v2_exch *x)
+static void say_answer(struct ike *e, const struct half *h, struct bytes msg)
 {
-    struct v2_init *i = v->init;
-    if (x->job_err) {
-        struct refusal r = {.reason = R_KE_VALUE,
-                            .what = "key exchange",
-                            .clause = "RFC 6989 2",
-                            .text = "public value of the peer"};
-        ike_refused(e, &v->sa, &r);
-        reply_notify(e, &x->msg->pkt, N_INVALID_SYNTAX, bytes_of(NULL, 0));
-        sa_drop(e, &v->sa, R_KE_VALUE);
+    struct ike_hdr hdr;
+    struct payloads ps;
+    struct buf b = {0};
+    if (!ike_heard(e, EV_MSG_SENT) || ike_hdr_parse(msg, &hdr) ||
+        payloads_parse(ike_hdr_body(msg), hdr.next, &ps))
+        return;
+    ike_message_print(&hdr, &ps, &b);
+    half_event(e, EV_MSG_SENT, h)->text = ike_str_buf(e, &b);
+}
+
+static void bad_value(struct ike *e, struct half *h)
+{
+    struct refusal r = {.reason = R_KE_VALUE,
+                        .what = "key exchange",
+                        .clause = "RFC 6989 2",
+                        .text = "public value of the peer"};
+    struct ike_pkt to = {
+        .local = h->local, .remote = h->remote, .natt = h->natt, .spi_i = h->spi_i};
+    ike_refused(e, NULL, &r);
+    e->evidence->ike_id = h->id;
+    e->evidence->local = h->local;
+    e->evidence->remote = h->remote;
+    reply_notify(e, &to, N_INVALID_SYNTAX, bytes_of(NULL, 0));
+    half_drop(e, h, R_KE_VALUE);
+}
+
+/* 2.14: only SKEYSEED is kept; SK_* are made when the peer comes back. */
+static err_t take_secret(struct half *h, const struct ike_job *j)
+{
+    struct proposal chosen;
+    uint8_t seed[CR_HASH_MAX];
+    half_chosen(h, &chosen);
+    struct bytes pub = cr_ke_public(j->ke);
+    err_t err =
+        v2_skeyseed(proposal_alg(&chosen, T_PRF), secret_bytes(&j->shared),
+                    bytes_of(h->data + h->ni_at, h->ni_len), bytes_of(half_nr(h), h->nr_len), seed);
+    if (!err) {
+        memcpy(half_pub(h), pub.p, h->pub_len);
+        memcpy(half_seed(h), seed, h->seed_len);
+        h->ready = true;
+    }
+    secret_wipe(seed, sizeof seed);
+    return err;
+}
+
+void v2_init_job(struct ike *e, struct half *h, struct ike_job *j)
+{
+    struct bytes msg;
+    if (j->err > 0) {
+        bad_value(e, h);
         return;
     }
-    v2_suite_set(&v->sa, &x->chosen);
-    struct v2_suite s = {v->sa.encr, v->sa.integ, v->sa.prf};
-    err_t err = v2_keys_init(&v->keys, &s, secret_bytes(&x->shared), bytes_of(i->ni, i->ni_len),
-                             bytes_of(i->nr, i->nr_len), v->sa.spi_i, v->sa.spi_r);
+    err_t err = j->err ? j->err : take_secret(h, j);
     if (err) {
         ike_fail(e, err < 0 ? err : E_CRYPTO);
-        sa_drop(e, &v->sa, R_KE_VALUE);
-        return;
+        half_drop(e, h, R_KE_VALUE);
+    } else if (v2_init_answer(e, h, &msg)) {
+        say_answer(e, h, msg);
+        ike_send_to(e, &h->local, &h->remote, h->natt, msg);
     }
-    answer(e, v, x);
-    v->state = V2_AUTH_WAIT;
-    v->win.next_in = 1;
-    v2_rsp_end(e, v);
 }
 
-static struct v2_sa *half_open(struct ike *e, const struct hello *hi)
+static void say_hello(struct ike *e, const struct half *h, const struct v2_msg *m, struct v2_nat n)
 {
-    const struct ike_pkt *p = &hi->in.m->pkt;
-    uint64_t spi = sa_spi_new(e);
-    struct ike_sa *sa = spi ? sa_new(e, &ike_v2, false, p->spi_i, spi) : NULL;
-    if (!sa)
-        return NULL;
-    struct v2_sa *v = v2_of(sa);
-    sa->local = p->local;
-    sa->remote = p->remote;
-    sa->natt = p->natt;
-    sa->half_addr = p->remote.addr;
-    sa->die_ms = e->now + e->set.half_open_timeout_ms;
-    sa_half_open(e, sa, true);
-    v->state = V2_INIT_BUSY;
-    v->init = calloc(1, sizeof *v->init);
-    v->rsp = v->init ? v2_exch_new(e, false) : NULL;
-    if (v->rsp && remember(e, v, p) && ike_msg_set(e, &v->init->req, p->raw))
-        return v;
-    ike_fail(e, E_NOMEM);
-    sa_drop(e, sa, R_TOO_MANY);
-    return NULL;
+    struct buf b = {0};
+    struct proposal chosen;
+    if (!ike_heard(e, EV_IKE_RESPONDING))
+        return;
+    if (v2_nat_where(n))
+        half_event(e, EV_NAT, h)->text = v2_nat_where(n);
+    half_event(e, EV_IKE_RESPONDING, h);
+    for (const struct payload *p = NULL; (p = payloads_next(&m->in, PL_VENDOR, p));) {
+        const char *name = vendor_name(p->body);
+        half_event(e, EV_MSG_VENDOR, h)->text = name ? name : "unknown";
+    }
+    half_chosen(h, &chosen);
+    proposal_print(&chosen, &b);
+    half_event(e, EV_IKE_PROPOSAL, h)->text = ike_str_buf(e, &b);
+}
+
+static void start_job(struct ike *e, struct half *h, const struct ke *ke)
+{
+    struct ike_job *j = job_new(JOB_KE_BOTH, 0, 0, ke->method);
+    if (!j || secret_set(&j->peer, ke->data)) {
+        ike_job_free(j);
+        ike_fail(e, E_NOMEM);
+        half_end(e, h);
+        return;
+    }
+    j->half = h->spi_r;
+    ike_act_add(e, ACT_JOB)->job = j;
 }
 
 static void accept(struct ike *e, const struct hello *hi)
 {
-    struct v2_sa *v = half_open(e, hi);
-    if (!v)
+    const struct ike_pkt *p = &hi->in.m->pkt;
+    const struct half_plan plan = {
+        .pkt = p,
+        .chosen = &hi->chosen,
+        .ni = hi->in.ni,
+        .spi_r = v2_hello_spi(e, p),
+        .nr_len = V2_NONCE_LEN,
+        .pub_len = proposal_alg(&hi->chosen, T_KE)->pub_len,
+        .seed_len = proposal_alg(&hi->chosen, T_PRF)->out_len,
+    };
+    struct half *h = half_new(e, &ike_v2, &plan);
+    if (!h)
         return;
-    struct v2_init *i = v->init;
-    struct v2_exch *x = v->rsp;
-    memcpy(i->ni, hi->in.ni.p, hi->in.ni.n);
-    i->ni_len = hi->in.ni.n;
-    e->env.random(e->env.ctx, i->nr, V2_NONCE_LEN);
-    i->nr_len = V2_NONCE_LEN;
-    x->chosen = hi->chosen;
-    x->chosen.spi_len = 0;
-    x->method = hi->in.ke.method;
-    x->msg = v2_exch_alloc(e, x, sizeof *x->msg);
-    if (!x->msg)
-        return;
-    x->msg->pkt = hi->in.m->pkt;
-    x->msg->pkt.raw = bytes_of(i->req.p, i->req.n);
-    v->sa.nat_fake = hi->conn->encap;
-    v2_nat_read(e, &v->sa, hi->in.m, v->sa.spi_i, 0);
-    ike_event(e, EV_IKE_RESPONDING, &v->sa, NULL);
-    for (const struct payload *p = NULL; (p = payloads_next(&hi->in.m->in, PL_VENDOR, p));) {
-        const char *name = vendor_name(p->body);
-        ike_event(e, EV_MSG_VENDOR, &v->sa, NULL)->text = name ? name : "unknown";
-    }
-    struct buf b = {0};
-    proposal_print(&hi->chosen, &b);
-    ike_event(e, EV_IKE_PROPOSAL, &v->sa, NULL)->text = ike_str_buf(e, &b);
-    v2_job(e, v, x, JOB_KE_BOTH, hi->in.ke.data, have_secret);
+    struct v2_nat nat = v2_nat_read(hi->in.m, h->spi_i, 0);
+    h->nat_local = nat.local;
+    h->nat_remote = nat.remote;
+    h->nat_fake = hi->conn->encap;
+    e->env.random(e->env.ctx, half_nr(h), h->nr_len);
+    say_hello(e, h, hi->in.m, nat);
+    start_job(e, h, &hi->in.ke);
 }
 
 static void bad_hello(struct ike *e, const struct hello *hi, err_t err)

@@ -4,20 +4,19 @@
  */
 #include "ike/v2/v2.h"
 
-void v2_sk_sizes(const struct v2_sa *v, struct sk_sizes *z)
+void v2_sk_sizes(const struct v2_suite *s, struct sk_sizes *z)
 {
-    const struct alg *encr = v->sa.encr, *integ = v->sa.integ;
     *z = (struct sk_sizes){
-        .iv_len = encr->iv_len,
-        .block = encr->block,
-        .icv_len = integ ? integ->icv_len : encr->icv_len,
+        .iv_len = s->encr->iv_len,
+        .block = s->encr->block,
+        .icv_len = s->integ ? s->integ->icv_len : s->encr->icv_len,
     };
 }
 
-static err_t context(const struct v2_sa *v, bool initiator, struct cr_sk **sk)
+static err_t context(const struct v2_suite *s, const struct v2_keys *k, bool by_initiator,
+                     struct cr_sk **sk)
 {
-    return cr_sk_new(v->sa.encr, v->sa.integ, v2_key_e(&v->keys, initiator),
-                     v2_key_a(&v->keys, initiator), sk);
+    return cr_sk_new(s->encr, s->integ, v2_key_e(k, by_initiator), v2_key_a(k, by_initiator), sk);
 }
 
 /* RFC 5282 4: never the same IV twice under a key. RFC 7296 3.14: unpredictable for CBC. */
@@ -35,7 +34,8 @@ static void fill_iv(struct ike *e, struct v2_sa *v, uint8_t *iv)
 err_t v2_sk_seal(struct ike *e, struct v2_sa *v, uint8_t *msg, const struct sk_layout *l)
 {
     struct cr_sk *sk = NULL;
-    err_t err = context(v, v->sa.initiator, &sk);
+    const struct v2_suite s = {v->sa.encr, v->sa.integ, v->sa.prf};
+    err_t err = context(&s, &v->keys, v->sa.initiator, &sk);
     if (err)
         return err;
     fill_iv(e, v, msg + l->aad_len);
@@ -44,17 +44,18 @@ err_t v2_sk_seal(struct ike *e, struct v2_sa *v, uint8_t *msg, const struct sk_l
     return err;
 }
 
-err_t v2_sk_open(struct v2_sa *v, struct v2_msg *m, const struct payload *p)
+err_t v2_sk_open(const struct v2_suite *s, const struct v2_keys *k, bool by_initiator,
+                 struct v2_msg *m, const struct payload *p)
 {
     struct sk_sizes z;
     struct sk_layout l;
     struct bytes inner;
     struct cr_sk *sk = NULL;
-    v2_sk_sizes(v, &z);
+    v2_sk_sizes(s, &z);
     err_t err = sk_measure(m->raw, p, &z, &l);
     if (err)
         return R_DECRYPT;
-    err = context(v, !v->sa.initiator, &sk);
+    err = context(s, k, by_initiator, &sk);
     if (err)
         return err;
     err = cr_sk_open(sk, (uint8_t *)m->raw.p, l.aad_len, l.text_len);

@@ -57,7 +57,7 @@ err_t v2_row_check(const struct v2_row *row, const struct v2_msg *m)
     return excused ? E_OK : R_MISSING_PAYLOAD;
 }
 
-static struct v2_msg *msg_new(struct ike *e, struct arena *a, const struct ike_pkt *p)
+struct v2_msg *v2_msg_new(struct ike *e, struct arena *a, const struct ike_pkt *p)
 {
     struct v2_msg *m = arena_alloc(a, sizeof *m);
     struct bytes raw = arena_copy(a, p->raw);
@@ -76,7 +76,7 @@ static struct v2_msg *msg_new(struct ike *e, struct arena *a, const struct ike_p
 static void wrong_major(struct ike *e, const struct ike_pkt *p)
 {
     struct v2_build b;
-    struct ike_msg out = {0};
+    struct bytes out;
     ike_drop(e, p, R_MAJOR_VERSION, NULL);
     if (p->flags & IKE_FLAG_RESPONSE)
         return;
@@ -90,8 +90,7 @@ static void wrong_major(struct ike *e, const struct ike_pkt *p)
         return;
     v2_put_notify(&b, N_INVALID_MAJOR_VERSION, bytes_of(NULL, 0));
     if (v2_build_end(e, NULL, &b, &out))
-        ike_send_to(e, &p->local, &p->remote, p->natt, bytes_of(out.p, out.n));
-    ike_msg_free(&out);
+        ike_send_to(e, &p->local, &p->remote, p->natt, out);
 }
 
 #define SPI_ANSWERS 10 /* in a second: nobody shall reflect floods with us */
@@ -101,7 +100,7 @@ static void wrong_major(struct ike *e, const struct ike_pkt *p)
 static void unknown_spi(struct ike *e, const struct ike_pkt *p)
 {
     struct v2_build b;
-    struct ike_msg out = {0};
+    struct bytes out;
     ike_drop(e, p, R_IKE_SPI, ike_exchange_name(p->exchange));
     if (p->flags & IKE_FLAG_RESPONSE || p->exchange == EXCH_IKE_SA_INIT || !p->spi_r)
         return;
@@ -122,8 +121,7 @@ static void unknown_spi(struct ike *e, const struct ike_pkt *p)
         return;
     v2_put_notify(&b, N_INVALID_IKE_SPI, bytes_of(NULL, 0));
     if (v2_build_end(e, NULL, &b, &out))
-        ike_send_to(e, &p->local, &p->remote, p->natt, bytes_of(out.p, out.n));
-    ike_msg_free(&out);
+        ike_send_to(e, &p->local, &p->remote, p->natt, out);
 }
 
 /* 2.4: an unprotected INVALID_IKE_SPI proves nothing, anybody can send it. It answers a request
@@ -132,7 +130,7 @@ static void unknown_spi(struct ike *e, const struct ike_pkt *p)
 static const char *unprotected(const struct payloads *clear)
 {
     struct notify n;
-    const struct payload *p = clear ? payloads_find(clear, PL_NOTIFY) : NULL;
+    const struct payload *p = payloads_find(clear, PL_NOTIFY);
     bool hint = p && !notify_parse(p->body, &n) && n.type == N_INVALID_IKE_SPI;
     return hint ? "not protected; the peer seems to have lost this SA (INVALID_IKE_SPI)"
                 : "not protected";
@@ -142,7 +140,7 @@ static const char *unprotected(const struct payloads *clear)
 static void clear_response(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
 {
     const struct v2_row *row = v2_row_find(p->exchange, true, v->state);
-    struct v2_msg *m = row ? msg_new(e, &e->out->arena, p) : NULL;
+    struct v2_msg *m = row ? v2_msg_new(e, &e->out->arena, p) : NULL;
     if (!m || !v->req) {
         ike_drop(e, p, R_STATE, "IKE_SA_INIT response");
         return;
@@ -167,24 +165,28 @@ static const struct payload *sk_of(const struct v2_msg *m, struct payloads *clea
     return last->type == PL_SK ? last : NULL;
 }
 
-/* Authentic? Then err says whether what is inside can be read. False: dropped and counted. */
+bool v2_msg_open(struct ike *e, const struct v2_suite *s, const struct v2_keys *k,
+                 bool by_initiator, struct v2_msg *m, err_t *err)
+{
+    struct payloads clear;
+    const struct payload *sk = sk_of(m, &clear);
+    if (!sk || !k->all.p) {
+        ike_drop(e, &m->pkt, sk ? R_STATE : R_DECRYPT, unprotected(&clear));
+        return false;
+    }
+    *err = v2_sk_open(s, k, by_initiator, m, sk);
+    if (m->authentic)
+        return true;
+    if (*err < 0)
+        ike_fail(e, *err);
+    ike_drop(e, &m->pkt, R_DECRYPT, NULL);
+    return false;
+}
+
 static bool open_msg(struct ike *e, struct v2_sa *v, struct v2_msg *m, err_t *err)
 {
-    struct payloads *clear = ike_alloc(e, sizeof *clear);
-    const struct payload *sk = clear ? sk_of(m, clear) : NULL;
-    if (!sk || !v->keys.all.p) {
-        ike_drop(e, &m->pkt, sk ? R_STATE : R_DECRYPT, unprotected(clear));
-        return false;
-    }
-    *err = v2_sk_open(v, m, sk);
-    if (!m->authentic) {
-        if (*err < 0)
-            ike_fail(e, *err);
-        ike_drop(e, &m->pkt, R_DECRYPT, NULL);
-        return false;
-    }
-    v2_msg_event(e, EV_MSG_RECEIVED, &v->sa, &m->hdr, &m->in);
-    return true;
+    const struct v2_suite s = {v->sa.encr, v->sa.integ, v->sa.prf};
+    return v2_msg_open(e, &s, &v->keys, !v->sa.initiator, m, err);
 }
 
 /* 2.5 and 2.21.3: an unknown critical payload is answered; broken syntax ends the SA. */
@@ -235,20 +237,11 @@ static void float_with(struct v2_sa *v, const struct ike_pkt *p)
     v->sa.natt = p->natt;
 }
 
-static void new_request(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
+void v2_request_take(struct ike *e, struct v2_sa *v, const struct v2_row *row, struct v2_exch *x,
+                     err_t err)
 {
-    const struct v2_row *row = v2_row_find(p->exchange, false, v->state);
-    if (v->rsp || (!row && exchange_known(p->exchange))) {
-        ike_drop(e, p, R_STATE, ike_exchange_name(p->exchange));
-        return;
-    }
-    err_t err;
-    struct v2_exch *x = v2_exch_new(e, false);
-    x->msg = x ? msg_new(e, &x->arena, p) : NULL;
-    if (!x || !x->msg || !open_msg(e, v, x->msg, &err)) {
-        v2_exch_free(e, x);
-        return;
-    }
+    const struct ike_pkt *p = &x->msg->pkt;
+    v2_msg_event(e, EV_MSG_RECEIVED, &v->sa, &x->msg->hdr, &x->msg->in);
     v->sa.seen_ms = e->now;
     if (v->state == V2_AUTH_WAIT)
         float_with(v, p);
@@ -264,16 +257,34 @@ static void new_request(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
         row->handler(e, v, x);
 }
 
+static void new_request(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
+{
+    const struct v2_row *row = v2_row_find(p->exchange, false, v->state);
+    if (v->rsp || (!row && exchange_known(p->exchange))) {
+        ike_drop(e, p, R_STATE, ike_exchange_name(p->exchange));
+        return;
+    }
+    err_t err;
+    struct v2_exch *x = v2_exch_new(e, false);
+    x->msg = x ? v2_msg_new(e, &x->arena, p) : NULL;
+    if (!x || !x->msg || !open_msg(e, v, x->msg, &err)) {
+        v2_exch_free(e, x);
+        return;
+    }
+    v2_request_take(e, v, row, x, err);
+}
+
 /* 2.1: the peer did not get our answer; but only an authentic repetition moves us. */
 static void old_request(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
 {
     err_t err;
-    struct v2_msg *m = msg_new(e, &e->out->arena, p);
+    struct v2_msg *m = v2_msg_new(e, &e->out->arena, p);
     if (!m || !open_msg(e, v, m, &err))
         return;
-    if (v->win.resp.p) {
+    v2_msg_event(e, EV_MSG_RECEIVED, &v->sa, &m->hdr, &m->in);
+    if (v->win.resp) {
         e->stats.retransmits++;
-        ike_send(e, &v->sa, bytes_of(v->win.resp.p, v->win.resp.n));
+        ike_send(e, &v->sa, bytes_of(v->win.resp->msg, v->win.resp->n));
     }
 }
 
@@ -299,9 +310,10 @@ static void response(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
     }
     err_t err;
     struct v2_exch *x = v->req;
-    struct v2_msg *m = msg_new(e, &e->out->arena, p);
+    struct v2_msg *m = v2_msg_new(e, &e->out->arena, p);
     if (!m || !open_msg(e, v, m, &err))
         return;
+    v2_msg_event(e, EV_MSG_RECEIVED, &v->sa, &m->hdr, &m->in);
     retransmit_stop(&v->sa);
     v->sa.seen_ms = e->now;
     path_follow(e, &v->sa, p);

@@ -12,14 +12,13 @@
 
 #define V2_NONCE_LEN 32  /* ours */
 #define V2_NONCE_MAX 256 /* RFC 7296 3.9 */
-#define V2_MSG_MAX   16384
 
 enum v2_state {
     V2_IDLE = 1, /* initiator: making its KE value */
     V2_INIT_SENT = 2,
-    V2_INIT_BUSY = 4, /* either role: computing the shared secret */
+    V2_INIT_BUSY = 4, /* initiator: computing the shared secret */
     V2_AUTH_SENT = 8,
-    V2_AUTH_WAIT = 16, /* responder: IKE_SA_INIT answered */
+    V2_AUTH_WAIT = 16, /* responder: IKE_AUTH came */
     V2_UP = 32,
     V2_REKEYED = 64,
     V2_DELETING = 128,
@@ -38,15 +37,23 @@ struct v2_msg {
 /* RFC 7296 2.3: window of one each way. */
 struct v2_window {
     uint32_t next_out, next_in;
-    bool busy;           /* the request next_in - 1 is not answered yet */
-    struct ike_msg resp; /* answer to next_in - 1 */
-    uint64_t forget_at;  /* when resp may go: 2.1 allows it after several minutes; 0: never */
+    struct v2_answer *resp; /* to next_in - 1; NULL: not given yet, or forgotten */
+};
+
+struct v2_answer {
+    uint64_t forget_at; /* 2.1 allows it after several minutes */
+    size_t n;
+    uint8_t msg[];
 };
 
 /* SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr in one piece: 2.14. */
 struct v2_keys {
     struct secret all;
     uint8_t d, a, e; /* lengths; SK_p* are as long as SK_d */
+};
+
+struct v2_suite {
+    const struct alg *encr, *integ, *prf; /* integ NULL for AEAD */
 };
 
 struct v2_exch;
@@ -85,8 +92,8 @@ struct v2_exch {
 /* Kept from IKE_SA_INIT to IKE_AUTH: 2.15 signs the first messages. */
 struct v2_init {
     struct ike_msg req, resp;
-    uint8_t ni[256], nr[256];
-    size_t ni_len, nr_len;
+    struct bytes ni, nr; /* ours in `nonce`, the peer's in its message */
+    uint8_t nonce[V2_NONCE_LEN];
     uint8_t cookie[64];
     size_t cookie_len;
     uint16_t method;
@@ -96,9 +103,6 @@ struct v2_init {
 
 struct v2_sa {
     struct ike_sa sa;
-    struct hash_node init_node; /* responder: by source and SPIi, to know a retransmission */
-    struct endpoint init_from;
-    bool in_inits;
     uint16_t state; /* enum v2_state */
     struct v2_window win;
     struct v2_keys keys;
@@ -133,6 +137,11 @@ struct bytes v2_body(const struct v2_msg *m, uint8_t type);       /* .p NULL: no
 void v2_msg_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
                   const struct ike_hdr *h, const struct payloads *ps);
 
+void v2_say_clear(struct ike *e, const struct ike_sa *sa, const struct ike_hdr *h,
+                  struct bytes msg);
+void v2_say_proposal(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
+                     const struct child *c, const struct proposal *p);
+
 struct v2_build {
     struct wr w;
     struct payload_chain c;
@@ -144,23 +153,26 @@ struct v2_build {
 bool v2_build_clear(struct ike *e, struct v2_build *b, const struct ike_hdr *h);
 bool v2_build_begin(struct ike *e, struct v2_sa *v, struct v2_build *b, uint8_t exchange,
                     bool response, uint32_t id);
-/* Closes, seals and copies the message; false when that failed (ike_fail was called). */
-bool v2_build_end(struct ike *e, struct v2_sa *v, struct v2_build *b, struct ike_msg *out);
+/* Closes and seals the message, which is there until the next one begins; false when that failed
+ * (ike_fail was called). */
+bool v2_build_end(struct ike *e, struct v2_sa *v, struct v2_build *b, struct bytes *out);
 void v2_put_notify(struct v2_build *b, uint16_t type, struct bytes data);
 void v2_put_ts(struct v2_build *b, uint8_t type, const struct ts_list *l);
-void v2_put_ke(struct v2_build *b, uint16_t method, const struct cr_ke *ke);
+void v2_put_ke(struct v2_build *b, uint16_t method, struct bytes value);
 void v2_put_nonce(struct v2_build *b, struct bytes n);
 
 /* --- sk.c --- */
-void v2_sk_sizes(const struct v2_sa *v, struct sk_sizes *z);
+void v2_sk_sizes(const struct v2_suite *s, struct sk_sizes *z);
 err_t v2_sk_seal(struct ike *e, struct v2_sa *v, uint8_t *msg, const struct sk_layout *l) must_use;
 /* Opens m->raw in place and parses what is inside into m->in. */
-err_t v2_sk_open(struct v2_sa *v, struct v2_msg *m, const struct payload *sk) must_use;
+err_t v2_sk_open(const struct v2_suite *s, const struct v2_keys *k, bool by_initiator,
+                 struct v2_msg *m, const struct payload *sk) must_use;
 
 /* --- window.c --- */
 enum v2_verdict { V2_NEW, V2_AGAIN, V2_OLD };
 enum v2_verdict v2_window_request(const struct v2_window *w, uint32_t id);
 void v2_window_take(struct v2_window *w, uint32_t id);
+void v2_window_forget(struct v2_window *w);
 bool v2_window_response(const struct ike_sa *sa, uint32_t id);
 /* Sends an answer and keeps it for retransmitted requests. */
 void v2_respond(struct ike *e, struct v2_sa *v, struct v2_build *b);
@@ -169,15 +181,18 @@ void v2_request(struct ike *e, struct v2_sa *v, struct v2_build *b);
 bool v2_idle(const struct v2_sa *v);
 
 /* --- keymat.c --- */
-struct v2_suite {
-    const struct alg *encr, *integ, *prf;
-};
 /* 2.14 and 2.18. Nonces and SPIs in the roles of the exchange that makes the SA. */
+err_t v2_skeyseed(const struct alg *prf, struct bytes shared, struct bytes ni, struct bytes nr,
+                  uint8_t out[CR_HASH_MAX]) must_use;
+err_t v2_keys_expand(struct v2_keys *k, const struct v2_suite *s, struct bytes skeyseed,
+                     struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r) must_use;
 err_t v2_keys_init(struct v2_keys *k, const struct v2_suite *s, struct bytes shared,
                    struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r) must_use;
 err_t v2_keys_rekey(struct v2_keys *k, const struct v2_suite *s, const struct alg *old_prf,
                     struct bytes old_d, struct bytes shared, struct bytes ni, struct bytes nr,
                     uint64_t spi_i, uint64_t spi_r) must_use;
+/* AUTH was the last use of SK_p*: a few bytes less for each of 20,000 SAs. */
+void v2_keys_settle(struct v2_keys *k);
 struct bytes v2_key_d(const struct v2_keys *k);
 struct bytes v2_key_a(const struct v2_keys *k, bool initiator);
 struct bytes v2_key_e(const struct v2_keys *k, bool initiator);
@@ -216,9 +231,9 @@ struct v2_hello {
 };
 /* Reads and checks all of it, into the memory that m and offer point to. */
 err_t v2_hello_read(struct v2_hello *hi) must_use;
-/* An SA of the same SPI from the same source is under way. */
-struct v2_sa *v2_hello_known(const struct ike *e, const struct ike_pkt *p);
-uint64_t v2_hello_hash(const struct ike *e, const struct endpoint *from, uint64_t spi_i);
+/* Our SPI for it: a repetition finds what the first one left by it. */
+uint64_t v2_hello_spi(const struct ike *e, const struct ike_pkt *p);
+bool v2_hello_known(const struct ike *e, const struct ike_pkt *p);
 /* Limits reached: nobody new is listened to. */
 bool v2_hello_refused(const struct ike *e, const struct endpoint *from);
 /* An answer that is one notify, in clear; its length, 0 when it does not fit. */
@@ -232,10 +247,18 @@ void v2_init_request(struct ike *e, const struct ike_pkt *p);
 v2_resume v2_init_response;
 void v2_init_free(struct v2_init *i);
 void v2_suite_set(struct ike_sa *sa, const struct proposal *p);
-void v2_nat_put(struct ike *e, struct v2_build *b, const struct ike_sa *sa, uint64_t spi_i,
-                uint64_t spi_r, bool fake);
-void v2_nat_read(struct ike *e, struct ike_sa *sa, const struct v2_msg *m, uint64_t spi_i,
-                 uint64_t spi_r);
+struct v2_suite v2_suite_of(const struct proposal *p);
+/* The answer to a first message: the same bytes each time. */
+bool v2_init_answer(struct ike *e, struct half *h, struct bytes *out);
+void v2_init_job(struct ike *e, struct half *h, struct ike_job *j);
+struct v2_nat {
+    bool local, remote;
+};
+/* As the message says, of the way it came. */
+struct v2_nat v2_nat_read(const struct v2_msg *m, uint64_t spi_i, uint64_t spi_r);
+const char *v2_nat_where(struct v2_nat n); /* NULL: there is none */
+void v2_nat_put(struct v2_build *b, const struct endpoint *local, const struct endpoint *remote,
+                bool fake);
 void v2_lost(struct ike *e, struct v2_sa *v, err_t reason);
 
 /* --- auth_psk.c --- */
@@ -248,7 +271,6 @@ v2_resume v2_auth_response;
 v2_resume v2_auth_request;
 void v2_established(struct ike *e, struct v2_sa *v);
 void v2_put_auth(struct v2_build *b, const uint8_t *auth, size_t n);
-bool v2_ids_set(struct ike *e, struct v2_sa *v, const struct id *local, const struct id *remote);
 /* Their AUTH against every fact of the negotiation; reports what is wrong. */
 err_t v2_auth_verify(struct ike *e, struct v2_sa *v, const char *conn, const struct auth *a,
                      const struct id *us, const struct id *them) must_use;
@@ -326,7 +348,18 @@ void v2_liveness_start(struct ike *e, struct v2_sa *v);
 v2_resume v2_info_request;
 v2_resume v2_info_response;
 
+/* --- auth_first.c --- */
+void v2_half_packet(struct ike *e, struct half *h, const struct ike_pkt *p);
+
 /* --- table.c --- */
+struct v2_msg *v2_msg_new(struct ike *e, struct arena *a, const struct ike_pkt *p);
+/* Authentic? Then err says whether what is inside can be read. False: dropped and counted. */
+bool v2_msg_open(struct ike *e, const struct v2_suite *s, const struct v2_keys *k,
+                 bool by_initiator, struct v2_msg *m, err_t *err);
+struct v2_row;
+/* An authentic new request; err: what is wrong inside. */
+void v2_request_take(struct ike *e, struct v2_sa *v, const struct v2_row *row, struct v2_exch *x,
+                     err_t err);
 void v2_packet(struct ike *e, struct ike_sa *sa, const struct ike_pkt *p);
 /* Checks must and may of the row; R_MISSING_PAYLOAD or R_UNEXPECTED_PAYLOAD. */
 struct v2_row {

@@ -47,7 +47,7 @@ static void chosen(const struct payloads *ps, struct proposal *out)
 struct run {
     struct v2_sa v;
     struct v2_init init;
-    uint8_t init_i[2048], init_r[2048], shared[256], msg[2][4096], psk[64];
+    uint8_t ni[256], nr[256], init_i[2048], init_r[2048], shared[256], msg[2][4096], psk[64];
     struct v2_msg m[2]; /* IKE_AUTH request and response, opened */
 };
 
@@ -62,16 +62,14 @@ static void set_up(struct run *r, const struct v2_vector *t)
     r->v.init = &r->init;
     r->init.req = (struct ike_msg){r->init_i, i.n};
     r->init.resp = (struct ike_msg){r->init_r, s.n};
-    r->init.ni_len = unhex(t->ni, r->init.ni).n;
-    r->init.nr_len = unhex(t->nr, r->init.nr).n;
+    r->init.ni = unhex(t->ni, r->ni);
+    r->init.nr = unhex(t->nr, r->nr);
     r->v.sa.spi_i = get_u64(s.p);
     r->v.sa.spi_r = get_u64(s.p + 8);
     v2_suite_set(&r->v.sa, &p);
     struct v2_suite suite = {r->v.sa.encr, r->v.sa.integ, r->v.sa.prf};
-    assert_int_equal(v2_keys_init(&r->v.keys, &suite, unhex(t->shared, r->shared),
-                                  bytes_of(r->init.ni, r->init.ni_len),
-                                  bytes_of(r->init.nr, r->init.nr_len), r->v.sa.spi_i,
-                                  r->v.sa.spi_r),
+    assert_int_equal(v2_keys_init(&r->v.keys, &suite, unhex(t->shared, r->shared), r->init.ni,
+                                  r->init.nr, r->v.sa.spi_i, r->v.sa.spi_r),
                      0);
 }
 
@@ -94,8 +92,8 @@ static err_t open_one(struct run *r, size_t i, const char *hex)
     m->raw = unhex(hex, r->msg[i]);
     assert_int_equal(ike_hdr_parse(m->raw, &m->hdr), 0);
     assert_int_equal(payloads_parse(ike_hdr_body(m->raw), m->hdr.next, &clear), 0);
-    r->v.sa.initiator = i == 1; /* who opens it */
-    return v2_sk_open(&r->v, m, &clear.p[clear.count - 1]);
+    const struct v2_suite s = {r->v.sa.encr, r->v.sa.integ, r->v.sa.prf};
+    return v2_sk_open(&s, &r->v.keys, i == 0, m, &clear.p[clear.count - 1]);
 }
 
 static void check_proof(struct run *r, size_t i, const struct v2_vector *t)
@@ -120,9 +118,8 @@ static void check_child(struct run *r, const struct v2_vector *t)
     chosen(&r->m[1].in, &p);
     const struct alg *encr = proposal_alg(&p, T_ENCR);
     const struct alg *integ = encr->aead ? NULL : proposal_alg(&p, T_INTEG);
-    assert_int_equal(v2_child_keys(r->v.sa.prf, v2_key_d(&r->v.keys), bytes_of(NULL, 0),
-                                   bytes_of(r->init.ni, r->init.ni_len),
-                                   bytes_of(r->init.nr, r->init.nr_len), encr, integ, &i2r, &r2i),
+    assert_int_equal(v2_child_keys(r->v.sa.prf, v2_key_d(&r->v.keys), bytes_of(NULL, 0), r->init.ni,
+                                   r->init.nr, encr, integ, &i2r, &r2i),
                      0);
     assert_hex(secret_bytes(&i2r.encr), t->encr_i);
     assert_hex(secret_bytes(&r2i.encr), t->encr_r);

@@ -55,26 +55,21 @@ void v2_kick(struct ike *e, struct ike_sa *sa)
 static uint64_t deadline(const struct ike *e, const struct ike_sa *sa)
 {
     (void)e;
-    uint64_t at = ((const struct v2_sa *)sa)->win.forget_at;
-    return at ? at : UINT64_MAX;
+    const struct v2_answer *a = ((const struct v2_sa *)sa)->win.resp;
+    return a ? a->forget_at : UINT64_MAX;
 }
 
 static void tick(struct ike *e, struct ike_sa *sa)
 {
     struct v2_window *w = &v2_of(sa)->win;
-    if (!w->forget_at || w->forget_at > e->now)
-        return;
-    ike_msg_free(&w->resp);
-    w->forget_at = 0;
+    if (w->resp && w->resp->forget_at <= e->now)
+        v2_window_forget(w);
 }
 
 static void release(struct ike *e, struct v2_sa *v)
 {
     v2_req_end(e, v);
     v2_rsp_end(e, v);
-    if (v->in_inits)
-        hash_del(&e->inits, &v->init_node);
-    v->in_inits = false;
     v2_init_free(v->init);
     v->init = NULL;
 }
@@ -83,7 +78,7 @@ static void fini(struct ike *e, struct ike_sa *sa)
 {
     struct v2_sa *v = v2_of(sa);
     release(e, v);
-    ike_msg_free(&v->win.resp);
+    v2_window_forget(&v->win);
     secret_free(&v->keys.all);
     v->state = V2_GONE;
 }
@@ -101,6 +96,8 @@ const struct ike_version ike_v2 = {
     .start = v2_start,
     .packet = v2_packet,
     .cookie_reply = v2_cookie_reply,
+    .half_packet = v2_half_packet,
+    .half_done = v2_init_job,
     .job_done = v2_job_done,
     .kick = v2_kick,
     .timeout = v2_timeout,

@@ -3,6 +3,7 @@
  * until the next request comes, so that a retransmitted request gets the very same bytes.
  */
 #include "ike/v2/v2.h"
+#include <stdlib.h>
 
 #define FORGET_MS 180000 /* 2.1: a responder may forget an answer after several minutes */
 
@@ -17,34 +18,45 @@ enum v2_verdict v2_window_request(const struct v2_window *w, uint32_t id)
 void v2_window_take(struct v2_window *w, uint32_t id)
 {
     w->next_in = id + 1;
-    w->busy = true;
-    ike_msg_free(&w->resp);
-    w->forget_at = 0;
+    v2_window_forget(w);
+}
+
+void v2_window_forget(struct v2_window *w)
+{
+    free(w->resp);
+    w->resp = NULL;
 }
 
 bool v2_window_response(const struct ike_sa *sa, uint32_t id)
 {
-    return sa->rtx.at != UINT64_MAX && sa->rtx.id == id;
+    return retransmit_at(sa) != UINT64_MAX && sa->rtx->id == id;
 }
 
 bool v2_idle(const struct v2_sa *v)
 {
-    return !v->req && v->sa.rtx.at == UINT64_MAX;
+    return !v->req && retransmit_at(&v->sa) == UINT64_MAX;
 }
 
 void v2_respond(struct ike *e, struct v2_sa *v, struct v2_build *b)
 {
-    struct v2_window *w = &v->win;
-    w->busy = false;
-    if (!v2_build_end(e, v, b, &w->resp))
+    struct bytes m;
+    if (!v2_build_end(e, v, b, &m))
         return;
-    w->forget_at = e->now + FORGET_MS;
-    ike_send(e, &v->sa, bytes_of(w->resp.p, w->resp.n));
+    struct v2_answer *a = malloc(sizeof *a + m.n);
+    v2_window_forget(&v->win);
+    v->win.resp = a;
+    if (!a) {
+        ike_fail(e, E_NOMEM);
+        return;
+    }
+    *a = (struct v2_answer){.forget_at = e->now + FORGET_MS, .n = m.n};
+    memcpy(a->msg, m.p, m.n);
+    ike_send(e, &v->sa, m);
 }
 
 void v2_request(struct ike *e, struct v2_sa *v, struct v2_build *b)
 {
-    struct ike_msg m = {0};
+    struct bytes m;
     if (v2_build_end(e, v, b, &m))
-        retransmit_start(e, &v->sa, v->win.next_out++, &m);
+        retransmit_start(e, &v->sa, v->win.next_out++, m);
 }
