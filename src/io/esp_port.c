@@ -150,6 +150,7 @@ static bool try_fast(struct esp_port *p, const struct esp_settings *s, enum esp_
 /* Never fails: the raw sockets are there. */
 static void choose(struct esp_port *p, const struct esp_settings *s)
 {
+    const struct links_ask ask = {.mark = s->mark};
     struct io_error why = {""};
     bool named = s->interface && *s->interface;
     p->io = ESP_IO_RAW;
@@ -159,7 +160,7 @@ static void choose(struct esp_port *p, const struct esp_settings *s)
         say(p, "no interface is configured (esp_interface): native ESP through raw sockets");
         return;
     }
-    if (links_open(&p->links, s->interface, s->mark, &why) == 0 &&
+    if (links_open(&p->links, s->interface, &ask, &why) == 0 &&
         watch(p, links_fd(p->links), SRC_EVENTS) == 0) {
         if (s->io != ESP_IO_PACKET && try_fast(p, s, ESP_IO_XDP))
             return;

@@ -26,14 +26,16 @@ struct entry {
     struct nexthop hop;
     bool usable;
     uint64_t asked_ms; /* 0: never, or outdated */
+    uint64_t epoch;    /* of the links when it was asked */
 };
 
 struct links {
     struct rtnl ask, events;
     struct links_if dev;
-    uint32_t mark;
+    struct links_ask how;
     bool gone;
     uint64_t key[2];
+    uint64_t epoch; /* counted up when all entries are outdated */
     struct entry place[PLACES];
 };
 
@@ -97,13 +99,15 @@ static err_t join(struct links *l, struct io_error *err)
     return 0;
 }
 
-err_t links_open(struct links **out, const char *ifname, uint32_t mark, struct io_error *err)
+err_t links_open(struct links **out, const char *ifname, const struct links_ask *how,
+                 struct io_error *err)
 {
     struct links *l = calloc(1, sizeof *l);
     *out = NULL;
     if (!l)
         return io_fail(err, ENOMEM, NULL, "cannot watch interface \"%s\"", ifname);
-    l->mark = mark;
+    l->how = *how;
+    l->epoch = 1;
     int e = rtnl_open(&l->ask);
     if (e == 0)
         e = rtnl_open(&l->events);
@@ -230,8 +234,10 @@ static bool ask_route(struct links *l, const struct entry *e, struct found_hop *
     rt->rtm_dst_len = rt->rtm_src_len = (uint8_t)(addr_len(&e->remote) * 8);
     rtnl_put_addr(h, RTA_DST, &e->remote);
     rtnl_put_addr(h, RTA_SRC, &e->local);
-    if (l->mark)
-        mnl_attr_put_u32(h, RTA_MARK, l->mark);
+    if (l->how.mark)
+        mnl_attr_put_u32(h, RTA_MARK, l->how.mark);
+    if (l->how.iif)
+        mnl_attr_put_u32(h, RTA_IIF, (uint32_t)l->how.iif);
     *f = (struct found_hop){.type = RTN_UNSPEC};
     return rtnl_talk(&l->ask, h, on_route, f) == 0 && f->type == RTN_UNICAST &&
            f->oif == l->dev.index;
@@ -281,12 +287,18 @@ static void use_neigh(struct links *l, const struct addr *via)
     (void)!rtnl_talk(&l->ask, h, NULL, NULL);
 }
 
+static bool outdated(const struct links *l, const struct entry *e)
+{
+    return e->asked_ms == 0 || e->epoch != l->epoch;
+}
+
 static void look_up(struct links *l, struct entry *e, uint64_t now_ms)
 {
     struct found_hop f;
     struct found_neigh neigh;
-    bool fresh = e->asked_ms != 0;
+    bool fresh = !outdated(l, e);
     e->asked_ms = now_ms;
+    e->epoch = l->epoch;
     e->usable = false;
     e->via = (struct addr){0};
     if (!ask_route(l, e, &f))
@@ -317,21 +329,27 @@ const struct nexthop *links_nexthop(struct links *l, const struct addr *remote,
     struct entry *e = place_of(l, remote, local);
     uint64_t age = now_ms - e->asked_ms;
     if (!addr_eq(&e->remote, remote) || !addr_eq(&e->local, local)) {
-        if (e->asked_ms && age < RETRY_MS)
+        if (!outdated(l, e) && age < RETRY_MS)
             return NULL;
         *e = (struct entry){.remote = *remote, .local = *local};
     }
-    if (e->asked_ms == 0 || age >= (e->usable ? KEEP_MS : RETRY_MS))
+    if (outdated(l, e) || age >= (e->usable ? KEEP_MS : RETRY_MS))
         look_up(l, e, now_ms);
     return e->usable ? &e->hop : NULL;
 }
 
 /* --- events --- */
 
+/* Routes change by the thousand when tunnels do: that must not cost a walk each. */
+static void forget_all(struct links *l)
+{
+    l->epoch++;
+}
+
 static void forget(struct links *l, const struct addr *via)
 {
     for (size_t i = 0; i < PLACES; i++)
-        if (!via || addr_eq(&l->place[i].via, via))
+        if (addr_eq(&l->place[i].via, via))
             l->place[i].asked_ms = 0;
 }
 
@@ -341,7 +359,7 @@ static unsigned link_event(struct links *l, const struct nlmsghdr *h)
     struct found_if f = {.dev = &l->dev};
     if (ifi->ifi_index != l->dev.index || ifi->ifi_family != AF_UNSPEC)
         return 0;
-    forget(l, NULL);
+    forget_all(l);
     l->gone = h->nlmsg_type == RTM_DELLINK;
     on_link(h, &f);
     return l->gone ? LINKS_GONE : LINKS_ADDRESSES;
@@ -368,10 +386,10 @@ static unsigned event(struct links *l, const struct nlmsghdr *h)
         return neigh_event(l, h);
     case RTM_NEWADDR:
     case RTM_DELADDR:
-        forget(l, NULL);
+        forget_all(l);
         return LINKS_ADDRESSES;
     default:
-        forget(l, NULL);
+        forget_all(l);
         return LINKS_NEXTHOPS;
     }
 }
@@ -381,7 +399,7 @@ static unsigned overrun(struct links *l)
 {
     struct found_if f;
     int e = ask_link(l, &f);
-    forget(l, NULL);
+    forget_all(l);
     l->gone = e == -ENODEV;
     return l->gone ? LINKS_GONE : LINKS_ADDRESSES;
 }

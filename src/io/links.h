@@ -1,7 +1,7 @@
 /*
  * What a sender past the kernel's IP layer must know of an interface: its MAC address and MTU, our
  * addresses, and the next hop of each remote address, asked from the kernel through rtnetlink and
- * forgotten when the kernel tells of a change. For esp_port.c.
+ * forgotten when the kernel tells of a change. For esp_port.c and lan_port.c.
  */
 #pragma once
 
@@ -28,8 +28,14 @@ enum links_change {
     LINKS_GONE = 4,      /* the interface was deleted */
 };
 
-/* mark: of the look-ups, so that they lead past the TUN routes. E_NOTSUP: no Ethernet. */
-err_t links_open(struct links **l, const char *ifname, uint32_t mark,
+/* Which routes apply. */
+struct links_ask {
+    uint32_t mark; /* for our own packets: leads past the TUN routes */
+    int iif;       /* for forwarded packets: where they come in; 0: our own */
+};
+
+/* E_NOTSUP: no Ethernet. */
+err_t links_open(struct links **l, const char *ifname, const struct links_ask *ask,
                  struct io_error *err) must_use;
 void links_close(struct links *l);   /* NULL is fine */
 int links_fd(const struct links *l); /* readable: links_read */
@@ -38,9 +44,10 @@ const struct links_if *links_if(const struct links *l);
 /* All addresses of this host but loopback's, at most max. */
 size_t links_addresses(struct links *l, struct addr *out, size_t max);
 /*
- * NULL: unknown, on another interface, or being resolved; let the kernel send (a raw socket), which
- * resolves it. Valid until the next call of a function of links. Asks the kernel at most once in
- * a few seconds for each address, and keeps the neighbour entry of one in use alive.
+ * NULL: unknown, on another interface, not to be forwarded, or being resolved; let the kernel send
+ * (a raw socket, the TUN device), which resolves it. Valid until the next call of a function of
+ * links. Asks the kernel at most once in a few seconds for each address, and keeps the neighbour
+ * entry of one in use alive.
  */
 const struct nexthop *links_nexthop(struct links *l, const struct addr *remote,
                                     const struct addr *local, uint64_t now_ms);

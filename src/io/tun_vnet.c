@@ -1,26 +1,25 @@
 /*
- * Super-packets through the TUN device (see tun.h; virtio 1.2, 5.1.6): ten bytes of virtio_net_hdr
- * before each packet say how the kernel made it of segments, or how it shall cut it. Offloads are
- * asked for from all downwards until the kernel takes them.
+ * Super-packets through the TUN device (see tun.h), with a vnet header (vnet.h) before each packet.
+ * Offloads are asked for from all downwards until the kernel takes them.
  */
 #include "io/fail.h"
 #include "io/rtnl.h"
 #include "io/tun_setup.h"
+#include "io/vnet.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
-#include <linux/virtio_net.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 /* Linux 6.2; the headers of Debian 12 do not know them. */
-enum { F_USO4 = 0x20, F_USO6 = 0x40, HDR_GSO_UDP_L4 = 5 };
+enum { F_USO4 = 0x20, F_USO6 = 0x40 };
 enum { ATTR_GSO_IPV4_MAX_SIZE = 63 }; /* Linux 6.3 */
-enum { VNET_HEADER = 10, SIZE_DEFAULT = 60000, SEGS_DEFAULT = 128 };
+enum { SIZE_DEFAULT = 60000, SEGS_DEFAULT = 128 };
 
 static const unsigned tries[] = {
     TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | F_USO4 | F_USO6,
@@ -163,58 +162,6 @@ err_t tun_vnet_queue(struct tun *q, const struct tun *first, struct io_error *er
     return e;
 }
 
-static uint16_t le16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static void put_le16(uint8_t *p, uint16_t v)
-{
-    p[0] = (uint8_t)v;
-    p[1] = (uint8_t)(v >> 8);
-}
-
-/* flags, gso_type, hdr_len, gso_size, csum_start, csum_offset. False: a kind we do not know. */
-static bool parse(const uint8_t *h, struct gso *g)
-{
-    *g = (struct gso){.needs_csum = h[0] & VIRTIO_NET_HDR_F_NEEDS_CSUM,
-                      .ecn = h[1] & VIRTIO_NET_HDR_GSO_ECN,
-                      .hdr_len = le16(h + 2),
-                      .size = le16(h + 4),
-                      .csum_start = le16(h + 6),
-                      .csum_offset = le16(h + 8)};
-    switch (h[1] & ~VIRTIO_NET_HDR_GSO_ECN) {
-    case VIRTIO_NET_HDR_GSO_NONE:
-        g->kind = GSO_NONE;
-        return true;
-    case VIRTIO_NET_HDR_GSO_TCPV4:
-        g->kind = GSO_TCP4;
-        return true;
-    case VIRTIO_NET_HDR_GSO_TCPV6:
-        g->kind = GSO_TCP6;
-        return true;
-    case HDR_GSO_UDP_L4:
-        g->kind = GSO_UDP;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static void format(const struct gso *g, uint8_t *h)
-{
-    static const uint8_t kinds[] = {[GSO_NONE] = VIRTIO_NET_HDR_GSO_NONE,
-                                    [GSO_TCP4] = VIRTIO_NET_HDR_GSO_TCPV4,
-                                    [GSO_TCP6] = VIRTIO_NET_HDR_GSO_TCPV6,
-                                    [GSO_UDP] = HDR_GSO_UDP_L4};
-    h[0] = g->needs_csum ? VIRTIO_NET_HDR_F_NEEDS_CSUM : 0;
-    h[1] = (uint8_t)(kinds[g->kind] | (g->ecn ? VIRTIO_NET_HDR_GSO_ECN : 0));
-    put_le16(h + 2, g->hdr_len);
-    put_le16(h + 4, g->size);
-    put_le16(h + 6, g->csum_start);
-    put_le16(h + 8, g->csum_offset);
-}
-
 int tun_vnet_read(struct tun *t, struct gso *g, uint8_t *buf, size_t cap)
 {
     uint8_t h[VNET_HEADER];
@@ -226,7 +173,7 @@ int tun_vnet_read(struct tun *t, struct gso *g, uint8_t *buf, size_t cap)
     ssize_t n = readv(t->fd, v, 2);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : E_SYS;
-    return n > VNET_HEADER && parse(h, g) ? (int)(n - VNET_HEADER) : E_USAGE;
+    return n > VNET_HEADER && vnet_parse(h, 0, g) ? (int)(n - VNET_HEADER) : E_USAGE;
 }
 
 err_t tun_vnet_write(struct tun *t, const struct gso *g, const struct bytes *v, size_t n)
@@ -237,7 +184,7 @@ err_t tun_vnet_write(struct tun *t, const struct gso *g, const struct bytes *v, 
     if (n == 0 || n > TUN_SLICES_MAX || g->kind > GSO_UDP ||
         (!t->vnet && (g->kind != GSO_NONE || g->needs_csum)))
         return E_USAGE;
-    format(g, h);
+    vnet_format(g, 0, h);
     iov[0] = (struct iovec){h, sizeof h};
     for (size_t i = 0; i < n; i++)
         iov[at + i] = (struct iovec){(void *)(uintptr_t)v[i].p, v[i].n};

@@ -1,396 +1,109 @@
 /*
- * AF_XDP for native ESP: one socket for each receive queue of the interface, each with a UMEM of
- * its own, through libxdp's ring helpers. Called by esp_port.c; the XDP program is bpf/esp.bpf.c's
- * esp_xdp, attached by a BPF link, so that it goes with the process.
- *
- * Probed from the fastest down: native XDP with zero copy, native with copy, the kernel's generic
- * hook. Native XDP on veth is not tried: it needs a program on the other end as well, and costs
- * more than generic XDP.
+ * AF_XDP for native ESP. Called by esp_port.c; the XDP program is bpf/esp.bpf.c's esp_xdp, attached
+ * by a BPF link, so that it goes with the process.
  */
 #include "io/esp_fast.h"
 #include "io/fail.h"
 #include "io/frame.h"
+#include "io/xdp_dev.h"
 
 #include <errno.h>
-#include <linux/ethtool.h>
-#include <linux/if_link.h>
-#include <linux/sockios.h>
-#include <net/if.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <xdp/xsk.h>
 
-enum {
-    RX_FRAMES = 2048,
-    TX_FRAMES = 1024,
-    FRAMES = RX_FRAMES + TX_FRAMES,
-    RESERVED = 256 + 32, /* XDP_PACKET_HEADROOM and room for alignment */
-    SMALL = 2112,        /* unaligned chunks: no power of two spreads over the cache's sets */
-    LARGE = 4096,
-    KICKS = 8 /* attempts to make the kernel send before a burst is cut */
-};
-
-struct queue {
-    uint32_t number;
-    uint32_t chunk; /* distance of frames */
-    uint8_t *area;
-    struct xsk_umem *umem;
-    struct xsk_socket *xsk;
-    struct xsk_ring_prod fill, tx;
-    struct xsk_ring_cons comp, rx;
-    uint64_t rx_taken[IO_BURST]; /* frames that the caller has */
-    uint32_t rx_taken_n;
-    uint64_t tx_free[TX_FRAMES];
-    uint32_t tx_free_n;
-    uint64_t dropped; /* as told last */
-};
+_Static_assert((int)FAST_FDS == (int)XDP_DEV_QUEUES, "a descriptor for each queue");
 
 struct esp_fast {
-    struct queue *queue;
-    uint32_t queues, turn; /* turn: the queue that receives next */
-    uint16_t id;
-    bool native, zero_copy;
-    char mode[64];
+    struct xdp_dev *dev;
+    uint16_t id; /* of the next IPv4 header */
 };
 
-/* --- what the interface can do --- */
-
-static bool ethtool(const char *ifname, void *request)
+static err_t attach(void *ctx, bool native, struct io_error *err)
 {
-    struct ifreq ifr = {.ifr_data = request};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", ifname);
-    bool fine = fd >= 0 && ioctl(fd, SIOCETHTOOL, &ifr) == 0;
-    if (fd >= 0)
-        close(fd);
-    return fine;
+    const struct esp_fast_env *env = ctx;
+    return esp_bpf_attach_xdp(env->bpf, env->dev->index, native, err);
 }
 
-static bool is_veth(const char *ifname)
+static err_t set_socket(void *ctx, uint32_t queue, int fd, struct io_error *err)
 {
-    struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
-    return ethtool(ifname, &info) && strcmp(info.driver, "veth") == 0;
-}
-
-static uint32_t count_queues(const char *ifname)
-{
-    struct ethtool_channels ch = {.cmd = ETHTOOL_GCHANNELS};
-    if (!ethtool(ifname, &ch))
-        return 1;
-    uint32_t n = ch.rx_count + ch.combined_count;
-    return n < 1 ? 1 : n > FAST_FDS ? FAST_FDS : n;
-}
-
-/* --- opening --- */
-
-static void umem_free(struct queue *q)
-{
-    if (q->umem)
-        xsk_umem__delete(q->umem);
-    if (q->area)
-        munmap(q->area, (size_t)FRAMES * LARGE);
-    q->umem = NULL;
-    q->area = NULL;
-}
-
-static int umem_make(struct queue *q, uint32_t chunk)
-{
-    struct xsk_umem_config config = {
-        .fill_size = RX_FRAMES,
-        .comp_size = TX_FRAMES,
-        .frame_size = chunk,
-        .flags = chunk == LARGE ? 0 : XDP_UMEM_UNALIGNED_CHUNK_FLAG,
-    };
-    void *area = mmap(NULL, (size_t)FRAMES * LARGE, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (area == MAP_FAILED)
-        return -errno;
-    q->area = area;
-    q->chunk = chunk;
-    /* Whole pages: the last frame's rest belongs to nobody. */
-    size_t size = ((size_t)FRAMES * chunk + LARGE - 1) / LARGE * LARGE;
-    int e = xsk_umem__create(&q->umem, area, size, &q->fill, &q->comp, &config);
-    if (e) {
-        q->umem = NULL;
-        umem_free(q);
-    }
-    return e;
-}
-
-static int socket_make(struct queue *q, const char *ifname, uint16_t flags)
-{
-    struct xsk_socket_config config = {
-        .rx_size = RX_FRAMES,
-        .tx_size = TX_FRAMES,
-        .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
-        .bind_flags = (uint16_t)(XDP_USE_NEED_WAKEUP | flags),
-    };
-    int e = xsk_socket__create(&q->xsk, ifname, q->number, q->umem, &q->rx, &q->tx, &config);
-    if (e)
-        q->xsk = NULL;
-    return e;
-}
-
-static void queue_close(struct queue *q)
-{
-    if (q->xsk)
-        xsk_socket__delete(q->xsk);
-    q->xsk = NULL;
-    umem_free(q);
-}
-
-static void frames_share_out(struct queue *q)
-{
-    uint32_t at = 0;
-    (void)!xsk_ring_prod__reserve(&q->fill, RX_FRAMES, &at);
-    for (uint32_t i = 0; i < RX_FRAMES; i++)
-        *xsk_ring_prod__fill_addr(&q->fill, at + i) = (uint64_t)i * q->chunk;
-    xsk_ring_prod__submit(&q->fill, RX_FRAMES);
-    for (uint32_t i = 0; i < TX_FRAMES; i++)
-        q->tx_free[i] = (uint64_t)(RX_FRAMES + i) * q->chunk;
-    q->tx_free_n = TX_FRAMES;
-}
-
-/* Zero copy wants aligned frames; copies are cheaper between unaligned ones. */
-static int queue_open(struct queue *q, const struct links_if *dev, bool zero_copy)
-{
-    static const uint32_t chunks[] = {SMALL, LARGE};
-    int e = -EINVAL;
-    for (size_t i = zero_copy ? 1 : 0; i < 2; i++) {
-        if (dev->mtu + FRAME_ETHER + RESERVED > chunks[i])
-            continue;
-        e = umem_make(q, chunks[i]);
-        if (e == 0)
-            e = socket_make(q, dev->name, zero_copy ? XDP_ZEROCOPY : XDP_COPY);
-        if (e == 0)
-            break;
-        queue_close(q);
-    }
-    if (e == 0)
-        frames_share_out(q);
-    return e;
-}
-
-static void close_queues(struct esp_fast *f)
-{
-    for (uint32_t i = 0; i < f->queues; i++)
-        queue_close(&f->queue[i]);
-}
-
-static int open_queues(struct esp_fast *f, const struct links_if *dev, bool zero_copy)
-{
-    for (uint32_t i = 0; i < f->queues; i++) {
-        f->queue[i].number = i;
-        int e = queue_open(&f->queue[i], dev, zero_copy);
-        if (e) {
-            close_queues(f);
-            return e;
-        }
-    }
-    f->zero_copy = zero_copy;
-    return 0;
-}
-
-static err_t register_queues(struct esp_fast *f, struct esp_bpf *bpf, struct io_error *err)
-{
-    for (uint32_t i = 0; i < f->queues; i++) {
-        err_t e = esp_bpf_set_socket(bpf, i, xsk_socket__fd(f->queue[i].xsk), err);
-        if (e)
-            return e;
-    }
-    return 0;
-}
-
-static err_t bring_up(struct esp_fast *f, const struct esp_fast_env *env, struct io_error *err)
-{
-    const struct links_if *dev = env->dev;
-    if (dev->mtu + FRAME_ETHER + RESERVED > LARGE) {
-        io_fail(err, EMSGSIZE, NULL, "frames of MTU %u do not fit into %d bytes", dev->mtu, LARGE);
-        return E_NOTSUP;
-    }
-    f->native = !is_veth(dev->name) && esp_bpf_attach_xdp(env->bpf, dev->index, true, err) == 0;
-    if (!f->native) {
-        err_t e = esp_bpf_attach_xdp(env->bpf, dev->index, false, err);
-        if (e)
-            return e;
-    }
-    int e = f->native ? open_queues(f, dev, true) : -ENOTSUP;
-    if (e)
-        e = open_queues(f, dev, false);
-    if (e)
-        return io_fail(err, -e, io_hint_perm(-e, HINT_NET_RAW), "cannot open AF_XDP sockets");
-    return register_queues(f, env->bpf, err);
+    const struct esp_fast_env *env = ctx;
+    return esp_bpf_set_socket(env->bpf, queue, fd, err);
 }
 
 static void xdp_close(struct esp_fast *f)
 {
-    if (f->queue)
-        close_queues(f);
-    free(f->queue);
+    xdp_dev_close(f->dev);
     free(f);
 }
 
 static struct esp_fast *xdp_open(const struct esp_fast_env *env, struct io_error *err)
 {
+    const struct xdp_dev_hooks hooks = {(void *)(uintptr_t)env, attach, set_socket};
     struct esp_fast *f = calloc(1, sizeof *f);
-    if (!f)
-        return NULL;
-    f->queues = count_queues(env->dev->name);
-    f->queue = calloc(f->queues, sizeof *f->queue);
-    if (!f->queue || bring_up(f, env, err)) {
-        xdp_close(f);
+    if (!f) {
+        io_fail(err, ENOMEM, NULL, "AF_XDP");
         return NULL;
     }
-    snprintf(f->mode, sizeof f->mode, " (%s, %s, %u queue%s)",
-             f->native ? "in the driver" : "generic", f->zero_copy ? "zero copy" : "copy",
-             f->queues, f->queues == 1 ? "" : "s");
+    f->dev = xdp_dev_open(env->dev, env->dev->mtu, &hooks, err);
+    if (!f->dev) {
+        free(f);
+        return NULL;
+    }
     (void)!getrandom(&f->id, sizeof f->id, GRND_NONBLOCK);
     return f;
 }
 
 static size_t xdp_fds(const struct esp_fast *f, int out[FAST_FDS])
 {
-    for (uint32_t i = 0; i < f->queues; i++)
-        out[i] = xsk_socket__fd(f->queue[i].xsk);
-    return f->queues;
+    return xdp_dev_fds(f->dev, out);
 }
 
 static const char *xdp_mode(const struct esp_fast *f)
 {
-    return f->mode;
-}
-
-/* --- receiving --- */
-
-/* The ring is as large as there are frames: there is always room. */
-static void give_back(struct queue *q)
-{
-    uint32_t at = 0, n = q->rx_taken_n;
-    if (n && xsk_ring_prod__reserve(&q->fill, n, &at) == n) {
-        for (uint32_t i = 0; i < n; i++)
-            *xsk_ring_prod__fill_addr(&q->fill, at + i) = q->rx_taken[i];
-        xsk_ring_prod__submit(&q->fill, n);
-        q->rx_taken_n = 0;
-    }
-    if (xsk_ring_prod__needs_wakeup(&q->fill))
-        (void)!recvfrom(xsk_socket__fd(q->xsk), NULL, 0, MSG_DONTWAIT, NULL, NULL);
-}
-
-static size_t queue_recv(struct queue *q, struct io_msg *msgs, size_t n)
-{
-    uint32_t at = 0, got = xsk_ring_cons__peek(&q->rx, (uint32_t)n, &at);
-    for (uint32_t i = 0; i < got; i++) {
-        const struct xdp_desc *d = xsk_ring_cons__rx_desc(&q->rx, at + i);
-        uint64_t base = xsk_umem__extract_addr(d->addr);
-        msgs[i] =
-            (struct io_msg){.data = q->area + xsk_umem__add_offset_to_addr(d->addr), .len = d->len};
-        if (q->chunk == LARGE)
-            base &= ~(uint64_t)(LARGE - 1); /* aligned: the address is the packet's */
-        q->rx_taken[i] = base;
-        frame_take_ether(&msgs[i]);
-    }
-    if (got)
-        xsk_ring_cons__release(&q->rx, got);
-    q->rx_taken_n = got;
-    return got;
+    return xdp_dev_mode(f->dev);
 }
 
 static int xdp_recv(struct esp_fast *f, struct io_msg *msgs, size_t n)
 {
-    size_t got = 0;
-    n = n > IO_BURST ? IO_BURST : n;
-    for (uint32_t i = 0; i < f->queues; i++)
-        give_back(&f->queue[i]);
-    for (uint32_t i = 0; i < f->queues && got == 0; i++) {
-        struct queue *q = &f->queue[f->turn];
-        f->turn = (f->turn + 1) % f->queues;
-        got = queue_recv(q, msgs, n);
+    struct xdp_frame frame[IO_BURST];
+    size_t got = xdp_dev_recv(f->dev, frame, n);
+    for (size_t i = 0; i < got; i++) {
+        msgs[i] = (struct io_msg){.data = frame[i].data, .len = frame[i].len};
+        frame_take_ether(&msgs[i]);
     }
     return (int)got;
 }
 
 static uint64_t xdp_dropped(struct esp_fast *f)
 {
-    uint64_t more = 0;
-    for (uint32_t i = 0; i < f->queues; i++) {
-        struct xdp_statistics st = {0};
-        socklen_t n = sizeof st;
-        struct queue *q = &f->queue[i];
-        if (getsockopt(xsk_socket__fd(q->xsk), SOL_XDP, XDP_STATISTICS, &st, &n) < 0)
-            continue;
-        uint64_t now = st.rx_dropped + st.rx_ring_full; /* an empty fill ring counts as dropped */
-        more += now - q->dropped;
-        q->dropped = now;
-    }
-    return more;
+    return xdp_dev_dropped(f->dev);
 }
 
-/* --- sending --- */
-
-static void reap(struct queue *q)
-{
-    uint32_t at = 0, n = xsk_ring_cons__peek(&q->comp, TX_FRAMES, &at);
-    for (uint32_t i = 0; i < n; i++)
-        q->tx_free[q->tx_free_n++] = *xsk_ring_cons__comp_addr(&q->comp, at + i);
-    if (n)
-        xsk_ring_cons__release(&q->comp, n);
-}
-
-/* Copies leave within the call, in portions; EAGAIN: there is more to come. */
-static void kick(struct queue *q)
-{
-    for (int i = 0; i < KICKS && xsk_ring_prod__needs_wakeup(&q->tx); i++) {
-        if (sendto(xsk_socket__fd(q->xsk), NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
-            break;
-        if (errno != EAGAIN && errno != EBUSY && errno != EINTR)
-            break;
-    }
-    reap(q);
-}
-
-static void put(struct esp_fast *f, struct queue *q, struct xdp_desc *d, const struct links_if *dev,
-                const struct io_msg *m, const struct nexthop *hop)
+/* False: the MTU was raised since the frames were made. */
+static bool put(struct esp_fast *f, const struct links_if *dev, const struct io_msg *m,
+                const struct nexthop *hop)
 {
     uint8_t family = m->remote.addr.family;
-    d->addr = q->tx_free[--q->tx_free_n]; /* the one used last: still in the cache */
-    uint8_t *p = q->area + d->addr;
+    uint32_t room, header = FRAME_ETHER + (uint32_t)frame_ip_size(family);
+    uint8_t *p = xdp_dev_put(f->dev, &room);
+    if (header + m->len > room)
+        return false;
     frame_put_ether(p, hop->mac, dev->mac, family);
-    size_t n = FRAME_ETHER + frame_put_ip(p + FRAME_ETHER, m, f->id++);
-    memcpy(p + n, m->data, m->len);
-    d->len = (uint32_t)n + m->len;
-    d->options = 0;
-}
-
-static bool fits(const struct queue *q, const struct io_msg *m)
-{
-    return FRAME_ETHER + frame_ip_size(m->remote.addr.family) + m->len <= q->chunk;
+    frame_put_ip(p + FRAME_ETHER, m, f->id++);
+    memcpy(p + header, m->data, m->len);
+    xdp_dev_commit(f->dev, header + m->len);
+    return true;
 }
 
 static int xdp_send(struct esp_fast *f, const struct links_if *dev, const struct io_msg *msgs,
                     const struct nexthop *const *hops, size_t n, size_t *failed)
 {
-    struct queue *q = &f->queue[0];
-    uint32_t at = 0, used = 0;
-    if (q->tx_free_n < n)
-        kick(q);
-    n = n < q->tx_free_n ? n : q->tx_free_n;
-    /* Every frame has a place in the ring: a descriptor that the kernel keeps has its frame. */
-    if (n == 0 || xsk_ring_prod__reserve(&q->tx, (uint32_t)n, &at) != n)
+    n = xdp_dev_reserve(f->dev, n);
+    if (n == 0)
         return 0;
-    for (size_t i = 0; i < n; i++) {
-        if (fits(q, &msgs[i]))
-            put(f, q, xsk_ring_prod__tx_desc(&q->tx, at + used++), dev, &msgs[i], hops[i]);
-        else
-            ++*failed; /* the MTU was raised since */
-    }
-    q->tx.cached_prod -= (uint32_t)n - used;
-    xsk_ring_prod__submit(&q->tx, used);
-    kick(q);
+    for (size_t i = 0; i < n; i++)
+        *failed += !put(f, dev, &msgs[i], hops[i]);
+    xdp_dev_send(f->dev);
     return (int)n;
 }
 
