@@ -258,22 +258,6 @@ static void frame_out(const uint8_t *frame, size_t n)
     close(fd);
 }
 
-static void read_mac(const char *ifname, uint8_t mac[6])
-{
-    char path[64];
-    unsigned b[6];
-    snprintf(path, sizeof path, "ip -o link show %s", ifname);
-    FILE *f = popen(path, "r");
-    char line[512] = "";
-    assert_non_null(fgets(line, sizeof line, f));
-    pclose(f);
-    const char *p = strstr(line, "link/ether ");
-    assert_non_null(p);
-    assert_int_equal(sscanf(p + 11, "%x:%x:%x:%x:%x:%x", b, b + 1, b + 2, b + 3, b + 4, b + 5), 6);
-    for (int i = 0; i < 6; i++)
-        mac[i] = (uint8_t)b[i];
-}
-
 static const struct hostile {
     const char *name;
     uint8_t at, value; /* from the Ethernet header on */
@@ -323,7 +307,7 @@ static void hostile_frames(void)
     uint8_t mac[6], f[64];
     struct io_msg m;
     lab_enter(ns_a);
-    read_mac("a0", mac);
+    lab_mac("a0", mac);
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         size_t n = make_frame(f, mac, &hostile[i]);
         frame_out(f, n);

@@ -86,6 +86,23 @@ struct addr lab_addr(const char *text)
     return a;
 }
 
+void lab_mac(const char *ifname, uint8_t mac[6])
+{
+    char path[64];
+    unsigned b[6];
+    snprintf(path, sizeof path, "ip -o link show %s", ifname);
+    FILE *f = popen(path, "r");
+    char line[512] = "";
+    if (!f || !fgets(line, sizeof line, f))
+        die(path);
+    pclose(f);
+    const char *p = strstr(line, "link/ether ");
+    if (!p || sscanf(p + 11, "%x:%x:%x:%x:%x:%x", b, b + 1, b + 2, b + 3, b + 4, b + 5) != 6)
+        die(line);
+    for (int i = 0; i < 6; i++)
+        mac[i] = (uint8_t)b[i];
+}
+
 bool lab_as_nobody(bool (*fn)(void))
 {
     int status;

@@ -14,6 +14,7 @@ void lab_enter(int ns);
 void lab_run(const char *fmt, ...) printf_like(1, 2);   /* a shell command that must succeed */
 int lab_number(const char *fmt, ...) printf_like(1, 2); /* the number such a command prints */
 struct addr lab_addr(const char *text);
+void lab_mac(const char *ifname, uint8_t mac[6]);
 /* Runs fn in a child process as nobody, without capabilities; true: it returned true. */
 bool lab_as_nobody(bool (*fn)(void));
 

@@ -84,10 +84,10 @@ static bool put(struct esp_fast *f, const struct links_if *dev, const struct io_
                 const struct nexthop *hop)
 {
     uint8_t family = m->remote.addr.family;
-    uint32_t room, header = FRAME_ETHER + (uint32_t)frame_ip_size(family);
-    uint8_t *p = xdp_dev_put(f->dev, &room);
-    if (header + m->len > room)
+    uint32_t header = FRAME_ETHER + (uint32_t)frame_ip_size(family);
+    if (header + m->len > xdp_dev_room(f->dev))
         return false;
+    uint8_t *p = xdp_dev_put(f->dev);
     frame_put_ether(p, hop->mac, dev->mac, family);
     frame_put_ip(p + FRAME_ETHER, m, f->id++);
     memcpy(p + header, m->data, m->len);

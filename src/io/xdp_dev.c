@@ -366,11 +366,15 @@ size_t xdp_dev_reserve(struct xdp_dev *x, size_t n)
     return n;
 }
 
+uint32_t xdp_dev_room(const struct xdp_dev *x)
+{
+    return x->queue[0].chunk;
+}
+
 /* The frame used last: still in the cache. */
-uint8_t *xdp_dev_put(struct xdp_dev *x, uint32_t *room)
+uint8_t *xdp_dev_put(struct xdp_dev *x)
 {
     struct queue *q = &x->queue[0];
-    *room = q->chunk;
     return q->area + q->tx_free[q->tx_free_n - 1];
 }
 

@@ -41,10 +41,11 @@ size_t xdp_dev_recv(struct xdp_dev *x, struct xdp_frame *frames, size_t n);
 
 /*
  * Sending: frames are reserved (fewer than asked for when the ring is full), written one after the
- * other into xdp_dev_put's buffer of *room bytes, each finished by xdp_dev_commit, or skipped, and
- * leave together.
+ * other into xdp_dev_put's buffer of xdp_dev_room bytes, each finished by xdp_dev_commit, or
+ * skipped, and leave together.
  */
 size_t xdp_dev_reserve(struct xdp_dev *x, size_t n);
-uint8_t *xdp_dev_put(struct xdp_dev *x, uint32_t *room);
+uint32_t xdp_dev_room(const struct xdp_dev *x);
+uint8_t *xdp_dev_put(struct xdp_dev *x);
 void xdp_dev_commit(struct xdp_dev *x, uint32_t len);
 void xdp_dev_send(struct xdp_dev *x);
