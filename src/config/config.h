@@ -50,6 +50,10 @@ err_t config_shared_from_vici(const struct vnode *msg, struct shared **out,
 /* How native ESP is received and sent; in the order of enum esp_io of io/esp_port.h. */
 enum config_esp_io { CONFIG_ESP_AUTO, CONFIG_ESP_RAW, CONFIG_ESP_PACKET, CONFIG_ESP_XDP };
 
+/* How plain packets come from LAN interfaces; in the order of enum lan_io of io/lan_port.h. */
+enum config_lan_io { CONFIG_LAN_TUN, CONFIG_LAN_PACKET, CONFIG_LAN_XDP };
+#define CONFIG_LAN_MAX 8 /* as LAN_INTERFACES there */
+
 /* culvertd's own settings, section culvertd { }. */
 struct config_daemon {
     uint32_t retransmit_tries, retransmit_timeout_ms, retransmit_base_pct;
@@ -59,8 +63,11 @@ struct config_daemon {
     bool make_before_break;
     int esp_io;             /* enum config_esp_io */
     char esp_interface[16]; /* "": none */
-    char tun[16];           /* name of the shared TUN device: culvert0 */
-    uint32_t mtu;           /* outer path MTU assumed: 1500 */
+    int lan_io;             /* enum config_lan_io */
+    char lan_interface[CONFIG_LAN_MAX][16];
+    size_t lan_interfaces;
+    char tun[16]; /* name of the shared TUN device: culvert0 */
+    uint32_t mtu; /* outer path MTU assumed: 1500 */
     uint32_t route_table, route_table_prio;
     uint32_t workers;                            /* threads of the data plane; 0: one per CPU */
     uint32_t fwmark;                             /* mark of the daemon's own packets */

@@ -43,6 +43,31 @@ static bool is_interface_name(const char *s)
     return true;
 }
 
+static bool lan_twice(const struct config_daemon *d, const char *name)
+{
+    for (size_t i = 0; i < d->lan_interfaces; i++)
+        if (!strcmp(d->lan_interface[i], name))
+            return true;
+    return false;
+}
+
+void set_lans(struct cx *cx, const struct row *r, const struct vnode *n, void *obj)
+{
+    struct config_daemon *d = obj;
+    struct items it = items_of(n);
+    (void)r;
+    for (const char *w; (w = items_next(&it));) {
+        if (!is_interface_name(w) || strlen(w) >= sizeof d->lan_interface[0])
+            cx_report(cx, DIAG_ERROR, n, w, "expected the name of an interface");
+        else if (lan_twice(d, w))
+            cx_report(cx, DIAG_ERROR, n, w, "stands here twice");
+        else if (d->lan_interfaces == CONFIG_LAN_MAX)
+            cx_report(cx, DIAG_ERROR, n, w, "more than %d interfaces", CONFIG_LAN_MAX);
+        else
+            strcpy(d->lan_interface[d->lan_interfaces++], w);
+    }
+}
+
 void daemon_from_tree(struct cx *cx, const struct vnode *sec, struct config_daemon *out)
 {
     schema_apply(cx, SC_DAEMON, sec, out);
@@ -58,6 +83,12 @@ void daemon_from_tree(struct cx *cx, const struct vnode *sec, struct config_daem
     if (out->esp_io > CONFIG_ESP_RAW && !*out->esp_interface)
         cx_report(cx, DIAG_ERROR, key_or_section(sec, "esp_io"), vnode_get(sec, "esp_io"),
                   "needs esp_interface");
+    if (out->lan_io != CONFIG_LAN_TUN && out->lan_interfaces == 0)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "lan_io"), vnode_get(sec, "lan_io"),
+                  "needs lan_interfaces");
+    if (lan_twice(out, out->tun))
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "lan_interfaces"), out->tun,
+                  "is the TUN device");
     if (strncmp(out->vici, "unix://", 7) != 0 || out->vici[7] != '/')
         cx_report(cx, DIAG_ERROR, key_or_section(sec, "vici"), out->vici,
                   "expected unix:// and an absolute path");

@@ -146,7 +146,8 @@ static void test_daemon(void **state)
 {
     static const char text[] = "culvertd {\n port = 1500\n port_nat_t = 14500\n log_level = 2\n"
                                " retransmit_timeout = 0.25\n retransmit_base = 1\n"
-                               " vici = unix:///tmp/x\n tun = cv1\n}\n";
+                               " vici = unix:///tmp/x\n tun = cv1\n"
+                               " lan_io = packet\n lan_interfaces = eth1, br-lan\n}\n";
     struct config cf;
     struct diag d = {0};
     (void)state;
@@ -159,6 +160,10 @@ static void test_daemon(void **state)
     assert_string_equal(cf.daemon.vici, "unix:///tmp/x");
     assert_string_equal(cf.daemon.tun, "cv1");
     assert_int_equal(cf.daemon.route_table, 220);
+    assert_int_equal(cf.daemon.lan_io, CONFIG_LAN_PACKET);
+    assert_int_equal(cf.daemon.lan_interfaces, 2);
+    assert_string_equal(cf.daemon.lan_interface[0], "eth1");
+    assert_string_equal(cf.daemon.lan_interface[1], "br-lan");
     config_free(&cf);
 }
 
@@ -180,6 +185,13 @@ static const struct {
     {"esp_io = xdp", "xdp", "needs esp_interface"},
     {"esp_io = fast", "fast", "auto, raw, packet"},
     {"esp_interface = a/b", "a/b", "name of an interface"},
+    {"lan_io = xdp", "xdp", "needs lan_interfaces"},
+    {"lan_io = fast", "fast", "tun, packet, xdp"},
+    {"lan_interfaces = eth1, a/b", "a/b", "name of an interface"},
+    {"lan_interfaces = eth1, a-name-much-too-long", "a-name-much-too-long", "name of an interface"},
+    {"lan_interfaces = eth1, eth2, eth1", "eth1", "stands here twice"},
+    {"lan_interfaces = a, b, c, d, e, f, g, h, i", "i", "more than 8 interfaces"},
+    {"lan_interfaces = eth1, culvert0", "culvert0", "is the TUN device"},
     {"log { }", "log", "unknown section"},
     {"tum = x", "tum", "did you mean `tun'"},
 };

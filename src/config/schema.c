@@ -31,6 +31,7 @@ const char *const value_type_text[V_COUNT_OF] = {
     [V_AUTH] = "word",
     [V_ID] = "identity",
     [V_TEXT] = "text",
+    [V_LANS] = "list of interfaces",
     [V_SECRET] = "secret",
     [V_OWNER] = "identity",
     [V_ANY] = "any",
@@ -73,6 +74,10 @@ static const struct word levels[] = {{"error", LEVEL_ERROR},
                                      {NULL, 0}};
 
 static const struct word automatic[] = {{"auto", 0}, {NULL, 0}};
+static const struct word lan_ios[] = {{"tun", CONFIG_LAN_TUN},
+                                      {"packet", CONFIG_LAN_PACKET},
+                                      {"xdp", CONFIG_LAN_XDP},
+                                      {NULL, 0}};
 static const struct word esp_ios[] = {{"auto", CONFIG_ESP_AUTO},
                                       {"raw", CONFIG_ESP_RAW},
                                       {"packet", CONFIG_ESP_PACKET},
@@ -249,6 +254,8 @@ const struct row schema[] =
     DAEMON("make_before_break", V_BOOL, "yes", make_before_break, "Accepted, without effect yet: reauthentication takes the old SA down first.")},
     DAEMON("esp_interface", V_TEXT, "", esp_interface, "The Ethernet interface toward the peers, for esp_io.")},
     DAEMON("esp_io", V_WORD, "auto", esp_io, "How ESP without UDP is received and sent on esp_interface: xdp (AF_XDP), packet (AF_PACKET), raw (raw sockets); auto takes the first of them that works. What does not work falls back to the next, with a line in the log; without esp_interface, and on other interfaces, there are raw sockets. xdp and packet pass by the firewall's input and output chains."), .words = esp_ios},
+    DAEMON("lan_interfaces", V_LANS, "", lan_interface, "The Ethernet interfaces toward our own networks, at most 8, for lan_io."), .aux = offsetof(struct config_daemon, lan_interfaces)},
+    DAEMON("lan_io", V_WORD, "tun", lan_io, "How packets of our own networks come and go: tun (the kernel forwards them to and from the TUN device), or past the kernel's forwarding on lan_interfaces: packet (AF_PACKET, needs Linux 6.6; super-packets stay whole) or xdp (AF_XDP; for interfaces that deliver packets one by one). What does not work falls back to the next, with a line in the log. packet and xdp pass by the firewall's rules for forwarded packets, by connection tracking, NAT and rp_filter; what needs an answer or a judgement of a router goes through the kernel as with tun."), .words = lan_ios},
     DAEMON("tun", V_TEXT, "culvert0", tun, "Name of the TUN device.")},
     DAEMON("workers", V_COUNT, "auto", workers, "Threads that carry packets, each with its own queue of the TUN device, sockets and SAs; auto: one for each CPU that the daemon may run on."), .min = 1, .max = 64, .words = automatic},
     DAEMON("mtu", V_COUNT, "1500", mtu, "MTU of the paths between gateways."), .min = 576, .max = 65535},

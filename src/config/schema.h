@@ -32,6 +32,7 @@ enum value_type {
     V_AUTH,
     V_ID,      /* struct conn_auth's id */
     V_TEXT,    /* char[size] */
+    V_LANS,    /* names of interfaces: char[CONFIG_LAN_MAX][16], count at `aux` */
     V_SECRET,  /* read by secrets.c */
     V_OWNER,   /* read by secrets.c: a key prefix, "id<suffix>" */
     V_ANY,     /* accepted and without effect here */
@@ -114,4 +115,5 @@ const char *id_problem(const char *text);
 void conn_v1_check(struct cx *cx, const struct vnode *sec, const struct conn *c);
 
 /* daemon.c */
+void set_lans(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
 void daemon_from_tree(struct cx *cx, const struct vnode *sec, struct config_daemon *out);

@@ -22,8 +22,9 @@ static uint32_t env_spi(void *ctx, const struct ike_spi_use *use)
 {
     struct core *c = ctx;
     uint32_t policy = policies_id_of(c->pol, use->conn, use->child);
-    return use->proto == PROTO_ESP ? datapath_spi_alloc(c->path, policy, use->replaces, use->remote, use->ours)
-                                   : 0;
+    return use->proto == PROTO_ESP
+               ? datapath_spi_alloc(c->path, policy, use->replaces, use->remote, use->ours)
+               : 0;
 }
 
 static bool env_stats(void *ctx, uint32_t child_id, struct child_stats *out)
@@ -267,19 +268,24 @@ static unsigned tun_mtu(uint32_t path)
     return path < 1280 + overhead ? 1280 : path - overhead;
 }
 
+_Static_assert((int)LAN_IO_XDP == CONFIG_LAN_XDP && (int)LAN_INTERFACES == CONFIG_LAN_MAX,
+               "same order, same size");
 _Static_assert((int)ESP_IO_XDP == CONFIG_ESP_XDP && (int)ESP_IO_RAW == CONFIG_ESP_RAW,
                "same order");
 
 static err_t open_path(struct core *c, struct io_error *err)
 {
-    struct datapath_settings s = {.workers = c->set.workers,
-                                  .tun = c->set.tun,
-                                  .tun_mtu = tun_mtu(c->set.mtu),
-                                  .port = c->set.port,
-                                  .port_natt = c->set.port_natt,
-                                  .mark = c->set.fwmark,
-                                  .esp_io = (enum esp_io)c->set.esp_io,
-                                  .esp_interface = c->set.esp_interface};
+    struct datapath_settings s = {
+        .workers = c->set.workers,
+        .tun = c->set.tun,
+        .tun_mtu = tun_mtu(c->set.mtu),
+        .port = c->set.port,
+        .port_natt = c->set.port_natt,
+        .mark = c->set.fwmark,
+        .esp_io = (enum esp_io)c->set.esp_io,
+        .esp_interface = c->set.esp_interface,
+        .lan = {.io = (enum lan_io)c->set.lan_io, .interfaces = c->set.lan_interfaces}};
+    memcpy(s.lan.interface, c->set.lan_interface, sizeof s.lan.interface);
     dp_settings_default(&s.dp);
     s.dp.sa_max = c->set.sa_max;
     s.dp.hold_max = c->set.hold_max;
@@ -308,7 +314,8 @@ static err_t open_policies(struct core *c, struct io_error *err)
         .guard = {c->set.tun, c->set.fwmark, c->set.port, c->set.port_natt},
         .ifindex = datapath_ifindex(c->path),
         .table = c->set.route_table,
-        .priority = c->set.route_table_prio};
+        .priority = c->set.route_table_prio,
+        .follower = datapath_follower(c->path)};
     const struct policies_view view = {c->path, view_each, view_hold_drop};
     c->pol = policies_open(&s, &view, c->nl, err);
     return c->pol ? E_OK : E_SYS;

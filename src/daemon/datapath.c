@@ -365,6 +365,37 @@ void datapath_hold_drop(struct datapath *d, uint32_t policy_id)
     }
 }
 
+/* --- LAN interfaces: the first worker's, who shares its tables with the others --- */
+
+static struct lan_port *lan_of(const struct datapath *d)
+{
+    return worker_lane(d->worker[0])->lan;
+}
+
+static err_t on_routes(void *ctx, const struct netlink_route *r, size_t n)
+{
+    struct lan_port *lan = lan_of(ctx);
+    err_t e = E_OK;
+    for (size_t i = 0; i < n && !e; i++) {
+        bool take = r[i].ifindex != 0; /* a throw route is a hole */
+        if (r[i].gone)
+            lan_port_prefix_del(lan, &r[i].prefix, r[i].bits, take);
+        else
+            e = lan_port_prefix(lan, &r[i].prefix, r[i].bits, take);
+    }
+    return e;
+}
+
+static void on_routes_flush(void *ctx)
+{
+    lan_port_prefix_clear(lan_of(ctx));
+}
+
+struct routes_follower datapath_follower(struct datapath *d)
+{
+    return (struct routes_follower){lan_of(d) ? d : NULL, on_routes, on_routes_flush};
+}
+
 err_t datapath_send(struct datapath *d, const struct endpoint *local, const struct endpoint *remote,
                     bool natt, struct bytes data, bool keepalive)
 {
@@ -453,6 +484,7 @@ static err_t start_worker(struct datapath *d, const struct datapath_settings *s,
                                  .mark = s->mark,
                                  .esp_io = s->esp_io,
                                  .esp_interface = s->esp_interface,
+                                 .lan = s->lan,
                                  .beside = first,
                                  .dp = s->dp};
     lane.esp_send_only = first && esp_port_io(first->esp) != ESP_IO_RAW;

@@ -8,7 +8,9 @@
 #include <culvert/dataplane.h>
 #include <culvert/ike.h>
 #include <uv.h>
+#include "daemon/routes.h"
 #include "io/esp_port.h"
+#include "io/lan_port.h"
 
 struct datapath;
 
@@ -20,6 +22,7 @@ struct datapath_settings {
     uint32_t mark;
     enum esp_io esp_io;
     const char *esp_interface; /* "": none */
+    struct lan_settings lan;   /* without tun and mtu */
     struct dp_settings dp;     /* of each worker */
 };
 
@@ -41,6 +44,8 @@ void datapath_free(struct datapath *d);
 
 int datapath_ifindex(const struct datapath *d);
 const char *datapath_offloads(const struct datapath *d); /* one line for the log */
+/* The LAN interfaces take what the routes lead into the TUN device. */
+struct routes_follower datapath_follower(struct datapath *d);
 
 /* An IKE message or keepalive. R_UNREACHABLE when the kernel has no way for it. */
 err_t datapath_send(struct datapath *d, const struct endpoint *local, const struct endpoint *remote,
@@ -60,7 +65,8 @@ void datapath_child_del(struct datapath *d, uint32_t child_id);
 err_t datapath_child_move(struct datapath *d, uint32_t child_id, const struct endpoint *local,
                           const struct endpoint *remote) must_use;
 bool datapath_child_stats(struct datapath *d, uint32_t child_id, struct child_stats *out);
-/* Calls fn with each worker's data plane while it works on no packets; ends at the first failure. */
+/* Calls fn with each worker's data plane while it works on no packets; ends at the first failure.
+ */
 err_t datapath_each(struct datapath *d, err_t (*fn)(void *arg, struct dp *dp), void *arg) must_use;
 void datapath_hold_drop(struct datapath *d, uint32_t policy_id);
 

@@ -35,6 +35,19 @@ static err_t open_esp(struct lane *l, const struct lane_settings *s, struct io_e
     return e;
 }
 
+static err_t open_lan(struct lane *l, const struct lane_settings *s, struct io_error *err)
+{
+    struct lan_settings lan = s->lan;
+    if (lan.io == LAN_IO_TUN)
+        return E_OK;
+    lan.tun = l->tun.ifindex;
+    lan.mtu = (uint16_t)s->tun_mtu;
+    err_t e =
+        s->beside ? lan_port_join(&l->lan, s->beside->lan, err) : lan_port_open(&l->lan, &lan, err);
+    l->open[LS_LAN] = !e;
+    return e;
+}
+
 static void offload_socks(struct lane *l, char *text, size_t cap)
 {
     struct sock_offload got;
@@ -77,12 +90,14 @@ static err_t open_all(struct lane *l, const struct lane_settings *s, struct io_e
         e = open_sock(l, (enum lane_sock)at, s, err);
     if (!e)
         e = open_esp(l, s, err);
+    if (!e)
+        e = open_lan(l, s, err);
     if (e)
         return e;
     offload_socks(l, socks, sizeof socks);
-    const char *esp = esp_port_news(l->esp);
-    snprintf(l->offloads, sizeof l->offloads, "%s; %s%s%s", tun.text, socks, esp ? "; " : "",
-             esp ? esp : "");
+    const char *esp = esp_port_news(l->esp), *lan = l->lan ? lan_port_news(l->lan) : NULL;
+    snprintf(l->offloads, sizeof l->offloads, "%s; %s%s%s%s%s", tun.text, socks, esp ? "; " : "",
+             esp ? esp : "", lan ? "; " : "", lan ? lan : "");
     return E_OK;
 }
 
@@ -104,6 +119,7 @@ void lane_close(struct lane *l)
         if (l->open[at])
             sock_close(&l->sock[at]);
     esp_port_close(l->esp);
+    lan_port_close(l->lan);
     if (l->tun.fd >= 0)
         tun_close(&l->tun);
     if (l->dp)
@@ -113,7 +129,7 @@ void lane_close(struct lane *l)
 
 int lane_fd(const struct lane *l, enum lane_sock at)
 {
-    return at == LS_ESP ? esp_port_fd(l->esp) : l->sock[at].fd;
+    return at == LS_ESP ? esp_port_fd(l->esp) : at == LS_LAN ? lan_port_fd(l->lan) : l->sock[at].fd;
 }
 
 void lane_tick(struct lane *l, uint64_t now_ms)

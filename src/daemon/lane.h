@@ -1,7 +1,8 @@
 /*
- * One run-to-completion chain: a queue of the TUN device, the sockets of the encrypted side, a data
- * plane and the buffers between them. Super-packets on both sides where the kernel has them. Knows
- * no loop: whoever owns the lane calls it when a descriptor is ready. There is one for each worker.
+ * One run-to-completion chain: a queue of the TUN device and LAN interfaces, the sockets of the
+ * encrypted side, a data plane and the buffers between them. Super-packets on both sides where the
+ * kernel has them. Knows no loop: whoever owns the lane calls it when a descriptor is ready. There
+ * is one for each worker.
  */
 #pragma once
 
@@ -9,10 +10,11 @@
 #include "dataplane/coalesce.h"
 #include "dataplane/split.h"
 #include "io/esp_port.h"
+#include "io/lan_port.h"
 #include "io/tun.h"
 #include <assert.h>
 
-enum lane_sock { LS_NATT4, LS_NATT6, LS_ESP, LS_COUNT };
+enum lane_sock { LS_NATT4, LS_NATT6, LS_ESP, LS_LAN, LS_COUNT };
 
 struct lane_settings {
     const char *tun;
@@ -22,6 +24,7 @@ struct lane_settings {
     enum esp_io esp_io;
     const char *esp_interface; /* "": none */
     bool esp_send_only;        /* another lane receives native ESP for all */
+    struct lan_settings lan;   /* tun and mtu are filled in by lane_open */
     const struct lane *beside; /* takes one more queue of this one's device; NULL: makes it */
     /* IPv4, IPv6: sockets that the port is shared with, the one that was opened first; NULL: the
      * port is the lane's alone, or there is no such family when the other is given */
@@ -53,6 +56,7 @@ struct lane {
     struct tun tun;
     struct sock sock[LS_ESP]; /* UDP */
     struct esp_port *esp;     /* native ESP, both families */
+    struct lan_port *lan;     /* LAN interfaces; NULL: the TUN device serves alone */
     bool open[LS_COUNT], gro[LS_COUNT];
     bool queues; /* the TUN device takes further lanes */
     bool lost;
@@ -61,7 +65,7 @@ struct lane {
     size_t cell_size;
     struct co_flags may; /* what the TUN device takes */
     uint64_t tx_failed;
-    char offloads[640]; /* one line for the log */
+    char offloads[1024]; /* one line for the log */
     struct dp_pkt pkt[LANE_PKTS];
     struct dp_pkt *ptr[LANE_PKTS];
     struct io_msg msg[LANE_WAIT + LANE_PKTS]; /* the first `waiting` are to be sent */
@@ -79,7 +83,7 @@ int lane_fd(const struct lane *l, enum lane_sock at); /* for polling */
 
 /* A turn each; false when nothing more was there. */
 bool lane_outbound(struct lane *l, uint64_t now_ms);
-bool lane_inbound(struct lane *l, enum lane_sock from, uint64_t now_ms);
+bool lane_inbound(struct lane *l, enum lane_sock from, uint64_t now_ms); /* LS_LAN too */
 /* n packets in l->pkt, at most LANE_BATCH, that came through another lane. */
 void lane_handed(struct lane *l, size_t n, bool inbound, uint64_t now_ms);
 /* After SAs or policies changed: packets that were held, and notes. */

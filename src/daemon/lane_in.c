@@ -17,7 +17,7 @@ static size_t receive(struct lane *l, enum lane_sock from, struct io_msg *m)
 void lane_in_batch(struct lane *l, size_t n, uint64_t now_ms)
 {
     dp_inbound(l->dp, l->ptr, n, now_ms);
-    lane_to_host(l, n);
+    lane_to_host(l, n, now_ms);
     lane_after(l, n, true);
 }
 
@@ -76,6 +76,8 @@ static void tell_news(struct lane *l)
 
 bool lane_inbound(struct lane *l, enum lane_sock from, uint64_t now_ms)
 {
+    if (from == LS_LAN)
+        return lane_lan(l, now_ms);
     bool more = esp_burst(l, from, now_ms);
     if (from == LS_ESP)
         tell_news(l);
@@ -89,7 +91,7 @@ void lane_release(struct lane *l, uint64_t now_ms)
     while (dp_held_next(l->dp, l->ptr[0], buf, IN_STRIDE, now_ms)) {
         lane_to_net(l, 1);
         lane_flush(l, false);
-        lane_to_host(l, 1);
+        lane_to_host(l, 1, now_ms);
         lane_after(l, 1, false);
     }
     lane_after(l, 0, false); /* notes */

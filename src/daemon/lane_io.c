@@ -113,7 +113,16 @@ void lane_tun_gone(struct lane *l)
     l->lost = true;
 }
 
-void lane_to_host(struct lane *l, size_t n)
+static void to_tun(struct lane *l, const struct co_group *x)
+{
+    err_t e = tun_vnet_write(&l->tun, &x->gso, x->v, x->nv);
+    if (e)
+        l->tx_failed += x->nv;
+    if (e == E_SYS)
+        lane_tun_gone(l);
+}
+
+void lane_to_host(struct lane *l, size_t n, uint64_t now_ms)
 {
     size_t hosts = 0;
     for (size_t i = 0; i < n; i++)
@@ -124,12 +133,11 @@ void lane_to_host(struct lane *l, size_t n)
         size_t groups = coalesce(&l->co, l->host + done, now, &l->may);
         for (size_t g = 0; g < groups; g++) {
             const struct co_group *x = &l->co.group[g];
-            err_t e = tun_vnet_write(&l->tun, &x->gso, x->v, x->nv);
-            if (e)
-                l->tx_failed += x->nv;
-            if (e == E_SYS)
-                lane_tun_gone(l);
+            if (!l->lan || !lan_port_send(l->lan, &x->gso, x->v, x->nv, now_ms))
+                to_tun(l, x);
         }
+        if (l->lan)
+            l->tx_failed += lan_port_flush(l->lan);
         done += now;
     }
 }

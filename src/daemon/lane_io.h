@@ -25,7 +25,9 @@ uint8_t *lane_spare(struct lane *l); /* 64 KB with head- and tailroom, for the s
  */
 void lane_to_net(struct lane *l, size_t n);
 void lane_flush(struct lane *l, bool more);
-void lane_to_host(struct lane *l, size_t n); /* decrypted packets among the first n of l->ptr */
+/* Decrypted packets among the first n of l->ptr go to their LAN interface or to the TUN device. */
+void lane_to_host(struct lane *l, size_t n, uint64_t now_ms);
+bool lane_lan(struct lane *l, uint64_t now_ms); /* as lane_outbound, from the LAN interfaces */
 void lane_tun_gone(struct lane *l);
 /* What is not done with a verdict for the network or the host, of the first n; and notes. */
 void lane_after(struct lane *l, size_t n, bool inbound);

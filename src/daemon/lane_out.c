@@ -1,9 +1,9 @@
 /*
- * A lane's way out: super-packets from the TUN device are split into cells, small batches go
- * through the data plane while they are in the cache, and leave as UDP trains. The segments of a
- * super-packet lie as close as the datagrams of the train that they become, so that the kernel
- * copies one piece; and a train that is not full waits for the next super-packet of the turn, for
- * ESP makes 64 KB a little more than one train takes.
+ * A lane's way out: super-packets from the TUN device or a LAN interface are split into cells,
+ * small batches go through the data plane while they are in the cache, and leave as UDP trains. The
+ * segments of a super-packet lie as close as the datagrams of the train that they become, so that
+ * the kernel copies one piece; and a train that is not full waits for the next super-packet of the
+ * turn, for ESP makes 64 KB a little more than one train takes.
  */
 #include "daemon/lane_io.h"
 
@@ -35,16 +35,16 @@ static uint8_t *add_close(struct lane *l, struct layout *y, size_t n, uint32_t l
     return p;
 }
 
-static size_t add_segments(struct lane *l, struct layout *y, size_t n, uint32_t len,
-                           const struct gso *g)
+static size_t add_segments(struct lane *l, struct layout *y, size_t n, const uint8_t *super,
+                           uint32_t len, const struct gso *g)
 {
     struct split s;
     struct dp_room room;
-    if (split_begin(&s, l->super, len, g) || s.hdr_len + s.size > l->cell_size) {
+    if (split_begin(&s, super, len, g) || s.hdr_len + s.size > l->cell_size) {
         dp_count_drop(l->dp, R_DP_GSO);
         return n;
     }
-    bool close = dp_out_room(l->dp, l->super, len, s.hdr_len + s.size, &room);
+    bool close = dp_out_room(l->dp, super, len, s.hdr_len + s.size, &room);
     for (uint32_t i = 0; i < s.n; i++, n++) {
         uint32_t payload = split_payload_len(&s, i), all = s.hdr_len + payload;
         uint8_t *p = close ? add_close(l, y, n, all, &room) : add_cell(l, y, n, all);
@@ -58,7 +58,7 @@ static size_t add_packet(struct lane *l, struct layout *y, size_t n, uint32_t le
                          const struct gso *g)
 {
     if (g->kind != GSO_NONE)
-        return add_segments(l, y, n, len, g);
+        return add_segments(l, y, n, l->super, len, g);
     if (len > l->cell_size || split_finish(l->super, len, g)) {
         dp_count_drop(l->dp, R_DP_GSO);
         return n;
@@ -96,7 +96,7 @@ void lane_out_batch(struct lane *l, size_t n, uint64_t now_ms)
 {
     dp_outbound(l->dp, l->ptr, n, now_ms);
     lane_to_net(l, n);
-    lane_to_host(l, n);
+    lane_to_host(l, n, now_ms);
     lane_after(l, n, false);
 }
 
@@ -114,4 +114,63 @@ bool lane_outbound(struct lane *l, uint64_t now_ms)
             y = (struct layout){l->cells, NULL};
     }
     return more;
+}
+
+/* --- from the LAN interfaces --- */
+
+/* A single packet goes on where it lies. */
+static size_t add_lan(struct lane *l, struct layout *y, size_t n, const struct lan_pkt *p)
+{
+    if (p->gso.kind != GSO_NONE)
+        return add_segments(l, y, n, p->data, p->len, &p->gso);
+    if (split_finish(p->data, p->len, &p->gso)) {
+        dp_count_drop(l->dp, R_DP_GSO);
+        return n;
+    }
+    l->pkt[n] = (struct dp_pkt){.data = p->data, .len = p->len};
+    l->ptr[n] = &l->pkt[n];
+    return n + 1;
+}
+
+/* What waits to be sent may lie in the port's buffers: until the next lan_port_recv. */
+static size_t lan_burst(struct lane *l, struct layout *y, const struct lan_pkt *in, size_t got,
+                        uint64_t now_ms)
+{
+    size_t n = 0, done = 0;
+    bool lent = false;
+    for (size_t i = 0; i < got; i++) {
+        n = add_lan(l, y, n, &in[i]);
+        lent = lent || in[i].gso.kind == GSO_NONE;
+        if (n < LANE_BATCH && i + 1 < got)
+            continue;
+        if (n)
+            lane_out_batch(l, n, now_ms);
+        lane_flush(l, room_after(l, y) && !(lent && i + 1 == got));
+        if (!l->waiting)
+            *y = (struct layout){l->cells, NULL};
+        done += n;
+        n = 0;
+    }
+    return done > got ? done : got; /* what is dropped takes its part of the turn as well */
+}
+
+static void tell_news(struct lane *l)
+{
+    const char *news = lan_port_news(l->lan);
+    if (news)
+        l->port.say(l->port.ctx, news);
+}
+
+bool lane_lan(struct lane *l, uint64_t now_ms)
+{
+    struct lan_pkt in[LANE_BATCH];
+    struct layout y = {l->cells, NULL};
+    size_t got = 1;
+    for (size_t done = 0; got && done < LANE_TURN;) {
+        got = lan_port_recv(l->lan, in, LANE_BATCH);
+        done += lan_burst(l, &y, in, got, now_ms);
+    }
+    lane_flush(l, false);
+    tell_news(l);
+    return got > 0;
 }

@@ -227,7 +227,7 @@ struct policies *policies_open(const struct policies_settings *s, const struct p
         policies_close(p);
         return NULL;
     }
-    p->routes = routes_new(nl, s->table, s->ifindex);
+    p->routes = routes_new(nl, s->table, s->ifindex, &s->follower);
     p->guard = nft_guard_open(&s->guard, err);
     if (p->routes && p->guard && !netlink_rules_add(nl, s->table, s->guard.mark, s->priority, err))
         return p;

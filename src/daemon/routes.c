@@ -2,6 +2,7 @@
 #include "daemon/routes.h"
 #include "crypto/crypto.h"
 #include "daemon/routes_table.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 /* What netlink_local_in said: many policies have the same few local selectors. */
@@ -16,6 +17,7 @@ struct routes {
     struct netlink *nl;
     uint32_t id;
     int ifindex;
+    struct routes_follower follower;
     bool failed; /* the kernel's table is not as we think: it was flushed */
     struct route_table table;
     struct known known[KNOWN_MAX]; /* good until addresses change */
@@ -98,6 +100,22 @@ static void change_free(struct routes *rt)
     rt->change_count = rt->change_cap = 0;
 }
 
+static err_t follow(struct routes *rt, struct io_error *err)
+{
+    const struct routes_follower *f = &rt->follower;
+    err_t e = f->ctx ? f->change(f->ctx, rt->change, rt->change_count) : E_OK;
+    if (e)
+        snprintf(err->text, sizeof err->text, "cannot tell the LAN interfaces of a route");
+    return e;
+}
+
+static void flush(struct routes *rt)
+{
+    netlink_table_flush(rt->nl, rt->id);
+    if (rt->follower.ctx)
+        rt->follower.flush(rt->follower.ctx);
+}
+
 /* After a failure the next attempt starts from an empty table. */
 err_t routes_apply(struct routes *rt, struct io_error *err)
 {
@@ -105,8 +123,10 @@ err_t routes_apply(struct routes *rt, struct io_error *err)
     err_t e = route_table_settle(&rt->table, on_change, rt);
     if (!e)
         e = netlink_routes_change(rt->nl, rt->id, rt->change, rt->change_count, err);
+    if (!e)
+        e = follow(rt, err);
     if (e) {
-        netlink_table_flush(rt->nl, rt->id);
+        flush(rt);
         route_table_lost(&rt->table);
         rt->failed = true;
     }
@@ -115,19 +135,20 @@ err_t routes_apply(struct routes *rt, struct io_error *err)
     return e;
 }
 
-struct routes *routes_new(struct netlink *nl, uint32_t table, int ifindex)
+struct routes *routes_new(struct netlink *nl, uint32_t table, int ifindex,
+                          const struct routes_follower *follower)
 {
     uint64_t key[2];
     struct routes *rt = calloc(1, sizeof *rt);
     if (!rt)
         return NULL;
-    *rt = (struct routes){.nl = nl, .id = table, .ifindex = ifindex};
+    *rt = (struct routes){.nl = nl, .id = table, .ifindex = ifindex, .follower = *follower};
     cr_random(key, sizeof key);
     if (route_table_init(&rt->table, key)) {
         free(rt);
         return NULL;
     }
-    netlink_table_flush(nl, table);
+    flush(rt);
     return rt;
 }
 
@@ -135,7 +156,7 @@ void routes_free(struct routes *rt)
 {
     if (!rt)
         return;
-    netlink_table_flush(rt->nl, rt->id);
+    flush(rt);
     route_table_fini(&rt->table);
     change_free(rt);
     free(rt);

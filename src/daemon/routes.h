@@ -10,9 +10,17 @@
 
 struct routes;
 
-struct routes *routes_new(struct netlink *nl, uint32_t table,
-                          int ifindex) must_use; /* flushes leftovers */
-void routes_free(struct routes *r);              /* takes all away */
+/* Who takes the same packets by other means: the LAN interfaces hear of each change. */
+struct routes_follower {
+    void *ctx; /* NULL: nobody */
+    err_t (*change)(void *ctx, const struct netlink_route *r, size_t n);
+    void (*flush)(void *ctx); /* there are no routes now */
+};
+
+/* Flushes leftovers. */
+struct routes *routes_new(struct netlink *nl, uint32_t table, int ifindex,
+                          const struct routes_follower *follower) must_use;
+void routes_free(struct routes *r); /* takes all away */
 /* Whether what was added must be added anew, after routes_clear: addresses of this host, which are
  * the routes' sources, came or went, or something failed. */
 bool routes_stale(struct routes *r);
