@@ -70,7 +70,8 @@ static double median(double *v, size_t n)
 /* Batches in one turn: as many packets whatever the batch. */
 static uint32_t turns(const struct rig *r)
 {
-    return TURN * DP_BATCH / r->o.batch;
+    uint32_t packets = TURN * DP_BATCH, visits = 12 * r->o.sas;
+    return (packets > visits ? packets : visits) / r->o.batch;
 }
 
 /* One turn through the data planes: what A encapsulates B decapsulates, in place. */

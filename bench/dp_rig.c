@@ -103,9 +103,17 @@ void rig_init(struct rig *r, const struct rig_opts *o)
     uint32_t n = o->policies > o->sas ? o->policies : o->sas;
     rig_policies(r->a, n, POL_PROTECT, false);
     rig_policies(r->b, n, POL_PROTECT, true);
+    r->seal_key = calloc(o->sas, sizeof(struct cr_esp *));
+    r->open_key = calloc(o->sas, sizeof(struct cr_esp *));
+    MUST(r->seal_key && r->open_key);
     for (uint32_t i = 0; i < o->sas; i++) {
         add_sa(r->a, o, i, false);
         add_sa(r->b, o, i, true);
+        struct sa_out *out = child_find(r->a, i + 1)->out;
+        struct sa_in *in = child_find(r->b, i + 1)->in;
+        MUST(sa_key_out(r->a, out) == E_OK && sa_key_in(r->b, in) == E_OK);
+        r->seal_key[i] = out->key;
+        r->open_key[i] = in->key;
     }
     r->stride = (DP_HEADROOM + o->size + DP_TAILROOM + 127) / 128 * 128 + 64;
     r->bufs = aligned_alloc(64, r->stride * DP_BATCH);
@@ -122,6 +130,8 @@ void rig_fini(struct rig *r)
     dp_free(r->a);
     dp_free(r->b);
     free(r->bufs);
+    free(r->seal_key);
+    free(r->open_key);
 }
 
 void rig_deal(struct rig *r)
@@ -132,10 +142,6 @@ void rig_deal(struct rig *r)
         r->sa[i] = sa;
         put_u32(p + 16, rig_remote(sa) + 9);
         r->pkt[i] = (struct dp_pkt){.data = p, .len = r->o.size};
-        if (r->o.sas == 1 && r->seal_key[i])
-            continue;
-        r->seal_key[i] = child_find(r->a, sa + 1)->out->key;
-        r->open_key[i] = child_find(r->b, sa + 1)->in->key;
     }
 }
 
@@ -157,7 +163,7 @@ void rig_crypto(struct rig *r, bool seal)
 {
     for (size_t i = 0; i < r->o.batch; i++) {
         struct cr_op *op = &r->ops[i];
-        op->key = seal ? r->seal_key[i] : r->open_key[i];
+        op->key = (seal ? r->seal_key : r->open_key)[r->sa[i]];
         op->p = r->pkt[i].data;
         op->text_len = r->pkt[i].len;
         op->status = E_OK;

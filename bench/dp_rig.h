@@ -23,7 +23,7 @@ struct rig {
     struct dp_pkt pkt[DP_BATCH], *pp[DP_BATCH];
     uint32_t sa[DP_BATCH];      /* which SA each packet goes through */
     struct cr_op ops[DP_BATCH]; /* culvert's crypto alone on the same buffers */
-    struct cr_esp *seal_key[DP_BATCH], *open_key[DP_BATCH];
+    struct cr_esp **seal_key, **open_key; /* of each SA */
     uint64_t rnd;
 };
 

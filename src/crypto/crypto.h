@@ -71,6 +71,16 @@ void cr_esp_ctx_free(struct cr_esp_ctx *c);
 err_t cr_esp_new(enum cr_impl impl, const struct alg *encr, const struct alg *integ,
                  struct bytes key, struct bytes integ_key, struct cr_esp **out) must_use;
 void cr_esp_free(struct cr_esp *e);
+/* The same in memory of the caller's: so many bytes, aligned to a cache line. 0: not supported.
+ * Once cr_esp_init succeeded, cr_esp_fini releases and wipes what is there. */
+size_t cr_esp_size(enum cr_impl impl, const struct alg *encr, const struct alg *integ);
+size_t cr_esp_size_of(const struct cr_esp *e);
+err_t cr_esp_init(enum cr_impl impl, const struct alg *encr, const struct alg *integ,
+                  struct bytes key, struct bytes integ_key, void *mem) must_use;
+void cr_esp_fini(struct cr_esp *e);
+/* E_NOTSUP, or E_USAGE: keys of the wrong length. */
+err_t cr_esp_check(enum cr_impl impl, const struct alg *encr, const struct alg *integ,
+                   struct bytes key, struct bytes integ_key) must_use;
 bool cr_esp_supported(enum cr_impl impl, const struct alg *encr, const struct alg *integ);
 /* Who carries it: "ipsec-mb", "openssl", or "none". */
 const char *cr_esp_impl_name(enum cr_impl impl, const struct alg *encr, const struct alg *integ);

@@ -59,28 +59,79 @@ void cr_esp_ctx_free(struct cr_esp_ctx *c)
     free(c);
 }
 
-err_t cr_esp_new(enum cr_impl impl, const struct alg *encr, const struct alg *integ,
-                 struct bytes key, struct bytes integ_key, struct cr_esp **out)
+err_t cr_esp_check(enum cr_impl impl, const struct alg *encr, const struct alg *integ,
+                   struct bytes key, struct bytes integ_key)
 {
-    *out = NULL;
     if (!cr_esp_supported(impl, encr, integ))
         return E_NOTSUP;
     if (key.n != (size_t)encr->key_len + encr->salt_len ||
         integ_key.n != (integ ? integ->key_len : 0u))
         return E_USAGE;
-    if (impl != CR_OSSL && imb_trusted(encr, integ))
-        return imb_esp_new(encr, integ, key, integ_key, out);
-    return ossl_esp_new(encr, integ, key, integ_key, out);
+    return E_OK;
+}
+
+static bool by_imb(enum cr_impl impl, const struct alg *encr, const struct alg *integ)
+{
+    return impl != CR_OSSL && imb_trusted(encr, integ);
+}
+
+size_t cr_esp_size(enum cr_impl impl, const struct alg *encr, const struct alg *integ)
+{
+    if (!cr_esp_supported(impl, encr, integ))
+        return 0;
+    return by_imb(impl, encr, integ) ? imb_esp_size(encr) : ossl_esp_size();
+}
+
+size_t cr_esp_size_of(const struct cr_esp *e)
+{
+    return e->kind == ESP_OSSL ? ossl_esp_size() : imb_esp_size(e->encr);
+}
+
+err_t cr_esp_init(enum cr_impl impl, const struct alg *encr, const struct alg *integ,
+                  struct bytes key, struct bytes integ_key, void *mem)
+{
+    err_t e = cr_esp_check(impl, encr, integ, key, integ_key);
+    if (e)
+        return e;
+    if (by_imb(impl, encr, integ)) {
+        imb_esp_init(encr, integ, key, integ_key, mem);
+        return E_OK;
+    }
+    return ossl_esp_init(encr, integ, key, integ_key, mem);
+}
+
+void cr_esp_fini(struct cr_esp *e)
+{
+    if (e->kind == ESP_OSSL)
+        ossl_esp_fini(e);
+    else
+        imb_esp_fini(e);
+}
+
+err_t cr_esp_new(enum cr_impl impl, const struct alg *encr, const struct alg *integ,
+                 struct bytes key, struct bytes integ_key, struct cr_esp **out)
+{
+    *out = NULL;
+    err_t e = cr_esp_check(impl, encr, integ, key, integ_key);
+    if (e)
+        return e;
+    void *mem = aligned_alloc(64, (cr_esp_size(impl, encr, integ) + 63) / 64 * 64);
+    if (!mem)
+        return E_NOMEM;
+    e = cr_esp_init(impl, encr, integ, key, integ_key, mem);
+    if (e)
+        free(mem);
+    else
+        *out = mem;
+    return e;
 }
 
 void cr_esp_free(struct cr_esp *e)
 {
     if (!e)
         return;
-    if (e->kind == ESP_OSSL)
-        ossl_esp_free(e);
-    else
-        imb_esp_free(e);
+    cr_esp_fini(e);
+    free(e);
 }
 
 /* An ipsec-mb key on a worker without it: a mistake of the caller's, not of a peer. */

@@ -44,9 +44,10 @@ static inline bool icv_eq(const uint8_t *a, const uint8_t *b, size_t n)
 
 bool esp_suite_ok(const struct alg *encr, const struct alg *integ);
 
-err_t ossl_esp_new(const struct alg *encr, const struct alg *integ, struct bytes key,
-                   struct bytes integ_key, struct cr_esp **out) must_use;
-void ossl_esp_free(struct cr_esp *e);
+size_t ossl_esp_size(void);
+err_t ossl_esp_init(const struct alg *encr, const struct alg *integ, struct bytes key,
+                    struct bytes integ_key, void *mem) must_use;
+void ossl_esp_fini(struct cr_esp *e);
 void ossl_esp_seal(struct cr_op *op);
 void ossl_esp_open(struct cr_op *op);
 
@@ -56,9 +57,10 @@ void imb_fini(void);
 struct imb_ctx *imb_ctx_new(void);
 void imb_ctx_free(struct imb_ctx *c);
 bool imb_has(const struct alg *encr, const struct alg *integ);
-err_t imb_esp_new(const struct alg *encr, const struct alg *integ, struct bytes key,
-                  struct bytes integ_key, struct cr_esp **out) must_use;
-void imb_esp_free(struct cr_esp *e);
+size_t imb_esp_size(const struct alg *encr);
+void imb_esp_init(const struct alg *encr, const struct alg *integ, struct bytes key,
+                  struct bytes integ_key, void *mem);
+void imb_esp_fini(struct cr_esp *e);
 /* Operations whose key is not ipsec-mb's are left alone; returns how many those are. */
 size_t imb_seal(struct imb_ctx *c, struct cr_op *ops, size_t n);
 size_t imb_open(struct imb_ctx *c, struct cr_op *ops, size_t n);

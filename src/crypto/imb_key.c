@@ -1,11 +1,11 @@
 /*
  * Keys of an SA as ipsec-mb wants them: round keys, GCM tables, HMAC states after the padded key.
- * All is computed here, once, when an SA is installed. Called by esp.c.
+ * All is computed here, once for an SA and direction. Called by esp.c.
  */
 #include <intel-ipsec-mb.h>
 
 #include "crypto/imb_impl.h"
-#include <stdlib.h>
+#include <stddef.h>
 
 void imb_gcm_pre(IMB_MGR *m, unsigned bits, const uint8_t *key, struct gcm_key_data *out)
 {
@@ -133,7 +133,7 @@ static bool imb_is_gcm(const struct alg *encr)
     return encr->aead && encr->id != ENCR_CHACHA20_POLY1305;
 }
 
-static size_t imb_esp_size(const struct alg *encr)
+size_t imb_esp_size(const struct alg *encr)
 {
     if (!imb_is_gcm(encr))
         return sizeof(struct imb_block);
@@ -153,30 +153,25 @@ static void head_set(struct imb_esp *k, const struct alg *encr, const struct alg
                           .rounds = (uint8_t)(6 + encr->key_bits / 32)};
 }
 
-err_t imb_esp_new(const struct alg *encr, const struct alg *integ, struct bytes key,
-                  struct bytes integ_key, struct cr_esp **out)
+void imb_esp_init(const struct alg *encr, const struct alg *integ, struct bytes key,
+                  struct bytes integ_key, void *mem)
 {
-    struct imb_esp *k = aligned_alloc(64, (imb_esp_size(encr) + 63) / 64 * 64);
-    if (!k)
-        return E_NOMEM;
-    memset(k, 0, imb_esp_size(encr));
+    struct imb_esp *k = mem;
+    memset(mem, 0, imb_esp_size(encr));
     head_set(k, encr, integ);
     if (encr->salt_len)
         memcpy(k->salt, key.p + encr->key_len, encr->salt_len);
     if (k->head.kind == ESP_IMB_JOB)
-        block_keys((struct imb_block *)k, key.p);
+        block_keys(mem, key.p);
     else if (imb_vaes_chosen())
-        vaes_keys((struct imb_vaes *)k, key.p);
+        vaes_keys(mem, key.p);
     else
-        gcm_keys((struct imb_gcm *)k, key.p);
+        gcm_keys(mem, key.p);
     if (integ)
-        hmac_keys((struct imb_block *)k, integ_key);
-    *out = &k->head;
-    return E_OK;
+        hmac_keys(mem, integ_key);
 }
 
-void imb_esp_free(struct cr_esp *e)
+void imb_esp_fini(struct cr_esp *e)
 {
     secret_wipe(e, imb_esp_size(e->encr));
-    free(e);
 }

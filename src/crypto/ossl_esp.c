@@ -7,7 +7,6 @@
 
 #include "crypto/esp_impl.h"
 #include "crypto/ossl.h"
-#include <stdlib.h>
 
 struct ossl_esp {
     struct cr_esp head;
@@ -41,31 +40,31 @@ static err_t iv_init(struct ossl_esp *k)
     return k->iv ? E_OK : E_CRYPTO;
 }
 
-err_t ossl_esp_new(const struct alg *encr, const struct alg *integ, struct bytes key,
-                   struct bytes integ_key, struct cr_esp **out)
+size_t ossl_esp_size(void)
 {
-    struct ossl_esp *k = calloc(1, sizeof *k);
-    if (!k)
-        return E_NOMEM;
-    k->head = (struct cr_esp){.encr = encr,
-                              .integ = integ,
-                              .iv_len = encr->iv_len,
-                              .icv_len = integ ? integ->icv_len : encr->icv_len,
-                              .block = encr->block};
+    return sizeof(struct ossl_esp);
+}
+
+err_t ossl_esp_init(const struct alg *encr, const struct alg *integ, struct bytes key,
+                    struct bytes integ_key, void *mem)
+{
+    struct ossl_esp *k = mem;
+    *k = (struct ossl_esp){.head = {.encr = encr,
+                                    .integ = integ,
+                                    .iv_len = encr->iv_len,
+                                    .icv_len = integ ? integ->icv_len : encr->icv_len,
+                                    .block = encr->block}};
     if (key.n)
         memcpy(k->key, key.p, key.n);
     err_t e = integ ? mac_init(k, integ_key) : E_OK;
     if (!e && encr->block > 1)
         e = iv_init(k);
-    if (e) {
-        ossl_esp_free(&k->head);
-        return e;
-    }
-    *out = &k->head;
-    return E_OK;
+    if (e)
+        ossl_esp_fini(&k->head);
+    return e;
 }
 
-void ossl_esp_free(struct cr_esp *e)
+void ossl_esp_fini(struct cr_esp *e)
 {
     struct ossl_esp *k = (struct ossl_esp *)e;
     EVP_CIPHER_CTX_free(k->ctx[0]);
@@ -73,7 +72,6 @@ void ossl_esp_free(struct cr_esp *e)
     EVP_CIPHER_CTX_free(k->iv);
     EVP_MAC_CTX_free(k->mac);
     secret_wipe(k, sizeof *k);
-    free(k);
 }
 
 static err_t cipher_of(struct ossl_esp *k, int encrypt, EVP_CIPHER_CTX **out)

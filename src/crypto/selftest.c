@@ -4,6 +4,7 @@
  * would hide a lane that takes another's (ipsec-mb 2.0.2's 3DES-CBC did). Called by init.c.
  */
 #include "crypto/esp_impl.h"
+#include <stdlib.h>
 
 #define LANES    48
 #define KEYS     3
@@ -25,19 +26,28 @@ static void make_keys(struct bench *b, const struct alg *encr, const struct alg 
         cr_random(integ_key, sizeof integ_key);
         struct bytes k = bytes_of(key, (size_t)encr->key_len + encr->salt_len),
                      ik = bytes_of(integ_key, integ ? integ->key_len : 0);
-        if (imb_esp_new(encr, integ, k, ik, &b->imb[i]) ||
-            ossl_esp_new(encr, integ, k, ik, &b->ossl[i]))
+        b->imb[i] = aligned_alloc(64, (imb_esp_size(encr) + 63) / 64 * 64);
+        b->ossl[i] = aligned_alloc(64, (ossl_esp_size() + 63) / 64 * 64);
+        if (!b->imb[i] || !b->ossl[i] || ossl_esp_init(encr, integ, k, ik, b->ossl[i])) {
+            free(b->imb[i]);
+            free(b->ossl[i]);
+            b->imb[i] = b->ossl[i] = NULL;
             *ok = false;
+            return;
+        }
+        imb_esp_init(encr, integ, k, ik, b->imb[i]);
     }
 }
 
 static void free_keys(struct bench *b)
 {
     for (size_t i = 0; i < KEYS; i++) {
-        if (b->imb[i])
-            imb_esp_free(b->imb[i]);
-        if (b->ossl[i])
-            ossl_esp_free(b->ossl[i]);
+        if (!b->imb[i])
+            continue;
+        imb_esp_fini(b->imb[i]);
+        ossl_esp_fini(b->ossl[i]);
+        free(b->imb[i]);
+        free(b->ossl[i]);
     }
 }
 

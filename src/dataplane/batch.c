@@ -19,6 +19,7 @@ static err_t init(struct dp *d)
     flow_key_init(&d->flow_key, d->set.seed);
     d->sa_in.size = sizeof(struct sa_in);
     d->sa_out.size = sizeof(struct sa_out);
+    d->keying.impl = d->set.crypto;
     if ((e = cr_esp_ctx_new((enum cr_impl)d->set.crypto, &d->crypto)) ||
         (e = sad_init(&d->sad, d->set.sa_max, d->set.seed)) ||
         (e = hash_init(&d->children, d->set.seed)) || (e = hash_init(&d->binds, d->set.seed)) ||
@@ -57,6 +58,7 @@ void dp_free(struct dp *d)
     flow_cache_fini(&d->flows);
     pool_fini(&d->sa_in);
     pool_fini(&d->sa_out);
+    keying_fini(&d->keying);
     sad_fini(&d->sad);
     cr_esp_ctx_free(d->crypto);
     free(d);

@@ -1,6 +1,6 @@
 /*
- * CHILD SAs in the data plane: made, moved and deleted at the control side's word. Keys go straight
- * into the crypto objects of both directions; nothing of them is kept.
+ * CHILD SAs in the data plane: made, moved and deleted at the control side's word. Keys wait
+ * for the first packet of their direction (keying.h).
  */
 #include "dataplane/lifetime.h"
 #include "dataplane/tunnel.h"
@@ -27,11 +27,16 @@ static struct framing framing_of(const struct child_sa *sa)
                             .udp = sa->udp_encap};
 }
 
-static err_t key_new(const struct dp *d, const struct child_sa *sa, const struct child_keys *k,
-                     struct cr_esp **out)
+err_t sa_key_in(struct dp *d, struct sa_in *sa)
 {
-    return cr_esp_new((enum cr_impl)d->set.crypto, sa->encr, sa->encr->aead ? NULL : sa->integ,
-                      secret_bytes(&k->encr), secret_bytes(&k->integ), out);
+    sa->key = keying_make(&d->keying, &sa->child->seed_in);
+    return sa->key ? E_OK : E_NOMEM;
+}
+
+err_t sa_key_out(struct dp *d, struct sa_out *sa)
+{
+    sa->key = keying_make(&d->keying, &sa->child->seed_out);
+    return sa->key ? E_OK : E_NOMEM;
 }
 
 static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
@@ -50,7 +55,7 @@ static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
     c->in = in;
     life_init_in(in);
     err_t e = replay_init(&in->replay, sa->replay_window, in->own_bits);
-    return e ? e : key_new(d, sa, &sa->in, &in->key);
+    return e ? e : keying_keep(&d->keying, sa, &sa->in, &c->seed_in);
 }
 
 static void set_mtu(struct sa_out *out, uint16_t mtu)
@@ -74,7 +79,7 @@ static err_t out_new(struct dp *d, const struct child_sa *sa, struct child *c)
     c->out = out;
     life_init_out(out);
     set_mtu(out, c->path_mtu);
-    return key_new(d, sa, &sa->out, &out->key);
+    return keying_keep(&d->keying, sa, &sa->out, &c->seed_out);
 }
 
 static void in_free(struct dp *d, struct child *c)
@@ -82,7 +87,7 @@ static void in_free(struct dp *d, struct child *c)
     if (!c->in)
         return;
     replay_fini(&c->in->replay, c->in->own_bits);
-    cr_esp_free(c->in->key);
+    keying_drop(&d->keying, c->seed_in, c->in->key);
     pool_put(&d->sa_in, c->in);
 }
 
@@ -94,7 +99,7 @@ static void out_free(struct dp *d, struct child *c)
     if (c->out->active)
         bind_sa_del(c->bind, c->out);
     c->out->gen++;
-    cr_esp_free(c->out->key);
+    keying_drop(&d->keying, c->seed_out, c->out->key);
     pool_put(&d->sa_out, c->out);
 }
 

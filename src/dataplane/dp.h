@@ -5,6 +5,7 @@
 #include "dataplane/early.h"
 #include "dataplane/hold.h"
 #include "dataplane/ip.h"
+#include "dataplane/keying.h"
 #include "dataplane/note.h"
 #include "dataplane/sad.h"
 #include "dataplane/spd.h"
@@ -52,6 +53,7 @@ struct dp {
     struct flow_cache flows;
     struct hash children, binds;
     struct pool sa_in, sa_out;
+    struct keying keying;
     struct hold hold;
     struct early early;
     bool releasing; /* a packet that was held is on its way out */
@@ -86,6 +88,10 @@ struct bind *bind_for(struct dp *d, uint32_t policy_id);
 
 void esp_in_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
 void esp_out_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
+
+/* The first packet of a direction: makes its key. E_NOMEM counts as a drop like any other. */
+err_t sa_key_in(struct dp *d, struct sa_in *sa) must_use;
+err_t sa_key_out(struct dp *d, struct sa_out *sa) must_use;
 
 struct child *child_find(const struct dp *d, uint32_t id);
 void children_free(struct dp *d);

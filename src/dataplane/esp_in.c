@@ -124,9 +124,10 @@ static size_t check_run(struct dp *d, struct in_run *r, const struct in_work *fr
         r->n = 0;
         return k;
     }
+    err_t keyless = r->sa->key ? E_OK : sa_key_in(d, r->sa);
     for (size_t i = 0; i < r->n; i++) {
         struct in_work w = from[i];
-        err_t e = check(d, r->sa, &w);
+        err_t e = keyless ? keyless : check(d, r->sa, &w);
         if (e) {
             pkt_drop(d, w.p, e);
             continue;

@@ -17,20 +17,14 @@ struct out_sum {
     uint64_t bytes;
 };
 
-static inline void fetch_flow(const struct dp *d, struct out_run *r)
-{
-    r->hash = flow_hash(&d->flow_key, &r->flow);
-    const struct flow_entry *set = flow_cache_set(&d->flows, r->hash);
-    __builtin_prefetch(&set[0]);
-    __builtin_prefetch(&set[1]);
-}
-
+/* The hash is that of the words just written, before they are copied, or it would wait for them. */
 static inline struct out_run *run_of(struct dp *d, size_t runs, const struct flow *f)
 {
     struct out_run *r = &d->out_runs[runs];
+    r->hash = flow_hash(&d->flow_key, f);
+    __builtin_prefetch(flow_cache_set(&d->flows, r->hash)); /* mostly it is the set's youngest */
     r->flow = *f;
     r->n = 0;
-    fetch_flow(d, r);
     return r;
 }
 
@@ -300,6 +294,10 @@ static struct out_sum frame_all(struct dp *d, size_t runs, uint64_t now_ms)
         struct sa_out *sa = NULL;
         while (w < end && !(sa = choose(d, r, w, now_ms)))
             w++;
+        if (w < end && !sa->key && sa_key_out(d, sa)) {
+            for (; w < end; w++)
+                pkt_drop(d, w->p, E_NOMEM);
+        }
         if (w < end)
             frame_run(d, sa, w, (size_t)(end - w), now_ms, &sum);
         w = end;

@@ -177,6 +177,7 @@ static struct dp_pkt forge(struct kit *k, uint64_t seq, const uint8_t *text, uin
 {
     struct sa_out *out = child_find(k->a, 1)->out;
     struct dp_pkt p = {.data = buf, .local = k->sa_b.local, .remote = k->sa_b.remote};
+    assert_true(out->key || sa_key_out(k->a, out) == E_OK);
     put_u32(p.data, out->spi);
     put_u32(p.data + 4, (uint32_t)seq);
     memcpy(p.data + out->f.hdr_len, text, n);

@@ -1,6 +1,7 @@
 /* Flows and the flow cache: see flow.h. */
 #include "dataplane/flow.h"
 #include "base/hash.h"
+#include "dataplane/pool.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -63,10 +64,9 @@ void flow_from_ts(struct flow *f, const struct ts *local, const struct ts *remot
 err_t flow_cache_init(struct flow_cache *c)
 {
     size_t n = (size_t)FLOW_SETS * FLOW_WAYS * sizeof(struct flow_entry);
-    c->e = aligned_alloc(FLOW_WAYS * sizeof(struct flow_entry), n);
+    c->e = table_new(n);
     if (!c->e)
         return E_NOMEM;
-    memset(c->e, 0, n);
     c->epoch = 1;
     return E_OK;
 }

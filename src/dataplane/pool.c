@@ -1,9 +1,13 @@
-/* Pools of hot halves: see sa.h. The link of a free object lies behind it, so that a generation in
- * the object stays readable. */
-#include "dataplane/sa.h"
+/* Pools and tables: see pool.h. Chunks double, so that a few SAs take little and many lie together.
+ */
+#include "dataplane/pool.h"
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
-#define CHUNK_OBJS 64
+#define FIRST_OBJS 16
+#define LINE       ((size_t)64)
+#define HUGE       ((size_t)2 << 20)
 
 struct pool_chunk {
     struct pool_chunk *next;
@@ -11,40 +15,66 @@ struct pool_chunk {
 
 static size_t stride(const struct pool *p)
 {
-    return (p->size + sizeof(void *) + 63) & ~(size_t)63;
+    return (p->size + LINE - 1) & ~(LINE - 1);
 }
 
-static void **link_of(const struct pool *p, void *obj)
+/* Whether the kernel gives huge pages is its own business. */
+static void *lines_new(size_t n)
 {
-    return (void **)(void *)((char *)obj + stride(p) - sizeof(void *));
+    if (n < HUGE)
+        return aligned_alloc(LINE, n);
+    void *m = aligned_alloc(HUGE, n);
+    if (m)
+        (void)madvise(m, n, MADV_HUGEPAGE);
+    return m;
+}
+
+void *table_new(size_t n)
+{
+    n = (n + HUGE - 1) & ~(HUGE - 1);
+    void *t = lines_new(n);
+    if (t)
+        memset(t, 0, n);
+    return t;
 }
 
 static bool grow(struct pool *p)
 {
-    size_t n = 64 + CHUNK_OBJS * stride(p);
-    struct pool_chunk *c = aligned_alloc(64, n);
+    size_t objs = p->next ? p->next : FIRST_OBJS, n = LINE + objs * stride(p);
+    if (n > HUGE / 2) {
+        n = HUGE;
+        objs = (HUGE - LINE) / stride(p);
+    }
+    struct pool_chunk *c = lines_new(n);
     if (!c)
         return false;
-    memset(c, 0, n);
     c->next = p->chunks;
     p->chunks = c;
-    for (size_t i = CHUNK_OBJS; i-- > 0;)
-        pool_put(p, (char *)c + 64 + i * stride(p));
+    p->fresh = (char *)c + LINE;
+    p->left = objs;
+    p->next = 2 * objs;
     return true;
 }
 
 void *pool_get(struct pool *p)
 {
-    if (!p->free && !grow(p))
-        return NULL;
     void *obj = p->free;
-    p->free = *link_of(p, obj);
+    if (obj) {
+        memcpy(&p->free, obj, sizeof p->free);
+        return obj;
+    }
+    if (!p->left && !grow(p))
+        return NULL;
+    obj = p->fresh;
+    p->fresh += stride(p);
+    p->left--;
+    memset(obj, 0, stride(p));
     return obj;
 }
 
 void pool_put(struct pool *p, void *obj)
 {
-    *link_of(p, obj) = p->free;
+    memcpy(obj, &p->free, sizeof p->free);
     p->free = obj;
 }
 

@@ -25,7 +25,7 @@ struct framing {
 };
 
 struct sa_in {
-    struct cr_esp *key;
+    struct cr_esp *key; /* NULL until the first packet: keying.h */
     struct replay replay;
     const struct sel_set *sel;
     struct child *child;
@@ -49,9 +49,9 @@ struct sa_in {
 } __attribute__((aligned(64)));
 
 struct sa_out {
-    struct cr_esp *key;
-    uint64_t seq; /* last one used */
-    uint32_t gen; /* changes when flows must be assigned anew */
+    struct cr_esp *key; /* likewise; a pool's link when the SA is gone, but `gen` stays */
+    uint64_t seq;       /* last one used */
+    uint32_t gen;       /* changes when flows must be assigned anew */
     uint32_t spi;
     struct framing f;
     bool dead;
@@ -68,8 +68,11 @@ struct sa_out {
     bool active;         /* DIR_OUT is installed */
 } __attribute__((aligned(64)));
 
+struct key_seed;
+
 struct child {
     struct hash_node node;
+    struct key_seed *seed_in, *seed_out;
     uint32_t id, policy;
     struct sa_in *in;
     struct sa_out *out;
@@ -80,15 +83,3 @@ struct child {
     uint16_t path_mtu;
     bool in_active, soft_noted, hard_noted;
 };
-
-/* --- pool: fixed-size objects, aligned to a cache line, kept until the pool goes --- */
-
-struct pool {
-    size_t size;
-    void *free; /* first word of a free object links the next */
-    struct pool_chunk *chunks;
-};
-
-void *pool_get(struct pool *p) must_use; /* memory as the last user left it, or zero */
-void pool_put(struct pool *p, void *obj);
-void pool_fini(struct pool *p);

@@ -1,0 +1,26 @@
+/*
+ * An SA's keys, before and after its first packet. Until then a direction holds the keying material
+ * alone, some fifty bytes; what the packet path works with, up to two kilobytes of key schedules
+ * and hash states, is made of it at the first packet, once (about 1 us), and the material wiped.
+ * Most tunnels of a large gateway are idle. Used by child.c, esp_in.c and esp_out.c.
+ */
+#pragma once
+
+#include "dataplane/pool.h"
+#include "dataplane/sa.h"
+
+#define KEY_SIZES 8 /* of crypto objects on one machine: by suite and size of key */
+
+struct keying {
+    int impl; /* enum cr_impl */
+    struct pool pools[KEY_SIZES];
+};
+
+/* Checks suite and lengths, so that later only memory can fail. */
+err_t keying_keep(const struct keying *y, const struct child_sa *sa, const struct child_keys *k,
+                  struct key_seed **out) must_use;
+/* The key, and *seed is gone; NULL: out of memory, nothing has changed. */
+struct cr_esp *keying_make(struct keying *y, struct key_seed **seed) must_use;
+/* Either of them, or none. */
+void keying_drop(struct keying *y, struct key_seed *seed, struct cr_esp *key);
+void keying_fini(struct keying *y);
