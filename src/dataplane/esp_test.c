@@ -382,6 +382,34 @@ static void test_ecn(void **state)
     kit_down(&k);
 }
 
+/* Each direction's at its first packet, whatever that packet is, and once. */
+static void test_keys(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < kit_suite_count; i++) {
+        struct kit k;
+        kit_up(&k, &kit_suites[i], &(struct kit_opts){0});
+        struct child *a = child_find(k.a, 1), *b = child_find(k.b, 1);
+        assert_true(!a->in->key && !a->out->key && a->seed_in && a->seed_out);
+        struct dp_pkt p = kit_pkt(buf, kit_inner(buf + DP_HEADROOM, 100, 4, true));
+        kit_out(k.a, &p);
+        assert_true(!a->in->key && a->out->key && a->seed_in && !a->seed_out);
+        const struct cr_esp *key = a->out->key;
+        kit_cross(&p);
+        p.data[p.len - 1] ^= 1;
+        kit_in(k.b, &p);
+        assert_int_equal(p.reason, R_DP_ICV);
+        assert_true(b->in->key && !b->out->key && !b->seed_in && b->seed_out);
+        p = kit_pkt(buf, kit_inner(buf + DP_HEADROOM, 100, 4, true));
+        kit_out(k.a, &p);
+        kit_cross(&p);
+        kit_in(k.b, &p);
+        assert_int_equal(p.verdict, DP_TO_HOST);
+        assert_ptr_equal(a->out->key, key);
+        kit_down(&k);
+    }
+}
+
 int main(void)
 {
     const char *what = "";
@@ -400,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_udp_port),
         cmocka_unit_test(test_ecn),
         cmocka_unit_test(test_inner_length),
+        cmocka_unit_test(test_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
