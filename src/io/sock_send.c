@@ -54,9 +54,10 @@ void sock_tx_prepare(const struct sock *s, struct sock_burst *b, size_t i, const
     h->msg_controllen = 0;
     if (!addr_any(&m->local.addr))
         put_source(h, &m->local.addr);
-    if (s->family == 4)
+    /* 0 is the socket's own; without it the rest fits the room that the kernel has on its stack */
+    if (tos && s->family == 4)
         sock_put_control(h, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
-    else
+    else if (tos)
         sock_put_control(h, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
 }
 
