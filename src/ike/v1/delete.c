@@ -54,6 +54,13 @@ void v1_delete_ike(struct ike *e, struct v1_sa *v)
 {
     err_t reason = v->sa.end_reason ? v->sa.end_reason : R_OPERATOR;
     struct ike_sa *next = reason == R_REPLACED ? v1_other(e, &v->sa) : NULL;
+    if (reason == R_REPLACED && !next) { /* what replaced it is gone again: it stays after all */
+        v->sa.end_reason = E_OK;
+        v->sa.told = false;
+        v->sa.rekey_ms = e->now + 15000;
+        end_task(e, v, E_OK);
+        return;
+    }
     if (next)
         v1_hand_over(e, &v->sa, next);
     list_each (it, &v->sa.children)

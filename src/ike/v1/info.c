@@ -229,6 +229,8 @@ void v1_info_in(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
     if (err < 0)
         ike_fail(e, err);
     if (err) {
+        if (v->state & (V1_R_MM4 | V1_R_AM2)) /* the peer's complaint, under keys that differ */
+            v1_psk_differs(e, v, "its message makes no sense with it");
         ike_drop(e, p, R_DECRYPT, "informational exchange");
         return;
     }

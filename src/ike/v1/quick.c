@@ -232,17 +232,18 @@ void v1_say_installed(struct ike *e, struct v1_sa *v, const struct v1_exch *x, s
     ev->number = x->old_child;
 }
 
-/* The replaced SA only receives now; who rekeyed deletes it, a little later. */
+/* The replaced SA only receives now. Who rekeyed deletes it, a little later; if the peer did and
+ * does not (strongSwan leaves that to us), it stays until its lifetime ends. */
 void v1_retire(struct ike *e, struct v1_sa *v, uint32_t old_id, const struct child *by, bool ours)
 {
     struct child *old = old_id ? child_by_id(e, old_id) : NULL;
-    if (!old || old->state != CHILD_INSTALLED)
+    if (!old || old->redundant || old->state == CHILD_DELETING)
         return;
     old->successor = by->id;
     old->rekey_ms = UINT64_MAX;
+    old->state = CHILD_REKEYED;
     if (!ours)
         return;
-    old->state = CHILD_REKEYED;
     struct task *t = task_add(e, old->sa, TASK_CHILD_DEL, old->id);
     if (t && t != old->sa->active)
         t->not_before = e->now + RETIRE_MS;

@@ -49,20 +49,20 @@ void v1_renew(struct ike *e, struct v1_sa *v, struct task *t)
     next->ver->start(e, next);
 }
 
+#define ADOPT_MS 10000 /* the peer that renewed may delete the old SA itself, or leave it to us */
+
 /* Children and plans go to the new SA; the old one says goodbye. */
 static void take_over(struct ike *e, struct v1_sa *v, struct ike_sa *old, bool ours)
 {
-    if (!ours) {
-        child_move_all(e, old, &v->sa);
-        return;
-    }
     v1_hand_over(e, old, &v->sa);
     struct event *ev = ike_event(e, EV_IKE_REKEYED, &v->sa, NULL);
     ev->number = old->id;
     old->told = true;
     old->end_reason = R_REPLACED;
     old->rekey_ms = old->over_ms = UINT64_MAX;
-    task_add(e, old, TASK_IKE_DEL, 0);
+    struct task *t = task_add(e, old, TASK_IKE_DEL, 0);
+    if (t && t != old->active && !ours)
+        t->not_before = e->now + ADOPT_MS;
 }
 
 static bool same_host(const struct ike_sa *a, const struct ike_sa *b)
@@ -88,6 +88,13 @@ bool v1_must_keep(struct ike *e, struct v1_sa *v)
     return true;
 }
 
+/* Neither renews the other: both sides began before they knew of the other's. */
+static bool together(const struct v1_sa *v, const struct ike_sa *o)
+{
+    return same_host(o, &v->sa) && o->initiator != v->sa.initiator && o->id != v->replaces &&
+           o->end_reason != R_REPLACED && v->sa.created_ms <= o->established_ms;
+}
+
 static void responder(struct ike *e, struct v1_sa *v)
 {
     enum unique u = v->sa.conn->unique;
@@ -97,6 +104,8 @@ static void responder(struct ike *e, struct v1_sa *v)
         next = sa_peer_next(e, &v->sa, o);
         if (initial) {
             sa_drop(e, o, R_REPLACED);
+        } else if (together(v, o)) {
+            continue;
         } else if (same_host(o, &v->sa) && o->conn && !strcmp(o->conn->name, v->sa.conn->name)) {
             take_over(e, v, o, false);
         } else if (u == UNIQUE_REPLACE) {
@@ -106,15 +115,13 @@ static void responder(struct ike *e, struct v1_sa *v)
     }
 }
 
-#define TOGETHER_MS 60000
-#define SETTLE_MS   2000 /* before the Delete: quick modes of the peer may be under way */
+#define SETTLE_MS 2000 /* before the Delete: quick modes of the peer may be under way */
 
 /* Both sides began at once: the SA with the lower initiator's cookie stays, which both can tell. */
 static void settle(struct ike *e, struct v1_sa *v)
 {
     for (struct ike_sa *o = NULL, *loser; (o = sa_peer_next(e, &v->sa, o));) {
-        if (!same_host(o, &v->sa) || o->initiator == v->sa.initiator || o->id == v->replaces ||
-            o->end_reason == R_REPLACED || o->established_ms + TOGETHER_MS < e->now)
+        if (!together(v, o))
             continue;
         loser = o->spi_i < v->sa.spi_i ? &v->sa : o;
         struct ike_sa *winner = loser == o ? &v->sa : o;
