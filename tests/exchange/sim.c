@@ -478,7 +478,7 @@ void sim_run(struct sim *s, uint64_t ms)
 
 void sim_init(struct sim *s, uint64_t seed, const struct ike_settings *set)
 {
-    static const struct ike_version *const versions[] = {&ike_v2};
+    static const struct ike_version *const versions[] = {&ike_v1, &ike_v2};
     *s = (struct sim){.now_ms = 1000000, .rng = seed * 0x9e3779b97f4a7c15u + 1};
     s->net = (struct sim_net){.latency_min_ms = 5, .latency_max_ms = 5, .drop_index = -1};
     for (int i = 0; i < NODES; i++) {
@@ -490,7 +490,7 @@ void sim_init(struct sim *s, uint64_t seed, const struct ike_settings *set)
         n->at.port = 500;
         n->next_spi = 0x1000u * (uint32_t)(1 + i) << 8;
         n->wake_ms = UINT64_MAX;
-        n->ike = ike_new(set, &env, versions, 1);
+        n->ike = ike_new(set, &env, versions, 2);
         if (!n->ike)
             abort();
     }

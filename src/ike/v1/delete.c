@@ -35,7 +35,9 @@ void v1_delete_child(struct ike *e, struct v1_sa *v, struct task *t)
     if (c && c->sa != &v->sa) { /* it moved to a newer ISAKMP SA meanwhile */
         task_add(e, c->sa, TASK_CHILD_DEL, c->id);
     } else if (c) {
-        send_child(e, v, c);
+        struct ike_sa *o =
+            v1_other(e, &v->sa); /* the peer may have deleted the older one already */
+        send_child(e, o && o->id > v->sa.id ? v1_of(o) : v, c);
         child_remove(e, c, reason_of(v, c));
     }
     end_task(e, v, E_OK);

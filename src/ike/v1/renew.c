@@ -49,7 +49,8 @@ void v1_renew(struct ike *e, struct v1_sa *v, struct task *t)
     next->ver->start(e, next);
 }
 
-#define ADOPT_MS 10000 /* the peer that renewed may delete the old SA itself, or leave it to us */
+#define SETTLE_MS 2000  /* before a Delete: our last message, or quick modes, are under way */
+#define ADOPT_MS  10000 /* the peer that renewed may delete the old SA itself, or leave it to us */
 
 /* Children and plans go to the new SA; the old one says goodbye. */
 static void take_over(struct ike *e, struct v1_sa *v, struct ike_sa *old, bool ours)
@@ -61,8 +62,8 @@ static void take_over(struct ike *e, struct v1_sa *v, struct ike_sa *old, bool o
     old->end_reason = R_REPLACED;
     old->rekey_ms = old->over_ms = UINT64_MAX;
     struct task *t = task_add(e, old, TASK_IKE_DEL, 0);
-    if (t && t != old->active && !ours)
-        t->not_before = e->now + ADOPT_MS;
+    if (t && t != old->active)
+        t->not_before = e->now + (ours ? SETTLE_MS : ADOPT_MS);
 }
 
 static bool same_host(const struct ike_sa *a, const struct ike_sa *b)
@@ -114,8 +115,6 @@ static void responder(struct ike *e, struct v1_sa *v)
         }
     }
 }
-
-#define SETTLE_MS 2000 /* before the Delete: quick modes of the peer may be under way */
 
 /* Both sides began at once: the SA with the lower initiator's cookie stays, which both can tell. */
 static void settle(struct ike *e, struct v1_sa *v)

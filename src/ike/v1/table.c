@@ -66,10 +66,13 @@ static bool repeated(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
     v1_digest(p->raw, digest);
     if (memcmp(digest, v->last_in, sizeof digest) != 0)
         return false;
-    if (v->last_out.p) {
-        e->stats.retransmits++;
+    if (!v->last_out.p)
+        return true;
+    e->stats.retransmits++;
+    if (v->sa.initiator) /* it may have floated to UDP 4500 since: RFC 3947 4 */
+        ike_send(e, &v->sa, v1_bytes(&v->last_out));
+    else
         ike_send_to(e, &p->local, &p->remote, p->natt, v1_bytes(&v->last_out));
-    }
     return true;
 }
 

@@ -1,0 +1,207 @@
+/*
+ * libFuzzer target: two IKE engines with one IKEv1 tunnel, in a world without chance. The fuzzer's
+ * bytes say what happens: raw datagrams, messages of phase 2 whose payloads are the fuzzer's but
+ * hashed and encrypted with the SA's own keys (so that what is inside gets read), commands, time,
+ * and in which order datagrams arrive. Nothing may crash, leak, or grow without bound.
+ */
+#include "ike/pair.h"
+#include "ike/v1/v1.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#define SAS_MAX   64
+#define CHAIN_MAX 1024
+
+static uint8_t take(struct rd *r)
+{
+    return rd_left(r) ? rd_u8(r) : 0;
+}
+
+static struct bytes rest(struct rd *r)
+{
+    size_t n = (size_t)take(r) << 2;
+    n = n < rd_left(r) ? n : rd_left(r);
+    return rd_bytes(r, n);
+}
+
+static void deliver(struct side *to, struct bytes msg, bool natt)
+{
+    struct side *from = to == &to->pair->a ? &to->pair->b : &to->pair->a;
+    struct ike_in in = {.kind = IN_PACKET, .local = to->ep, .remote = from->ep, .natt = natt};
+    uint8_t *copy = malloc(msg.n + 1); /* exact, so that reading beyond shows */
+    if (copy && msg.n)
+        memcpy(copy, msg.p, msg.n);
+    in.data = bytes_of(copy, msg.n);
+    if (copy)
+        pair_step(to, &in);
+    free(copy);
+}
+
+/* A header in clear and the fuzzer's chain: phase 1's first messages, unprotected notifies. */
+static void clear(struct pair *p, struct rd *r, uint8_t arg)
+{
+    static const uint8_t exchanges[] = {EXCH_V1_MAIN, EXCH_V1_AGGRESSIVE, EXCH_V1_INFO,
+                                        EXCH_V1_QUICK};
+    uint8_t buf[CHAIN_MAX + IKE_HDR_LEN];
+    struct wr w = wr_of(buf, sizeof buf);
+    struct ike_hdr h = {.spi_i = 0x1111111111111111u + (arg >> 4), .major = 1};
+    h.exchange = exchanges[arg >> 1 & 3];
+    h.next = take(r);
+    h.flags = take(r) & 3;
+    size_t at = ike_hdr_begin(&w, &h);
+    struct bytes chain = rest(r);
+    wr_put(&w, chain.p, chain.n < CHAIN_MAX ? chain.n : CHAIN_MAX);
+    ike_hdr_end(&w, at);
+    deliver(arg & 1 ? &p->a : &p->b, wr_bytes(&w), false);
+}
+
+static struct v1_sa *some_sa(struct ike *e, uint8_t which)
+{
+    struct ike_sa *last = NULL;
+    unsigned n = 0;
+    list_each (it, &e->sas) {
+        last = container_of(it, struct ike_sa, all);
+        if (n++ == which % 4u)
+            break;
+    }
+    return last ? v1_of(last) : NULL;
+}
+
+/* As from the peer of `to`, which has the same keys: the chain behind HASH is the fuzzer's. */
+static bool seal(const struct v1_sa *v, uint8_t exchange, uint32_t id, uint8_t flags, uint8_t first,
+                 struct bytes chain, struct wr *w)
+{
+    uint8_t iv[V1_BLOCK_MAX], hash[CR_HASH_MAX];
+    struct ike_hdr h = {.spi_i = v->sa.spi_i, .spi_r = v->sa.spi_r, .major = 1, .msg_id = id};
+    const struct v1_exch *x = v1_exch_find(v, id);
+    h.exchange = exchange;
+    h.flags = (uint8_t)(IKE_V1_FLAG_ENCRYPTION | (flags & IKE_V1_FLAG_COMMIT));
+    h.next = P1_HASH;
+    size_t at = ike_hdr_begin(w, &h), n = v->sa.prf->out_len;
+    bool third = flags & 4;
+    struct bytes parts[] = {x ? x->ni : bytes_of(NULL, 0), third && x ? x->nr : bytes_of(NULL, 0),
+                            third ? bytes_of(NULL, 0) : chain};
+    if (v1_hash_phase2(v, third, id, parts, 3, hash) || v1_iv_phase2(v, id, iv))
+        return false;
+    if (x)
+        memcpy(iv, x->iv, sizeof iv);
+    wr_u8(w, first);
+    wr_u8(w, 0);
+    wr_u16(w, (uint16_t)(4 + n));
+    wr_put(w, hash, n);
+    wr_put(w, chain.p, chain.n);
+    size_t block = v->sa.encr->block, over = (wr_len(w) - IKE_HDR_LEN) % block;
+    (void)wr_space(w, over ? block - over : 0);
+    ike_hdr_end(w, at);
+    return !w->err && !cr_cbc(v->sa.encr, v1_key_cipher(&v->keys), iv, w->start + IKE_HDR_LEN,
+                              wr_len(w) - IKE_HDR_LEN, true);
+}
+
+static uint32_t message_id(const struct v1_sa *v, uint8_t arg)
+{
+    if (arg & 0x10 && !list_empty(&v->exchs))
+        return container_of(v->exchs.next, struct v1_exch, link)->msg_id;
+    return 0x1000u + (arg >> 5);
+}
+
+static void sealed(struct pair *p, struct rd *r, uint8_t arg)
+{
+    uint8_t buf[CHAIN_MAX + 256];
+    struct side *to = arg & 1 ? &p->a : &p->b;
+    struct v1_sa *v = some_sa(to->e, arg >> 2 & 3);
+    uint8_t exchange = arg & 2 ? EXCH_V1_QUICK : EXCH_V1_INFO, flags = take(r), first = take(r);
+    struct bytes chain = rest(r);
+    struct wr w = wr_of(buf, sizeof buf);
+    if (v && v->sa.ver == &ike_v1 && v->keys.all.p &&
+        seal(v, exchange, message_id(v, arg), flags, first, chain, &w))
+        deliver(to, wr_bytes(&w), v->sa.natt);
+}
+
+static void command(struct pair *p, uint8_t arg)
+{
+    static const enum ike_in_kind kinds[] = {IN_INITIATE, IN_REKEY, IN_TERMINATE, IN_EXPIRE,
+                                             IN_FIRST_IN};
+    struct side *s = arg & 1 ? &p->a : &p->b;
+    struct ike_in in = {.kind = kinds[(arg >> 1) % 5], .conn = "conn"};
+    in.child = arg & 0x40 ? "net" : NULL;
+    in.hard = in.force = arg & 0x20;
+    in.child_id = in.kind == IN_EXPIRE || in.kind == IN_FIRST_IN ? 1 + (arg >> 4 & 7u) : 0;
+    pair_step(s, &in);
+}
+
+static void bounded(const struct side *s)
+{
+    struct ike_stats st;
+    ike_stats_get(s->e, &st);
+    if (st.ike_sas > SAS_MAX || s->spis < 0 || s->child_count + (size_t)s->quiet > SAS_MAX)
+        abort();
+}
+
+static void act(struct pair *p, struct rd *r)
+{
+    uint8_t op = take(r), arg = take(r);
+    switch (op % 8) {
+    case 0:
+        clear(p, r, arg);
+        break;
+    case 1:
+    case 2:
+    case 3:
+        sealed(p, r, arg);
+        break;
+    case 4:
+        command(p, arg);
+        break;
+    case 5:
+        pair_pass(p, (uint64_t)arg * 100);
+        break;
+    case 6:
+        pair_deliver(p);
+        break;
+    default:
+        pair_run(p);
+    }
+}
+
+static struct conn *conn_of(struct side *me, struct side *peer, bool aggressive)
+{
+    struct conn *c = pair_conn(me, peer, "aes128-sha256-ecp256", "aes128-sha256");
+    c->version = 1;
+    c->aggressive = aggressive;
+    return c;
+}
+
+static struct pair *begin(bool up, bool aggressive)
+{
+    const char *what;
+    struct pair *p = calloc(1, sizeof *p);
+    if (!p || cr_init(&what))
+        abort();
+    pair_init(p, NULL);
+    pair_load(&p->a, conn_of(&p->a, &p->b, aggressive));
+    pair_load(&p->b, conn_of(&p->b, &p->a, aggressive));
+    pair_psk(&p->a, "secret");
+    pair_psk(&p->b, "secret");
+    pair_initiate(&p->a, "conn", "net", 0);
+    if (up)
+        pair_run(p);
+    return p;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct rd r = rd_of(bytes_of(data, size));
+    uint8_t how = take(&r);
+    struct pair *p = begin(!(how & 1), how & 2);
+    for (int i = 0; i < 12 && rd_left(&r); i++) {
+        act(p, &r);
+        bounded(&p->a);
+        bounded(&p->b);
+    }
+    pair_pass(p, 200000);
+    pair_fini(p);
+    free(p);
+    return 0;
+}

@@ -1,0 +1,147 @@
+/* How the two sides of a simulated life are configured: see setup.h. */
+#include "setup.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct setup plain = {
+    .ike = {"aes128-sha256-x25519", "aes128-sha256-x25519"},
+    .esp = {"aes128gcm16", "aes128gcm16"},
+    .local_ts = {"10.1.0.0/16", "10.2.0.0/16"},
+    .remote_ts = {"10.2.0.0/16", "10.1.0.0/16"},
+    .children = 1,
+};
+
+static void add_proposals(enum proto proto, const char *words, struct proposals *out)
+{
+    struct proposal_error err;
+    char copy[256], *save = NULL;
+    snprintf(copy, sizeof copy, "%s", words);
+    for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save))
+        if (proposal_parse(proto, w, out, &err))
+            abort();
+}
+
+static void add_ts(struct ts_conf_list *l, const char *text)
+{
+    const char *why;
+    if (ts_conf_parse(&l->ts[l->count++], text, &why))
+        abort();
+}
+
+static void add_child(struct conn *c, const struct setup *x, int node, unsigned i)
+{
+    char name[16];
+    snprintf(name, sizeof name, "net%u", i);
+    struct conn_child *ch = conn_child_add(c, name);
+    if (!ch)
+        abort();
+    char l[64], r[64];
+    if (i == 0) {
+        snprintf(l, sizeof l, "%s", x->local_ts[node]);
+        snprintf(r, sizeof r, "%s", x->remote_ts[node]);
+    } else { /* further children carry networks of their own */
+        snprintf(l, sizeof l, "10.%u.0.0/16", 10 * i + (unsigned)node);
+        snprintf(r, sizeof r, "10.%u.0.0/16", 10 * i + (unsigned)!node);
+    }
+    add_ts(&ch->local_ts, l);
+    add_ts(&ch->remote_ts, r);
+    add_proposals(PROTO_ESP, x->esp[node], &ch->esp);
+    ch->life.rekey_s = x->rekey_child_s;
+    ch->life.life_s = x->rekey_child_s + x->rekey_child_s / 10;
+    ch->rand_s = x->rekey_child_s / 10;
+    ch->dpd_action = x->dpd_action;
+}
+
+struct conn *conn_of(const struct sim *s, const struct setup *x, int node)
+{
+    struct conn *c = conn_new("gw");
+    char id[32];
+    if (!c)
+        abort();
+    c->version = x->version ? x->version : 2;
+    c->aggressive = x->aggressive;
+    c->local[0].lo = c->local[0].hi = s->node[node].at.addr;
+    c->local_count = 1;
+    if (!(s->net.nat && node == B)) { /* behind a NAT anybody may be A */
+        c->remote[0].lo = c->remote[0].hi = s->node[!node].at.addr;
+        c->remote_count = 1;
+    }
+    snprintf(id, sizeof id, "%c.example.org", 'a' + node);
+    id_parse(&c->auth_local.id, id);
+    snprintf(id, sizeof id, "%c.example.org", 'a' + !node);
+    id_parse(&c->auth_remote.id, id);
+    add_proposals(PROTO_IKE, x->ike[node], &c->ike);
+    c->dpd_delay_s = 30;
+    c->rekey_s = x->rekey_ike_s;
+    c->over_s = c->rand_s = x->rekey_ike_s / 10;
+    for (unsigned i = 0; i < x->children; i++)
+        add_child(c, x, node, i);
+    return c;
+}
+
+void set_up(struct sim *s, uint64_t seed, const struct setup *x, const struct sim_net *net)
+{
+    struct ike_settings set;
+    ike_settings_default(&set);
+    sim_init(s, seed, &set);
+    if (net)
+        s->net = *net;
+    for (int i = 0; i < NODES; i++) {
+        sim_load(s, i, conn_of(s, x, i));
+        sim_psk(s, i, "correct horse");
+    }
+}
+
+/* A network somewhere between fine and awful. */
+struct sim_net bad_net(uint64_t seed)
+{
+    return (struct sim_net){.loss_pct = (unsigned)(seed % 5) * 8,
+                            .dup_pct = (unsigned)(seed / 5 % 3) * 15,
+                            .latency_min_ms = 5,
+                            .latency_max_ms = seed / 15 % 2 ? 3000 : 30,
+                            .nat = seed / 30 % 2,
+                            .drop_index = -1};
+}
+
+/* The network gets well and everything has time to settle. */
+void heal(struct sim *s)
+{
+    s->net.loss_pct = s->net.dup_pct = 0;
+    s->net.cut = false;
+    s->traffic = s->traffic && s->net.esp_latency_max_ms == 0;
+    s->net.latency_max_ms = s->net.latency_min_ms;
+    sim_run(s, 1200 * 1000);
+    sim_check_settled(s);
+}
+
+void want(struct sim *s, bool ok, const char *what)
+{
+    if (!ok)
+        sim_fail(s, "%s", what);
+}
+
+void one_tunnel(struct sim *s)
+{
+    want(s, sim_ike_count(s, A, "ESTABLISHED") == 1, "there is not exactly one IKE SA");
+    want(s, s->node[A].children == 1, "there is not exactly one CHILD SA");
+}
+
+void establish(struct sim *s, uint64_t seed, const struct setup *x)
+{
+    const struct sim_net net = {.latency_min_ms = 5, .latency_max_ms = 5, .drop_index = -1};
+    set_up(s, seed, x, &net);
+    sim_initiate(s, A, "net0");
+    sim_run(s, 1000);
+    one_tunnel(s);
+}
+
+void expect_refusal(struct sim *s, int node, err_t reason, const char *what)
+{
+    struct sim_node *n = &s->node[node];
+    if (n->refused != reason)
+        sim_fail(s, "%c: reason %s instead of %s", 'A' + node, err_name(n->refused),
+                 err_name(reason));
+    if (what && strcmp(n->what, what) != 0)
+        sim_fail(s, "%c names \"%s\" instead of \"%s\"", 'A' + node, n->what, what);
+}

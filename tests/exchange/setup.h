@@ -1,0 +1,34 @@
+/* What the scenarios share: two configured sides, networks from fine to awful, and how a life ends.
+ */
+#pragma once
+
+#include "sim.h"
+
+struct setup {
+    const char *ike[NODES], *esp[NODES];
+    const char *remote_ts[NODES], *local_ts[NODES];
+    uint64_t rekey_ike_s, rekey_child_s;
+    enum dpd_action dpd_action;
+    unsigned children;
+    uint8_t version; /* 0: 2 */
+    bool aggressive;
+};
+
+extern const struct setup plain;
+
+struct conn *conn_of(const struct sim *s, const struct setup *x, int node);
+/* net NULL: the simulator's own. */
+void set_up(struct sim *s, uint64_t seed, const struct setup *x, const struct sim_net *net);
+void establish(struct sim *s, uint64_t seed, const struct setup *x);
+struct sim_net bad_net(uint64_t seed); /* somewhere between fine and awful */
+void heal(struct sim *s);              /* the network gets well; everything settles */
+void want(struct sim *s, bool ok, const char *what);
+void one_tunnel(struct sim *s);
+void expect_refusal(struct sim *s, int node, err_t reason, const char *what);
+
+struct scenario {
+    const char *name;
+    void (*run)(struct sim *s, uint64_t seed);
+    unsigned runs;
+};
+extern const struct scenario scenarios_v1[]; /* lives_v1.c; ends with a row without name */
