@@ -12,6 +12,16 @@
 
 struct dp;
 
+/*
+ * Where a policy's SAs are. `spread` (RFC 9611): its flows come to all workers, and one that has an
+ * SA of its own uses it; one that has none asks for it and hands over to the owner, who has the
+ * fallback SA.
+ */
+struct dp_owner {
+    uint32_t worker;
+    bool spread;
+};
+
 struct dp_settings {
     uint32_t sa_max;          /* slots of the inbound SA table: 131072 */
     uint32_t hold_max;        /* packets held in all while tunnels come up: 1024 */
@@ -23,7 +33,7 @@ struct dp_settings {
     uint32_t workers;         /* that share policies and SAs; 0 and 1: this one is alone */
     uint32_t self;            /* which of them this is, from 0 */
     /* Which worker has the SAs of a policy that is met first. NULL: this one. */
-    uint32_t (*owner)(void *ctx, uint32_t policy_id);
+    struct dp_owner (*owner)(void *ctx, uint32_t policy_id);
     void *owner_ctx;
 };
 void dp_settings_default(struct dp_settings *s);
@@ -80,8 +90,8 @@ void dp_policy_del(struct dp *d, uint32_t id); /* an unknown id is fine */
  * with dp_held), or dropped here. */
 void dp_hold_drop(struct dp *d, uint32_t policy_id);
 bool dp_held_ready(const struct dp *d); /* dp_held_next has something */
-/* The policy's SAs are with this worker from now on; what is held for it elsewhere goes there. */
-void dp_policy_moved(struct dp *d, uint32_t policy_id, uint32_t owner);
+/* The policy's owner from now on; what is held for it elsewhere goes there. */
+void dp_policy_moved(struct dp *d, uint32_t policy_id, struct dp_owner owner);
 uint32_t dp_policy_held(const struct dp *d, uint32_t policy_id); /* packets */
 
 /* --- packets --- */

@@ -21,10 +21,12 @@ static void env_random(void *ctx, void *p, size_t n)
 static uint32_t env_spi(void *ctx, const struct ike_spi_use *use)
 {
     struct core *c = ctx;
-    uint32_t policy = policies_id_of(c->pol, use->conn, use->child);
-    return use->proto == PROTO_ESP
-               ? datapath_spi_alloc(c->path, policy, use->replaces, use->remote, use->ours)
-               : 0;
+    const struct owners_use place = {.policy = policies_id_of(c->pol, use->conn, use->child),
+                                     .replaces = use->replaces,
+                                     .cpu = use->cpu,
+                                     .ours = use->ours,
+                                     .remote = use->remote};
+    return use->proto == PROTO_ESP ? datapath_spi_alloc(c->path, &place) : 0;
 }
 
 static bool env_stats(void *ctx, uint32_t child_id, struct child_stats *out)
@@ -186,8 +188,10 @@ static size_t on_first(void *ctx, const struct ike_in *in, uint8_t *answer)
 static void on_acquire(struct core *c, const struct dp_note *n)
 {
     struct policy_row row;
-    if (!policies_get(c->pol, n->policy_id, &row) || !row.acquire || c->stopping) {
-        datapath_hold_drop(c->path, n->policy_id);
+    bool known = policies_get(c->pol, n->policy_id, &row) && !c->stopping;
+    if (!known || (!row.acquire && !n->cpu)) { /* a further SA is no new tunnel: RFC 9611 */
+        if (!n->cpu)
+            datapath_hold_drop(c->path, n->policy_id);
         return;
     }
     runner_feed(c->runner, &(struct ike_in){.kind = IN_ACQUIRE,
@@ -325,6 +329,7 @@ static err_t open_engine(struct core *c, struct io_error *err)
 {
     struct ike_settings s;
     settings_of(&c->set, &s);
+    s.cpus = (uint8_t)datapath_workers(c->path);
     const struct ike_env env = {c, env_random, env_spi, env_stats, env_source, env_resolve, env_hears};
     const struct runner_ports ports = {c, do_send, do_child, do_event, do_cmd_done, do_settled};
     c->names = names_new(c->loop, core_name_ready, c);

@@ -183,7 +183,8 @@ static void route(void *ctx, const struct addr *prefix, unsigned bits, uint32_t 
         return;
     if (gone)
         tun_steer_del(d->steer, prefix, bits);
-    else if (tun_steer_set(d->steer, prefix, bits, worker))
+    else if (tun_steer_set(d->steer, prefix, bits,
+                           worker == OWNERS_ALL ? TUN_STEER_SPREAD : worker))
         d->port.say(d->port.ctx, "the table that leads packets to workers is full: some are handed "
                                  "over between workers, which is slower");
 }
@@ -207,16 +208,15 @@ static struct worker *worker_of_child(const struct datapath *d, uint32_t child_i
     return d->worker[at];
 }
 
-static uint32_t owner_of(void *ctx, uint32_t policy_id)
+static struct dp_owner owner_of(void *ctx, uint32_t policy_id)
 {
     const struct datapath *d = ctx;
-    return d->owners ? owners_policy(d->owners, policy_id) : 0;
+    return d->owners ? owners_policy(d->owners, policy_id) : (struct dp_owner){0};
 }
 
-uint32_t datapath_spi_alloc(struct datapath *d, uint32_t policy, uint32_t replaces,
-                            const struct ts_list *remote, bool ours)
+uint32_t datapath_spi_alloc(struct datapath *d, const struct owners_use *use)
 {
-    uint32_t at = d->owners ? owners_place(d->owners, policy, replaces, remote, ours) : 0;
+    uint32_t at = d->owners ? owners_place(d->owners, use) : 0;
     uint32_t spi = dp_spi_alloc(worker_lock(d->worker[at]));
     worker_unlock(d->worker[at]);
     return spi;
@@ -239,33 +239,53 @@ static err_t add_at(struct datapath *d, const struct child_sa *sa, uint32_t at)
 /* The new owner first: what others send after the policy finds it there. */
 static void policy_moves(struct datapath *d, const struct owners_move *m)
 {
-    for (uint32_t i = 0; m->from != m->to && i < d->count; i++) {
-        uint32_t at = (m->to + i) % d->count;
+    for (uint32_t i = 0; m->changed && i < d->count; i++) {
+        uint32_t at = (m->to.worker + i) % d->count;
         dp_policy_moved(worker_lock(d->worker[at]), m->policy, m->to);
         worker_unlock(d->worker[at]);
     }
 }
 
-static bool is_held(struct datapath *d, uint32_t policy, uint32_t at)
+/* Without SA only what is held or on its way could be overtaken. */
+static bool has_packets(struct datapath *d, uint32_t policy, uint32_t at)
 {
-    bool held = dp_policy_held(worker_lock(d->worker[at]), policy) != 0;
-    worker_unlock(d->worker[at]);
-    return held;
+    struct worker *w = d->worker[at];
+    bool has = dp_policy_held(worker_lock(w), policy) || worker_is_busy(w);
+    worker_unlock(w);
+    return has;
 }
 
-/* The policy's packets go elsewhere from now on. Those before go before, if there are any: the
- * policy has an SA already, or waits for one. */
-static bool pause_for(struct datapath *d, uint32_t policy, uint32_t from, uint32_t to)
+/*
+ * Packets of a policy go another way from now on; those before go before. Who reads them next waits
+ * for who has read them, or has them in its box, until now: the policy's owner.
+ */
+struct change {
+    uint32_t from;
+    bool paused[DP_WORKERS_MAX];
+};
+
+static void change_begin(struct datapath *d, struct change *x, uint32_t from, uint32_t to, bool all)
 {
-    bool busy = from != to && (owners_has_sas(d->owners, policy) || is_held(d, policy, from));
-    return busy && worker_pause(d->worker[to], d->worker[from]);
+    *x = (struct change){.from = from};
+    for (uint32_t i = 0; i < d->count; i++)
+        if (i != from && (all || i == to))
+            x->paused[i] = worker_pause(d->worker[i], d->worker[from]);
+}
+
+static void change_end(struct datapath *d, const struct change *x)
+{
+    for (uint32_t i = 0; i < d->count; i++)
+        if (x->paused[i])
+            worker_flush(d->worker[x->from], i);
 }
 
 static err_t add_and_move(struct datapath *d, const struct child_sa *sa, uint32_t at)
 {
-    uint32_t from = owners_policy(d->owners, sa->policy);
+    uint32_t from = owners_policy(d->owners, sa->policy).worker;
     struct owners_move m;
-    bool paused = pause_for(d, sa->policy, from, at);
+    struct change x = {0};
+    if (owners_has_sas(d->owners, sa->policy) || has_packets(d, sa->policy, from))
+        change_begin(d, &x, from, at, sa->per_cpu && !sa->cpu);
     err_t e = owners_add(d->owners, sa, at, &m);
     if (!e) {
         e = add_at(d, sa, at);
@@ -274,8 +294,7 @@ static err_t add_and_move(struct datapath *d, const struct child_sa *sa, uint32_
         else
             policy_moves(d, &m);
     }
-    if (paused)
-        worker_flush(d->worker[from], at);
+    change_end(d, &x);
     return e;
 }
 
@@ -318,12 +337,12 @@ void datapath_child_del(struct datapath *d, uint32_t child_id)
     if (!d->owners)
         return;
     struct owners_move m;
-    bool paused = owners_leaving(d->owners, child_id, &m) && m.from != m.to &&
-                  worker_pause(d->worker[m.to], d->worker[m.from]);
+    struct change x = {0};
+    if (owners_leaving(d->owners, child_id, &m) && m.changed)
+        change_begin(d, &x, m.from.worker, m.to.worker, m.from.spread || m.to.spread);
     owners_del(d->owners, child_id, &m);
     policy_moves(d, &m);
-    if (paused)
-        worker_flush(d->worker[m.from], m.to);
+    change_end(d, &x);
 }
 
 err_t datapath_child_move(struct datapath *d, uint32_t child_id, const struct endpoint *local,

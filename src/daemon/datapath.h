@@ -8,6 +8,7 @@
 #include <culvert/dataplane.h>
 #include <culvert/ike.h>
 #include <uv.h>
+#include "daemon/owners.h"
 #include "daemon/routes.h"
 #include "io/esp_port.h"
 #include "io/lan_port.h"
@@ -53,10 +54,9 @@ err_t datapath_send(struct datapath *d, const struct endpoint *local, const stru
 
 /*
  * The control calls of dataplane.h, each to the worker it concerns. The SPI says where an SA will
- * be; policy 0, replaces 0, remote NULL: not known. ours: not the peer asked for it.
+ * be.
  */
-uint32_t datapath_spi_alloc(struct datapath *d, uint32_t policy, uint32_t replaces,
-                            const struct ts_list *remote, bool ours);
+uint32_t datapath_spi_alloc(struct datapath *d, const struct owners_use *use);
 void datapath_spi_free(struct datapath *d, uint32_t spi);
 err_t datapath_child_add(struct datapath *d, const struct child_sa *sa) must_use;
 err_t datapath_child_dir(struct datapath *d, uint32_t child_id, enum child_dir dir) must_use;

@@ -25,6 +25,8 @@ enum {
     LEN = 200
 };
 
+enum { FLOWS = 16, FLOW_PORT = 20000 };
+
 struct tunnel {
     struct child_sa ours, theirs;
     int host; /* a socket of ours that talks to the tunnel's other side */
@@ -37,7 +39,9 @@ struct fixture {
     struct dp *peer;
     int udp; /* the peer's socket */
     struct tunnel t[TUNNELS];
-    uint32_t spi[TUNNELS]; /* of ours, before they are installed */
+    uint32_t flow_sent[FLOWS], flow_got[FLOWS]; /* of tunnel 0, with ports of their own */
+    int flow[FLOWS];
+    unsigned cpus; /* bits: workers that asked for an SA of their own */
     unsigned ike, acquires, lost;
     uint32_t acquired;
 };
@@ -67,6 +71,10 @@ static void on_note(void *ctx, const struct dp_note *n)
 {
     (void)ctx;
     assert_int_equal(n->kind, NOTE_ACQUIRE);
+    if (n->cpu) {
+        f.cpus |= 1u << (n->cpu - 1);
+        return;
+    }
     f.acquires++;
     f.acquired = n->policy_id;
 }
@@ -161,10 +169,16 @@ static void tunnel_up(uint32_t k, uint32_t spi)
     assert_int_equal(datapath_child_add(f.d, &t->ours), E_OK);
 }
 
+static uint32_t any_spi(void)
+{
+    const struct owners_use any = {.ours = true};
+    return datapath_spi_alloc(f.d, &any);
+}
+
 static void all_up(void)
 {
     for (uint32_t k = 0; k < TUNNELS; k++)
-        tunnel_up(k, datapath_spi_alloc(f.d, 0, 0, NULL, true));
+        tunnel_up(k, any_spi());
 }
 
 static err_t add_policies(void *arg, struct dp *dp)
@@ -274,9 +288,10 @@ static bool peer_takes(void)
     p.remote = local_endpoint(NATT);
     kit_in(f.peer, &p);
     assert_int_equal(p.verdict, DP_TO_HOST);
-    struct tunnel *t = &f.t[p.data[18]];
-    assert_int_equal(get_u32(p.data + 28), t->got);
-    t->got++;
+    unsigned port = get_u16(p.data + 20);
+    uint32_t *got = port >= FLOW_PORT ? &f.flow_got[port - FLOW_PORT] : &f.t[p.data[18]].got;
+    assert_int_equal(get_u32(p.data + 28), *got);
+    ++*got;
     return true;
 }
 
@@ -474,7 +489,7 @@ static void test_held(void **state)
     }
     assert_int_equal(f.acquires, TUNNELS);
     for (uint32_t k = 0; k < TUNNELS; k++)
-        spi[TUNNELS - 1 - k] = datapath_spi_alloc(f.d, 0, 0, NULL, true);
+        spi[TUNNELS - 1 - k] = any_spi();
     for (uint32_t k = 0; k < TUNNELS; k++) {
         for (int i = 0; i < 10; i++)
             host_sends(k);
@@ -509,12 +524,12 @@ static void test_moves(void **state)
     bool stop = false;
     unsigned moves = 0;
     struct tunnel *t = &f.t[0];
-    tunnel_up(0, datapath_spi_alloc(f.d, 0, 0, NULL, true));
+    tunnel_up(0, any_spi());
     assert_int_equal(pthread_create(&sender, NULL, sends_on, &stop), 0);
     for (uint32_t i = 1; i < 40; i++) {
         uint32_t before = worker_with(&t->ours), old = t->ours.id;
         t->ours.id = t->theirs.id = 1000 + i;
-        tunnel_up(0, datapath_spi_alloc(f.d, 0, 0, NULL, true));
+        tunnel_up(0, any_spi());
         moves += before != worker_with(&t->ours);
         for (int k = 0; k < 5; k++) {
             turn();
@@ -544,7 +559,7 @@ static void test_comes_back(void **state)
     struct tunnel *t = &f.t[0];
     for (uint32_t i = 1; i < 10; i++) {
         t->ours.id = t->theirs.id = 1000 + i;
-        tunnel_up(0, datapath_spi_alloc(f.d, 0, 0, NULL, true));
+        tunnel_up(0, any_spi());
         host_sends(0);
         for (int k = 0; k < 400 && t->got < t->sent; k++) {
             msleep(1);
@@ -554,6 +569,85 @@ static void test_comes_back(void **state)
         datapath_child_del(f.d, t->ours.id);
     }
     assert_int_equal(drops(), 0);
+}
+
+/* --- SAs of workers' own: RFC 9611 --- */
+
+static void flows_send(void)
+{
+    for (uint32_t i = 0; i < FLOWS; i++) {
+        uint8_t data[LEN] = {0};
+        put_u32(data, f.flow_sent[i]++);
+        assert_int_equal(send(f.flow[i], data, sizeof data, 0), LEN);
+    }
+}
+
+static void flows_arrive(void)
+{
+    for (int idle = 0; idle < 400; idle++) {
+        while (peer_takes())
+            idle = 0;
+        if (memcmp(f.flow_got, f.flow_sent, sizeof f.flow_got) == 0)
+            return;
+        turn();
+        msleep(5);
+    }
+    fail_msg("not all packets came");
+}
+
+static void own_sa(uint32_t worker)
+{
+    struct tunnel *t = &f.t[0];
+    const struct owners_use use = {.policy = 100, .cpu = (uint8_t)(worker + 1)};
+    t->ours.id = t->theirs.id = 2000 + worker;
+    t->ours.cpu = use.cpu;
+    uint32_t spi = datapath_spi_alloc(f.d, &use);
+    assert_int_equal(dp_spi_worker(spi, datapath_workers(f.d)), worker);
+    tunnel_up(0, spi);
+}
+
+/* Flows are shared by all; who has no SA of his own asks for it, and hands over until then. */
+static void test_own_sas(void **state)
+{
+    (void)state;
+    uint32_t workers = datapath_workers(f.d), done = 0;
+    for (uint16_t i = 0; i < FLOWS; i++) {
+        f.flow[i] = udp_socket("10.1.0.1", (uint16_t)(FLOW_PORT + i));
+        talk_to(f.flow[i], "10.2.0.1", PEER_PORT);
+    }
+    flows_send(); /* held */
+    f.t[0].ours.per_cpu = true;
+    tunnel_up(0, any_spi());
+    uint32_t fallback = dp_spi_worker(f.t[0].ours.spi_in, workers);
+    for (int i = 0; i < 200; i++) {
+        for (int k = 0; k < 3; k++)
+            flows_send();
+        turn();
+        unsigned wanted = i > 50 ? f.cpus & ~done : 0;
+        if (wanted) {
+            own_sa((uint32_t)__builtin_ctz(wanted));
+            done |= 1u << __builtin_ctz(wanted);
+            flows_send();
+        }
+        if (i % 4 == 0)
+            flows_arrive();
+    }
+    flows_arrive();
+    assert_int_equal(drops(), 0);
+    assert_int_equal(f.cpus, ((1u << workers) - 1) & ~(1u << fallback));
+    uint64_t handed = stats().handed;
+    assert_int_equal(handed > 0, workers > 1);
+    for (int i = 0; i < 50; i++)
+        flows_send();
+    flows_arrive();
+    assert_int_equal(stats().handed, handed);
+    for (uint32_t i = 0; i < workers; i++) {
+        struct datapath_stats st;
+        datapath_worker_stats(f.d, i, &st);
+        assert_true(st.dp.packets_out > 0);
+    }
+    for (int i = 0; i < FLOWS; i++)
+        close(f.flow[i]);
 }
 
 static void test_tun_gone(void **state)
@@ -595,7 +689,8 @@ static void test_idle(void **state)
 #define T(fn, n) cmocka_unit_test_setup_teardown(fn, make##n, end)
 #define ALL(n)                                                                                     \
     T(test_shares, n), T(test_mixed_trains, n), T(test_replays_elsewhere, n), T(test_held, n),     \
-        T(test_moves, n), T(test_comes_back, n), T(test_tun_gone, n), T(test_idle, n)
+        T(test_moves, n), T(test_comes_back, n), T(test_own_sas, n), T(test_tun_gone, n),          \
+        T(test_idle, n)
 
 int main(void)
 {

@@ -65,6 +65,14 @@ void mailbox_fence(struct mailbox *m, bool *first)
     pthread_mutex_unlock(&m->lock);
 }
 
+bool mailbox_is_empty(struct mailbox *m)
+{
+    pthread_mutex_lock(&m->lock);
+    bool empty = is_empty(&m->half[m->writing]);
+    pthread_mutex_unlock(&m->lock);
+    return empty;
+}
+
 bool mailbox_turn(struct mailbox *m)
 {
     pthread_mutex_lock(&m->lock);

@@ -44,6 +44,7 @@ void mailbox_fini(struct mailbox *m);
 bool mailbox_put(struct mailbox *m, const struct letter *l, bool *first) must_use;
 /* Tells the reader that all that this sender had to send is before here. Never fails. */
 void mailbox_fence(struct mailbox *m, bool *first);
+bool mailbox_is_empty(struct mailbox *m); /* but for what the reader has turned to */
 
 /* The reader: turns to what was sent since the last turn; false: nothing. */
 bool mailbox_turn(struct mailbox *m);

@@ -18,7 +18,7 @@ struct prefix {
 struct policy_owner {
     struct hash_node node;
     uint32_t id;
-    struct list sas; /* the newest last */
+    struct list sas; /* the newest last, before them workers' own ones */
 };
 
 /* An SA counts on a prefix. */
@@ -32,6 +32,7 @@ struct owned {
     struct hash_node node;
     struct list link; /* of its policy */
     uint32_t id, worker;
+    bool spread;
     struct policy_owner *policy;
     uint32_t n;
     struct ref ref[];
@@ -194,9 +195,27 @@ static struct owned *owned_new(struct owners *o, const struct child_sa *sa, uint
     c->id = id;
     c->worker = worker;
     c->policy = p;
-    list_add_tail(&p->sas, &c->link);
+    c->spread = sa->per_cpu;
+    list_add_tail(sa->cpu ? p->sas.next : &p->sas, &c->link);
     o->sas[worker]++;
     return c;
+}
+
+static struct dp_owner newest_of(const struct list *link)
+{
+    const struct owned *c = container_of(link, struct owned, link);
+    return (struct dp_owner){c->worker, c->spread};
+}
+
+static bool differ(const struct owners_move *m)
+{
+    return m->from.worker != m->to.worker || m->from.spread != m->to.spread;
+}
+
+struct dp_owner owners_policy(const struct owners *o, uint32_t policy_id)
+{
+    const struct policy_owner *p = policy_of(o, policy_id);
+    return p && !list_empty(&p->sas) ? newest_of(p->sas.prev) : (struct dp_owner){0};
 }
 
 err_t owners_add(struct owners *o, const struct child_sa *sa, uint32_t worker,
@@ -205,14 +224,16 @@ err_t owners_add(struct owners *o, const struct child_sa *sa, uint32_t worker,
     struct addr addr[PREFIXES_MAX];
     unsigned bits[PREFIXES_MAX];
     uint32_t n = cut(&sa->remote_ts, addr, bits);
-    *m = (struct owners_move){sa->policy, owners_policy(o, sa->policy), worker};
+    *m = (struct owners_move){sa->policy, owners_policy(o, sa->policy), {0}, false};
     struct owned *c = owned_new(o, sa, worker, n);
     if (!c)
         return E_NOMEM;
     for (uint32_t i = 0; i < n; i++) { /* without memory its packets are handed over */
-        c->ref[c->n].worker = worker;
+        c->ref[c->n].worker = sa->per_cpu ? OWNERS_ALL : worker;
         c->n += prefix_ref(o, &c->ref[c->n], &addr[i], bits[i]);
     }
+    m->to = owners_policy(o, sa->policy);
+    m->changed = differ(m);
     return E_OK;
 }
 
@@ -227,22 +248,20 @@ static void owned_free(struct owners *o, struct owned *c)
     free(c);
 }
 
-static uint32_t newest_of(const struct policy_owner *p)
-{
-    return container_of(p->sas.prev, struct owned, link)->worker;
-}
-
 bool owners_leaving(const struct owners *o, uint32_t child_id, struct owners_move *m)
 {
     const struct owned *c = child_of(o, child_id);
     *m = (struct owners_move){0};
     if (!c)
         return false;
-    const struct list *sas = &c->policy->sas,
-                      *next = sas->prev == &c->link ? c->link.prev : sas->prev;
-    *m = (struct owners_move){c->policy->id, newest_of(c->policy), 0};
+    const struct list *sas = &c->policy->sas, *next = sas->prev;
+    if (next == &c->link)
+        next = next->prev;
+    m->policy = c->policy->id;
+    m->from = newest_of(c->policy->sas.prev);
     if (next != sas)
-        m->to = container_of(next, struct owned, link)->worker;
+        m->to = newest_of(next);
+    m->changed = differ(m);
     return next != sas;
 }
 
@@ -260,12 +279,6 @@ bool owners_child(const struct owners *o, uint32_t child_id, uint32_t *worker)
     if (c)
         *worker = c->worker;
     return c != NULL;
-}
-
-uint32_t owners_policy(const struct owners *o, uint32_t policy_id)
-{
-    const struct policy_owner *p = policy_of(o, policy_id);
-    return p && !list_empty(&p->sas) ? newest_of(p) : 0;
 }
 
 bool owners_has_sas(const struct owners *o, uint32_t policy_id)
@@ -299,17 +312,17 @@ static uint32_t emptiest(struct owners *o, bool ours)
     return best;
 }
 
-uint32_t owners_place(struct owners *o, uint32_t policy_id, uint32_t replaces,
-                      const struct ts_list *remote, bool ours)
+uint32_t owners_place(struct owners *o, const struct owners_use *u)
 {
     uint32_t worker;
-    if (replaces && owners_child(o, replaces, &worker))
+    if (u->cpu)
+        return (u->cpu - 1u) % o->workers;
+    if (u->replaces && owners_child(o, u->replaces, &worker))
         return worker;
-    const struct policy_owner *policy = policy_of(o, policy_id);
-    if (policy)
-        return newest_of(policy);
-    const struct prefix *p = peer_of(o, remote);
-    return p ? p->worker : emptiest(o, ours);
+    if (owners_has_sas(o, u->policy))
+        return owners_policy(o, u->policy).worker;
+    const struct prefix *p = peer_of(o, u->remote);
+    return p && p->worker != OWNERS_ALL ? p->worker : emptiest(o, u->ours);
 }
 
 bool owners_ambiguous(const struct owners *o)

@@ -97,8 +97,8 @@ static void test_model(void **state)
         }
         uint32_t is = newest(sa, x->peer);
         assert_int_equal(m.policy, x->peer + 1);
-        assert_int_equal(m.from, was == NOBODY ? 0 : was);
-        assert_int_equal(m.to, is == NOBODY ? 0 : is);
+        assert_int_equal(m.from.worker, was == NOBODY ? 0 : was);
+        assert_int_equal(m.to.worker, is == NOBODY ? 0 : is);
         for (uint32_t i = 0; i < SAS; i++) {
             assert_int_equal(owners_child(o, i, &worker), sa[i].at != 0);
             assert_true(!sa[i].at || worker == sa[i].worker);
@@ -107,7 +107,7 @@ static void test_model(void **state)
             uint32_t who = newest(sa, k);
             assert_int_equal(table[k], who);
             assert_int_equal(owners_has_sas(o, k + 1), who != NOBODY);
-            assert_int_equal(owners_policy(o, k + 1), who == NOBODY ? 0 : who);
+            assert_int_equal(owners_policy(o, k + 1).worker, who == NOBODY ? 0 : who);
         }
     }
 }
@@ -116,20 +116,27 @@ static void test_moves(void **state)
 {
     (void)state;
     struct owners_move m = add(1, 7, 0, 2); /* from worker 0, where all are that have no SA */
-    assert_true(m.from == 0 && m.to == 2);
+    assert_true(m.from.worker == 0 && m.to.worker == 2 && m.changed);
     m = add(2, 7, 0, 2);
-    assert_true(m.from == 2 && m.to == 2);
+    assert_true(!m.changed);
     assert_false(owners_ambiguous(o));
     m = add(3, 7, 0, 1);
-    assert_true(m.from == 2 && m.to == 1);
+    assert_true(m.from.worker == 2 && m.to.worker == 1);
     assert_true(owners_ambiguous(o));
     m = del(3); /* back to those that are left */
-    assert_true(m.from == 1 && m.to == 2);
+    assert_true(m.from.worker == 1 && m.to.worker == 2);
     (void)del(1);
     m = del(2);
-    assert_true(m.from == 2 && m.to == 0);
+    assert_true(m.from.worker == 2 && m.to.worker == 0);
     m = del(2); /* not there */
-    assert_true(m.from == m.to);
+    assert_false(m.changed);
+}
+
+static uint32_t place(uint32_t policy, uint32_t replaces, const struct ts_list *remote, bool ours)
+{
+    const struct owners_use u = {
+        .policy = policy, .replaces = replaces, .remote = remote, .ours = ours};
+    return owners_place(o, &u);
 }
 
 static void test_places(void **state)
@@ -138,11 +145,11 @@ static void test_places(void **state)
     const struct ts_list known = peer(3), unknown = peer(4);
     add(1, 7, 3, 2);
     add(2, 8, 5, 1);
-    assert_int_equal(owners_place(o, 0, 2, &known, true), 1);  /* by the one it replaces */
-    assert_int_equal(owners_place(o, 8, 99, &known, true), 1); /* its policy has one */
-    assert_int_equal(owners_place(o, 9, 0, &known, true), 2);  /* its peer has one */
-    assert_int_equal(owners_place(o, 9, 0, &unknown, true), 0);
-    assert_int_equal(owners_place(o, 0, 0, NULL, true), 0); /* the only one without */
+    assert_int_equal(place(0, 2, &known, true), 1);  /* by the one it replaces */
+    assert_int_equal(place(8, 99, &known, true), 1); /* its policy has one */
+    assert_int_equal(place(9, 0, &known, true), 2);  /* its peer has one */
+    assert_int_equal(place(9, 0, &unknown, true), 0);
+    assert_int_equal(place(0, 0, NULL, true), 0); /* the only one without */
 }
 
 /* The two ends of an SA start at different workers, and each goes round. */
@@ -151,13 +158,13 @@ static void test_both_ends(void **state)
     (void)state;
     uint32_t seen = 0;
     for (int i = 0; i < WORKERS; i++)
-        seen |= 1u << owners_place(o, 0, 0, NULL, true);
+        seen |= 1u << place(0, 0, NULL, true);
     assert_int_equal(seen, (1u << WORKERS) - 1);
-    uint32_t asked = owners_place(o, 0, 0, NULL, true);
+    uint32_t asked = place(0, 0, NULL, true);
     owners_free(o);
     const struct owners_sink sink = {NULL, on_route};
     o = owners_new(WORKERS, key, &sink);
-    assert_int_not_equal(owners_place(o, 0, 0, NULL, false), asked);
+    assert_int_not_equal(place(0, 0, NULL, false), asked);
 }
 
 static unsigned routes, given_up;
@@ -191,11 +198,34 @@ static void test_odd_ranges(void **state)
     assert_int_equal(given_up, 64);
 }
 
+/* RFC 9611: the policy stays with the fallback SA, and its peer is everybody's. */
+static void test_own(void **state)
+{
+    (void)state;
+    struct owners_move m;
+    struct child_sa sa = {.id = 1, .policy = 7, .remote_ts = peer(0), .per_cpu = true};
+    assert_int_equal(owners_add(o, &sa, 1, &m), E_OK);
+    assert_true(m.changed && m.to.worker == 1 && m.to.spread);
+    assert_int_equal(table[0], OWNERS_ALL);
+    const struct owners_use own = {.policy = 7, .cpu = 3};
+    assert_int_equal(owners_place(o, &own), 2);
+    sa.id = 2;
+    sa.cpu = 3;
+    assert_int_equal(owners_add(o, &sa, 2, &m), E_OK);
+    assert_false(m.changed);
+    assert_false(owners_ambiguous(o));
+    m = del(1); /* the own one must do for all */
+    assert_true(m.changed && m.to.worker == 2 && m.to.spread);
+    m = del(2);
+    assert_true(m.changed && m.to.worker == 0 && !m.to.spread);
+    assert_int_equal(table[0], NOBODY);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, make, end)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(test_model), T(test_moves), T(test_places),
-                                       T(test_both_ends), T(test_odd_ranges)};
+    const struct CMUnitTest tests[] = {T(test_model),     T(test_moves),      T(test_places),
+                                       T(test_both_ends), T(test_odd_ranges), T(test_own)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "daemon/worker.h"
 #include "io/clock.h"
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -43,6 +44,7 @@ struct worker {
     struct worker_stats stats;
     char news[sizeof((struct lane *)0)->offloads];
     bool has_news, lost;
+    bool reading;    /* there may be letters left in the box that were turned to */
     uint32_t pauses; /* fences to come before the TUN device is read again */
     uint32_t flush[DP_WORKERS_MAX], flushes; /* fences to send when it was read empty, by worker */
     /* the thread's own: */
@@ -249,8 +251,10 @@ static bool box_burst(struct worker *w)
     w->stats.taken += n;
     if (!n)
         resume(w, mailbox_fences(&w->box));
+    bool more = n || mailbox_turn(&w->box);
+    w->reading = more;
     leave(w);
-    return n || mailbox_turn(&w->box);
+    return more;
 }
 
 static void take_flushes(struct worker *w, uint32_t out[DP_WORKERS_MAX])
@@ -267,7 +271,8 @@ static void send_fences(struct worker *w, const uint32_t to[DP_WORKERS_MAX])
             w->port.fence(w->port.ctx, i);
 }
 
-/* All that was held or in the queue when the steering changed, then word to the new owners. */
+/* All that was held, in the box or in the queue when the steering changed, then word to those who
+ * wait. */
 static void flush_tun(struct worker *w)
 {
     uint32_t to[DP_WORKERS_MAX];
@@ -279,12 +284,20 @@ static void flush_tun(struct worker *w)
     leave(w);
     if (!wanted)
         return;
+    for (int i = 0; i < FLUSH_BURSTS && box_burst(w); i++)
+        ;
     for (int i = 0; i < FLUSH_BURSTS && more; i++) {
         uint64_t now = enter_burst(w);
         more = !w->lane.lost && lane_outbound(&w->lane, now);
         leave(w);
     }
     send_fences(w, to);
+}
+
+bool worker_is_busy(struct worker *w)
+{
+    struct pollfd p = {.fd = w->lane.tun.fd, .events = POLLIN};
+    return w->reading || !mailbox_is_empty(&w->box) || poll(&p, 1, 0) != 0;
 }
 
 bool worker_pause(struct worker *to, struct worker *from)

@@ -43,6 +43,7 @@ struct dp *worker_lock(struct worker *w);
 void worker_unlock(struct worker *w);
 /* Between worker_lock and worker_unlock. */
 void worker_stats(const struct worker *w, struct worker_stats *out);
+bool worker_is_busy(struct worker *w); /* it has packets of the host still to read */
 /* What a worker has to say besides notes; NULL: nothing new. */
 const char *worker_news(struct worker *w, bool *lost);
 
@@ -50,9 +51,9 @@ bool worker_post(struct worker *w, const struct letter *l); /* any thread; false
 
 /*
  * Packets of the host that were for `from` are for `to` from now on, and shall not overtake those
- * that `from` holds or has still to read: worker_pause, then the change, then worker_flush. `from`
- * hands over all it finds, and then resumes `to`. False: one of them is in the opposite role of
- * another such change; go on without.
+ * that `from` holds or has still to read, be it from its box: worker_pause, then the change, then
+ * worker_flush. `from` sends or hands over all it finds, and then resumes `to`. False: one of them
+ * is in the opposite role of another such change; go on without.
  */
 bool worker_pause(struct worker *to, struct worker *from);
 void worker_flush(struct worker *from, uint32_t to);

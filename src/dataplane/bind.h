@@ -6,14 +6,15 @@
 #pragma once
 
 #include "base/list.h"
+#include "culvert/dataplane.h"
 #include "dataplane/sa.h"
 
 struct bind {
     struct hash_node node;
     uint32_t policy_id;
-    uint32_t refs;  /* the policy and children */
-    uint32_t rule;  /* the policy's first in the SPD; 0: it is not there (any more) */
-    uint32_t owner; /* the worker that has its SAs */
+    uint32_t refs; /* the policy and children */
+    uint32_t rule; /* the policy's first in the SPD; 0: it is not there (any more) */
+    struct dp_owner owner;
     struct sa_out *newest;
     struct list link; /* in hold's waiting or ready list, while packets are held */
     uint32_t held_first, held_last, held; /* chunk index + 1 */

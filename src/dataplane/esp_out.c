@@ -64,6 +64,8 @@ static size_t parse_all(struct dp *d, struct dp_pkt *const *pkts, size_t n, size
 static bool tell_acquire(struct dp *d, const struct bind *b, const struct flow *f)
 {
     struct dp_note n = {.kind = NOTE_ACQUIRE, .policy_id = b->policy_id};
+    if (b->owner.worker != d->set.self)
+        n.cpu = (uint8_t)(d->set.self + 1);
     flow_to_ts(f, &n.flow_local, &n.flow_remote);
     return notes_put(&d->notes, &n);
 }
@@ -96,10 +98,19 @@ static void hold_packet(struct dp *d, const struct out_work *w, const struct flo
     }
 }
 
-/* The worker that has the SAs of this policy; an SA that is here all the same may be used up. */
-static bool is_elsewhere(const struct dp *d, const struct spd_rule *r)
+/* Another worker has the SAs of this policy. One that is here all the same may be used up, unless
+ * it is this worker's own: RFC 9611 3. */
+static bool is_elsewhere(struct dp *d, const struct spd_rule *r, const struct flow *f,
+                         uint64_t now_ms)
 {
-    return r && r->action == POL_PROTECT && r->bind->owner != d->set.self;
+    if (!r || r->action != POL_PROTECT || r->bind->owner.worker == d->set.self)
+        return false;
+    if (!r->bind->owner.spread)
+        return true;
+    if (bind_choose(r->bind, f))
+        return false;
+    acquire(d, r->bind, f, now_ms);
+    return true;
 }
 
 static err_t refusal(const struct spd_rule *r)
@@ -113,8 +124,8 @@ static struct sa_out *choose_slow(struct dp *d, struct out_run *run, const struc
 {
     const struct spd_rule *r = spd_find(d->spd, &run->flow);
     struct sa_out *sa = NULL;
-    if (is_elsewhere(d, r)) {
-        pkt_elsewhere(w->p, r->bind->owner);
+    if (is_elsewhere(d, r, &run->flow, now_ms)) {
+        pkt_elsewhere(w->p, r->bind->owner.worker);
         return NULL;
     }
     if (r && r->action == POL_PROTECT) {

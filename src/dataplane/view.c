@@ -6,19 +6,22 @@ struct bind *bind_for(struct dp *d, uint32_t policy_id)
 {
     struct bind *b = bind_ref(&d->binds, policy_id);
     if (b && b->refs == 1)
-        b->owner = d->set.owner ? d->set.owner(d->set.owner_ctx, policy_id) : d->set.self;
+        b->owner = d->set.owner ? d->set.owner(d->set.owner_ctx, policy_id)
+                                : (struct dp_owner){.worker = d->set.self};
     return b;
 }
 
-void dp_policy_moved(struct dp *d, uint32_t policy_id, uint32_t owner)
+void dp_policy_moved(struct dp *d, uint32_t policy_id, struct dp_owner owner)
 {
     struct bind *b = bind_find(&d->binds, policy_id);
-    if (!b || b->owner == owner)
+    if (!b)
         return;
     b->owner = owner;
+    b->acquiring = false; /* what was asked for is here, or another's business */
+    b->acquire_ms = 0;
     for (struct sa_out *sa = b->newest; sa; sa = sa->next)
         sa->gen++; /* its flows are assigned anew */
-    if (owner != d->set.self)
+    if (owner.worker != d->set.self)
         hold_release(&d->hold, b);
 }
 
