@@ -55,8 +55,7 @@ static struct gk_shape random_shape(uint64_t *rng)
                          .tos = (uint8_t)gk_rand(rng),
                          .ttl = (uint8_t)gk_rand(rng),
                          .df = gk_rand(rng) & 1};
-    uint32_t most =
-        s.size * (uint32_t)COALESCE_MAX < 65000 ? s.size * (uint32_t)COALESCE_MAX : 65000;
+    uint32_t most = s.size * (uint32_t)SPLIT_MAX < 65000 ? s.size * (uint32_t)SPLIT_MAX : 65000;
     s.payload = (uint32_t)(1 + gk_rand(rng) % most);
     return s;
 }
