@@ -125,6 +125,13 @@ struct dp_pkt {
     bool close;    /* to dp_outbound: head and back bytes are free instead of head- and tailroom */
     uint8_t head, back;
     uint32_t child_id; /* SA that carried it */
+    /*
+     * To dp_outbound: the last body_len of the packet's bytes are here and not yet behind the
+     * others, where there is room for them; IP and transport header are in place. So a segment of a
+     * super-packet is encrypted without a copy. NULL: all is in place.
+     */
+    const uint8_t *body;
+    uint32_t body_len;
 };
 
 /*
@@ -172,7 +179,8 @@ enum dp_note_kind {
 struct dp_note {
     enum dp_note_kind kind;
     uint32_t policy_id, child_id;
-    uint8_t cpu; /* ACQUIRE: as in struct child_sa: a worker wants an SA of its own; 0: there is none */
+    uint8_t
+        cpu; /* ACQUIRE: as in struct child_sa: a worker wants an SA of its own; 0: there is none */
     struct ts flow_local, flow_remote;
     struct endpoint local, remote;
 };

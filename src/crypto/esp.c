@@ -153,8 +153,17 @@ static bool all_well(const struct cr_op *ops, size_t n)
     return any == E_OK;
 }
 
+static void gather_all(struct cr_op *ops, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ops[i].body)
+            op_gather(&ops[i]);
+}
+
 bool cr_seal(struct cr_esp_ctx *c, struct cr_op *ops, size_t n)
 {
+    if (!c->imb || !imb_vaes_chosen())
+        gather_all(ops, n);
     if (!c->imb || imb_seal(c->imb, ops, n))
         each(ops, n, c->imb != NULL, ossl_esp_seal);
     return all_well(ops, n);

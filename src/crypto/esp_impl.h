@@ -21,6 +21,12 @@ static inline uint8_t *op_text(const struct cr_op *op)
     return op->p + 8 + op->key->iv_len;
 }
 
+static inline void op_gather(struct cr_op *op)
+{
+    memcpy(op_text(op) + op->body_at, op->body, op->body_len);
+    op->body = NULL;
+}
+
 /* A CBC text is at least one block, and whole blocks. */
 static inline bool op_len_ok(const struct cr_op *op)
 {
@@ -52,6 +58,7 @@ void ossl_esp_seal(struct cr_op *op);
 void ossl_esp_open(struct cr_op *op);
 
 struct imb_ctx;
+bool imb_vaes_chosen(void); /* AES-GCM is ours: for all keys and workers of the process */
 err_t imb_init(void) must_use; /* E_NOTSUP: the library does not run on this machine */
 void imb_fini(void);
 struct imb_ctx *imb_ctx_new(void);

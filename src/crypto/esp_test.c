@@ -205,6 +205,47 @@ static void what_is_supported(void **state)
                      E_NOTSUP);
 }
 
+static void one_in_slices(const struct suite *s, const struct key_pair *key, size_t impl,
+                          uint32_t head, uint32_t body)
+{
+    static uint64_t seed;
+    uint32_t block = s->encr->block > 4 ? s->encr->block : 4;
+    uint32_t n = (head + body + 2 + block - 1) / block * block;
+    struct packet k = packet_new(s, n);
+    uint8_t *text = k.p + 8 + s->encr->iv_len;
+    cr_random(text + head, body); /* nothing of it may get into the packet */
+    struct cr_op op = {.key = key->of[impl],
+                       .p = k.p,
+                       .text_len = n,
+                       .iv_seed = ++seed,
+                       .body = k.plain + head,
+                       .body_at = head,
+                       .body_len = body};
+    assert_true(cr_seal(ctx[impl], &op, 1));
+    guards_hold(&k);
+    cr_open(ctx[impl], &op, 1);
+    assert_int_equal(op.status, 0);
+    assert_memory_equal(text, k.plain, n);
+    packet_free(&k);
+}
+
+/* A text of head, body elsewhere and trailer, by every suite and implementation. */
+static void slices(void **state)
+{
+    (void)state;
+    static const uint32_t heads[] = {0, 20, 40, 52, 64, 72, 100, 127, 128, 129, 200};
+    static const uint32_t bodies[] = {1,   16,  100,  200,  260,  300, 480,
+                                      500, 760, 1023, 1360, 4100, 9000};
+    for (size_t i = 0; i < suite_count * 3; i++) {
+        const struct suite *s = &suites[i / 3];
+        struct key_pair key = random_key_pair(s);
+        for (size_t h = 0; h < COUNT(heads); h++)
+            for (size_t b = 0; b < COUNT(bodies); b++)
+                one_in_slices(s, &key, i % 3, heads[h], bodies[b]);
+        key_pair_free(&key);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +253,7 @@ int main(void)
         cmocka_unit_test(short_gcm_icvs_are_prefixes),
         cmocka_unit_test(every_suite_agrees),
         cmocka_unit_test(mixed_batches),
+        cmocka_unit_test(slices),
         cmocka_unit_test(what_is_supported),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

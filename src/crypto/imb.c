@@ -128,6 +128,8 @@ static size_t seal_chunk(struct imb_ctx *c, struct cr_op *ops, size_t n)
     imb_gcm_seal(c, ops, i);
     for (jobs.n = 0; i < n; i++) {
         struct cr_op *op = &ops[i];
+        if (op->body && op->key->kind != ESP_IMB_GCM)
+            op_gather(op);
         if (op->key->kind == ESP_OSSL) {
             others++;
         } else if (op->key->kind == ESP_IMB_GCM) {

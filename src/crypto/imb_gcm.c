@@ -81,8 +81,11 @@ void imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n)
         library_seal(c, ops, n);
         return;
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         ops[i].status = E_OK;
+        if (ops[i].body)
+            imb_vaes_slices(&ops[i]);
+    }
     imb_vaes_seal(c, ops, n);
 }
 

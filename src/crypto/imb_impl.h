@@ -103,12 +103,14 @@ void imb_gcm_open(struct imb_ctx *c, struct cr_op *ops, size_t n);
 /* bits: 128, 192, 256. */
 void imb_gcm_pre(IMB_MGR *m, unsigned bits, const uint8_t *key, struct gcm_key_data *out);
 
-bool imb_vaes_chosen(void); /* for all keys and workers of the process */
 bool imb_vaes_works(const IMB_MGR *m);
 void imb_vaes_take(struct imb_vaes *k, const struct gcm_key_data *g); /* k->e is set */
 /* The last packet sealed is complete after imb_vaes_end, which also wipes the registers. */
 void imb_vaes_seal(struct imb_ctx *c, struct cr_op *ops, size_t n);
 void imb_vaes_open(struct cr_op *ops, size_t n); /* sets their status */
+/* Before sealing, for a text with a body elsewhere: puts in place what imb_vaes_seal reads there.
+ */
+void imb_vaes_slices(struct cr_op *op);
 void imb_vaes_end(struct imb_ctx *c);
 
 /* Everything else by the job interface, together. */

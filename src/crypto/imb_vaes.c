@@ -12,6 +12,8 @@
 
 #include "crypto/imb_vaes.h"
 
+#define SLICE_HEAD 128 /* a multiple of 64: these bytes of a text are always read in place */
+
 INLINE void advance(struct part *p)
 {
     p->src += 256;
@@ -19,12 +21,15 @@ INLINE void advance(struct part *p)
     p->left -= 256;
 }
 
-/* To the text; `block` becomes what was written. */
-INLINE void seal_text(struct part *p, const __m512i *x, __m512i *block)
+/* To the text; `block` becomes what was written. head: the first four. */
+INLINE void seal_text(struct part *p, const __m512i *x, __m512i *block, bool head)
 {
 #pragma GCC unroll 4
     for (size_t g = 0; g < 4; g++) {
-        __m512i out = _mm512_xor_si512(_mm512_loadu_si512(p->src + 64 * g), x[g]);
+        const uint8_t *src = p->src + 64 * g;
+        if (head && g < SLICE_HEAD / 64)
+            src += p->in_place;
+        __m512i out = _mm512_xor_si512(_mm512_loadu_si512(src), x[g]);
         _mm512_storeu_si512(p->dst + 64 * g, out);
         block[g] = byte_swap(out);
     }
@@ -188,23 +193,25 @@ INLINE void seal_fours(const struct imb_vaes *k, const struct schedule *ks, cons
     __m512i x[4], block[4];
     next_counters(p, x, 4);
     encrypt(ks, x, 4, rounds);
-    seal_text(p, x, block);
+    seal_text(p, x, block, true);
     seal_finish(last);
     while (p->left > MORE_THAN_4 + 256) {
         next_counters(p, x, 4);
         encrypt_and_hash(k, ks, p, x, block, rounds, FIRST_4);
-        seal_text(p, x, block);
+        seal_text(p, x, block, false);
         next_counters(p, x, 4);
         encrypt_and_hash(k, ks, p, x, block, rounds, LAST_4);
-        seal_text(p, x, block);
+        seal_text(p, x, block, false);
     }
     if (p->left > MORE_THAN_4) {
         next_counters(p, x, 4);
         encrypt_and_hash(k, ks, p, x, block, rounds, FIRST_4);
-        seal_text(p, x, block);
+        seal_text(p, x, block, false);
+        p->src += p->in_place;
         seal_rest(ks, op, p, now, rounds);
         hash_four(k, p, block, LAST_4);
     } else {
+        p->src += p->in_place;
         seal_rest(ks, op, p, now, rounds);
         hash_four(k, p, block, ONLY_4);
     }
@@ -232,6 +239,10 @@ INLINE void seal_one(const struct imb_vaes *k, const struct schedule *ks, const 
     /* RFC 4106 3.1: unique is enough */
     put_u64(op->p + 8, op->iv_seed);
     struct part p = part_of(k, ks, op, op->iv_seed, op->plain ? op->plain : text, text);
+    if (op->body) {
+        p.src = op->body - op->body_at;
+        p.in_place = text - p.src;
+    }
     if (p.left > MORE_THAN_4) {
         seal_fours(k, ks, op, &p, last, now, rounds);
     } else if (p.left <= SHORT) {
@@ -331,6 +342,24 @@ VECTOR static void wipe_registers(void)
 }
 
 static_assert(sizeof(struct tail[2]) <= sizeof((struct imb_ctx *)0)->tails, "room for two");
+
+/* What `rest` works on, and a body that does not hold all between head and rest, is in place. */
+void imb_vaes_slices(struct cr_op *op)
+{
+    uint8_t *text = op->p + 16;
+    uint32_t end = op->body_at + op->body_len;
+    if (op->text_len <= MORE_THAN_4 || op->body_at > SLICE_HEAD) {
+        op_gather(op);
+        return;
+    }
+    uint32_t rest = ((op->text_len - MORE_THAN_4 - 1) / 256 + 1) * 256;
+    if (end < rest) {
+        op_gather(op);
+        return;
+    }
+    memcpy(text + op->body_at, op->body, SLICE_HEAD);
+    memcpy(text + rest, op->body + (rest - op->body_at), end - rest);
+}
 
 /* A function for each size of key: merged, they would take turns at the registers. */
 #define NOINLINE __attribute__((noinline)) VECTOR

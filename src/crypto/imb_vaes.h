@@ -149,6 +149,7 @@ struct schedule {
 struct part {
     const uint8_t *src;
     uint8_t *dst;
+    ptrdiff_t in_place; /* from src to where the text's first two registers and its rest are */
     uint32_t left, reg; /* bytes; registers done */
     __m512i base;       /* nonce with a counter of zero, under the first round key */
     __m512i acc;

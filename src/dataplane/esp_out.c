@@ -82,6 +82,14 @@ static void acquire(struct dp *d, struct bind *b, const struct flow *f, uint64_t
     b->acquire_ms = now_ms;
 }
 
+/* For everything but framing. */
+static void gather(struct dp_pkt *p)
+{
+    if (p->body)
+        memcpy(p->data + p->len - p->body_len, p->body, p->body_len);
+    p->body = NULL;
+}
+
 /* The negotiation is asked for even when there is no room to hold the packet. */
 static void hold_packet(struct dp *d, const struct out_work *w, const struct flow *f,
                         struct bind *b, uint64_t now_ms)
@@ -90,6 +98,7 @@ static void hold_packet(struct dp *d, const struct out_work *w, const struct flo
         d->releasing || b->releasing; /* just released and taken by no SA: no second round */
     if (!again)
         acquire(d, b, f, now_ms);
+    gather(w->p);
     if (again || !hold_put(&d->hold, b, w->p->data, w->len, now_ms)) {
         pkt_drop(d, w->p, R_DP_HOLD);
     } else {
@@ -202,6 +211,7 @@ static struct sa_out *choose(struct dp *d, struct out_run *r, const struct out_w
 static bool may_exceed(struct dp *d, struct out_work *w, const struct sa_out *sa)
 {
     struct ip_info ip;
+    gather(w->p);
     bool huge = w->len + sa->f.hdr_len + sa->f.icv_len + sa->f.align_mask + 2u + OUTER_MAX > 65535;
     if (ip_parse(w->p->data, w->len, &ip) == E_OK && !huge && !pmtu_refuse(&ip, &w->df))
         return true;
@@ -250,6 +260,8 @@ static inline void frame(struct cr_op *op, const struct out_work *w, const struc
 {
     struct dp_pkt *p = w->p;
     uint8_t *inner = p->data, *esp = inner - sa->f.hdr_len;
+    if (p->body && w->len != p->len)
+        gather(p);
     uint32_t text_len = trailer_put(inner + w->len, w->len, sa->f.align_mask, next);
     put_u64(esp, (uint64_t)sa->spi << 32 | (uint32_t)seq);
     *op = (struct cr_op){.key = sa->key,
@@ -257,7 +269,11 @@ static inline void frame(struct cr_op *op, const struct out_work *w, const struc
                          .text_len = text_len,
                          .seq_hi = (uint32_t)(seq >> 32),
                          .esn = sa->f.esn,
+                         .body = p->body,
+                         .body_at = p->len - p->body_len,
+                         .body_len = p->body_len,
                          .iv_seed = seq}; /* unique for the life of the key: RFC 4106 3.1 */
+    p->body = NULL;
     p->data = esp;
     p->len = sa->f.hdr_len + text_len + sa->f.icv_len;
     p->verdict = DP_TO_NET;
