@@ -24,6 +24,8 @@ void __wrap_imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n)
         uint8_t *text = op->p + 16;
         if (op->plain)
             memcpy(text, op->plain, op->text_len);
+        if (op->body)
+            memcpy(text + op->body_at, op->body, op->body_len);
         memset(text + op->text_len, 0, op->key->icv_len);
         op->status = E_OK;
     }
