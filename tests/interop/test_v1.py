@@ -56,7 +56,7 @@ def test_traffic(lab, culvert, role, mode):
 SUITES = [("3des-md5-modp1024", "3des-md5"), ("aes256-sha1-modp1536", "aes256-sha1-modp1536"),
           ("aes192-sha384-ecp256", "aes192-sha384-ecp256"), ("aes256-sha512-ecp521", "aes256-sha512"),
           ("aes128-sha256-modp3072", "aes128gcm16-modp2048"), ("aes128-sha256-modp2048s256", "aes256gcm16"),
-          ("aes128-sha256-x25519", "null-sha256"), ("aes128-sha1-modp4096,aes256-sha256-ecp384", "aes128-sha1,aes256-sha256")]
+          ("aes128-sha256-x25519", "null-sha256"), ("default", "default"), ("aes128-sha1-modp4096,aes256-sha256-ecp384", "aes128-sha1,aes256-sha256")]
 
 
 @pytest.mark.parametrize("ike,esp", SUITES)

@@ -283,6 +283,19 @@ static void read_lifetime(struct v1_exch *x)
             x->cap_s = x->cap_kb = 0;
 }
 
+#define SWITCH_MS 1000 /* less than the time before the old SA is deleted */
+
+/* When to send on the new SA: at once, when the peer says CONNECTED (RFC 2408 3.1), or in place of
+ * an older SA when the peer has sent on it, as it may install its half with our third message only;
+ * but none of that is waited for without end. */
+static uint64_t sends_at(const struct ike *e, const struct v1_exch *x)
+{
+    const struct child *old = x->old_child ? child_by_id(e, x->old_child) : NULL;
+    if (x->commit)
+        return e->now + e->set.retransmit_timeout_ms;
+    return old && old->dirs & DIR_OUT ? e->now + SWITCH_MS : 0;
+}
+
 static void send3(struct ike *e, struct v1_sa *v, struct v1_exch *x)
 {
     struct v1_build b;
@@ -293,8 +306,8 @@ static void send3(struct ike *e, struct v1_sa *v, struct v1_exch *x)
         v1_quick_failed(e, v, x, R_KE_VALUE);
         return;
     }
-    bool commit = x->commit;
-    struct child *c = v1_child_install(e, v, x, commit ? DIR_IN : DIR_BOTH);
+    uint64_t later = sends_at(e, x);
+    struct child *c = v1_child_install(e, v, x, later ? DIR_IN : DIR_BOTH);
     if (!c || !v1_build_begin2(e, v, &b, EXCH_V1_QUICK, x->msg_id) ||
         !v1_build_hash(e, v, &b, true, x->ni, x->nr) || !v1_build_end(e, v, &b, x->iv, &m)) {
         v1_quick_failed(e, v, x, R_TOO_MANY);
@@ -308,8 +321,8 @@ static void send3(struct ike *e, struct v1_sa *v, struct v1_exch *x)
     v1_settle(e, v, x);
     end_task(e, v, E_OK);
     v1_exch_keep(e, x);
-    if (commit) { /* RFC 2408 3.1: CONNECTED is waited for, but not for ever */
-        x->resend_at = e->now + e->set.retransmit_timeout_ms;
+    if (later) {
+        x->resend_at = later;
         x->resends = UINT8_MAX - 1;
     }
 }
