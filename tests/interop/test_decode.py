@@ -205,3 +205,26 @@ def test_tshark_takes_our_ike_keys(lab, culvert, ike):
                        stderr=subprocess.PIPE, timeout=40)
     assert p.returncode == 0, p.stderr
     assert "Payload: Authentication (39)" in p.stdout and "incorrect" not in p.stdout and "Malformed" not in p.stdout
+
+
+@pytest.mark.culvert_only
+@pytest.mark.parametrize("ike", ["aes128-sha256-modp2048", "3des-sha1-modp1536"])
+@pytest.mark.parametrize("mode", ["main", "aggressive"])
+def test_tshark_takes_our_ikev1_keys(lab, culvert, ike, mode):
+    """IKEv1: one row, cookie and key of the cipher; the whole chain of IVs follows from the capture."""
+    cap = lab.capture("wanB")
+    kw = dict(version=1, proposals=ike, aggressive="yes" if mode == "aggressive" else "no")
+    a = lab.daemon(culvert, lab.a, args=["--allow-key-export"]).start(conf.simple(lab.a, lab, **kw))
+    lab.daemon(culvert, lab.b).start(conf.simple(lab.b, lab, **kw))
+    assert a.initiate().ok, a.tail()
+    rows = a.ask("export-keys")["ike-v1"]
+    assert len(rows) == 1
+    cap.stop()
+    p = subprocess.run([tool("/usr/bin/tshark"), "-r", cap.path, "-Y", "isakmp", "-O", "isakmp", "-o",
+                        f"uat:ikev1_decryption_table:{rows[0]}"], text=True, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, timeout=40)
+    assert p.returncode == 0, p.stderr
+    assert p.stdout.count("Frame ") == (9 if mode == "main" else 6)
+    assert p.stdout.count("Exchange type: Quick Mode (32)") == 3 and "Malformed" not in p.stdout
+    # two of phase 1, which main mode encrypts, and twice two of quick mode
+    assert p.stdout.count("Payload: Identification (5)") == 6
