@@ -1,10 +1,6 @@
 /* The workers and the main thread's sockets on the loop: see datapath.h. */
-#include "daemon/datapath.h"
-#include "daemon/ike_port.h"
-#include "daemon/owners.h"
-#include "daemon/worker.h"
+#include "daemon/datapath_impl.h"
 #include "io/clock.h"
-#include "io/tun_steer.h"
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,28 +9,6 @@ enum {
     BURSTS_PER_TURN = 8, /* of one socket, so that other control work is never starved */
     BOX_BYTES = 1 << 20,
     NOTES = 64, /* fetched at once */
-};
-
-struct sock_poll {
-    uv_poll_t poll;
-    struct datapath *d;
-    enum ike_sock at;
-};
-
-struct datapath {
-    uv_loop_t *loop;
-    uv_async_t bell; /* workers have something for us */
-    struct sock_poll poll[IS_COUNT];
-    struct datapath_ports port;
-    struct ike_port ike;
-    struct mailbox box;      /* IKE messages that workers met */
-    struct owners *owners;   /* NULL with one worker */
-    struct tun_steer *steer; /* NULL: with one worker, or the kernel cannot */
-    struct worker *worker[DP_WORKERS_MAX];
-    uint32_t count;
-    bool lost, ambiguous_told;
-    uint64_t handed, handover_drops; /* by the main thread */
-    char text[1024];
 };
 
 /* --- from the workers, in their threads --- */
@@ -172,218 +146,6 @@ static void on_bell(uv_async_t *a)
     }
 }
 
-/* --- steering --- */
-
-/* Prefixes that no SA stands behind lead to worker 0: what the kernel does with what it does not
- * know. */
-static void route(void *ctx, const struct addr *prefix, unsigned bits, uint32_t worker, bool gone)
-{
-    struct datapath *d = ctx;
-    if (!d->steer)
-        return;
-    if (gone)
-        tun_steer_del(d->steer, prefix, bits);
-    else if (tun_steer_set(d->steer, prefix, bits,
-                           worker == OWNERS_ALL ? TUN_STEER_SPREAD : worker))
-        d->port.say(d->port.ctx, "the table that leads packets to workers is full: some are handed "
-                                 "over between workers, which is slower");
-}
-
-static void tell_ambiguous(struct datapath *d)
-{
-    if (d->ambiguous_told || !owners_ambiguous(d->owners))
-        return;
-    d->ambiguous_told = true;
-    d->port.say(d->port.ctx, "SAs of several workers have the same remote addresses: packets of "
-                             "some are handed over between workers, which is slower");
-}
-
-/* --- control calls --- */
-
-static struct worker *worker_of_child(const struct datapath *d, uint32_t child_id)
-{
-    uint32_t at = 0;
-    if (d->owners && !owners_child(d->owners, child_id, &at))
-        return NULL;
-    return d->worker[at];
-}
-
-static struct dp_owner owner_of(void *ctx, uint32_t policy_id)
-{
-    const struct datapath *d = ctx;
-    return d->owners ? owners_policy(d->owners, policy_id) : (struct dp_owner){0};
-}
-
-uint32_t datapath_spi_alloc(struct datapath *d, const struct owners_use *use)
-{
-    uint32_t at = d->owners ? owners_place(d->owners, use) : 0;
-    uint32_t spi = dp_spi_alloc(worker_lock(d->worker[at]));
-    worker_unlock(d->worker[at]);
-    return spi;
-}
-
-void datapath_spi_free(struct datapath *d, uint32_t spi)
-{
-    struct worker *w = d->worker[dp_spi_worker(spi, d->count)];
-    dp_spi_free(worker_lock(w), spi);
-    worker_unlock(w);
-}
-
-static err_t add_at(struct datapath *d, const struct child_sa *sa, uint32_t at)
-{
-    err_t e = dp_child_add(worker_lock(d->worker[at]), sa, clock_now_ms());
-    worker_unlock(d->worker[at]);
-    return e;
-}
-
-/* The new owner first: what others send after the policy finds it there. */
-static void policy_moves(struct datapath *d, const struct owners_move *m)
-{
-    for (uint32_t i = 0; m->changed && i < d->count; i++) {
-        uint32_t at = (m->to.worker + i) % d->count;
-        dp_policy_moved(worker_lock(d->worker[at]), m->policy, m->to);
-        worker_unlock(d->worker[at]);
-    }
-}
-
-/* Without SA only what is held or on its way could be overtaken. */
-static bool has_packets(struct datapath *d, uint32_t policy, uint32_t at)
-{
-    struct worker *w = d->worker[at];
-    bool has = dp_policy_held(worker_lock(w), policy) || worker_is_busy(w);
-    worker_unlock(w);
-    return has;
-}
-
-/*
- * Packets of a policy go another way from now on; those before go before. Who reads them next waits
- * for who has read them, or has them in its box, until now: the policy's owner.
- */
-struct change {
-    uint32_t from;
-    bool paused[DP_WORKERS_MAX];
-};
-
-static void change_begin(struct datapath *d, struct change *x, uint32_t from, uint32_t to, bool all)
-{
-    *x = (struct change){.from = from};
-    for (uint32_t i = 0; i < d->count; i++)
-        if (i != from && (all || i == to))
-            x->paused[i] = worker_pause(d->worker[i], d->worker[from]);
-}
-
-static void change_end(struct datapath *d, const struct change *x)
-{
-    for (uint32_t i = 0; i < d->count; i++)
-        if (x->paused[i])
-            worker_flush(d->worker[x->from], i);
-}
-
-static err_t add_and_move(struct datapath *d, const struct child_sa *sa, uint32_t at)
-{
-    uint32_t from = owners_policy(d->owners, sa->policy).worker;
-    struct owners_move m;
-    struct change x = {0};
-    if (owners_has_sas(d->owners, sa->policy) || has_packets(d, sa->policy, from))
-        change_begin(d, &x, from, at, sa->per_cpu && !sa->cpu);
-    err_t e = owners_add(d->owners, sa, at, &m);
-    if (!e) {
-        e = add_at(d, sa, at);
-        if (e)
-            owners_del(d->owners, sa->id, &m);
-        else
-            policy_moves(d, &m);
-    }
-    change_end(d, &x);
-    return e;
-}
-
-err_t datapath_child_add(struct datapath *d, const struct child_sa *sa)
-{
-    uint32_t at = dp_spi_worker(sa->spi_in, d->count);
-    if (!d->owners)
-        return add_at(d, sa, at);
-    err_t e = add_and_move(d, sa, at);
-    tell_ambiguous(d);
-    return e;
-}
-
-err_t datapath_child_dir(struct datapath *d, uint32_t child_id, enum child_dir dir)
-{
-    struct worker *w = worker_of_child(d, child_id);
-    if (!w)
-        return R_NOT_FOUND;
-    err_t e = dp_child_dir(worker_lock(w), child_id, dir);
-    worker_unlock(w);
-    return e;
-}
-
-void datapath_child_quiet(struct datapath *d, uint32_t child_id)
-{
-    struct worker *w = worker_of_child(d, child_id);
-    if (!w)
-        return;
-    dp_child_quiet(worker_lock(w), child_id);
-    worker_unlock(w);
-}
-
-void datapath_child_del(struct datapath *d, uint32_t child_id)
-{
-    struct worker *w = worker_of_child(d, child_id);
-    if (!w)
-        return;
-    dp_child_del(worker_lock(w), child_id);
-    worker_unlock(w);
-    if (!d->owners)
-        return;
-    struct owners_move m;
-    struct change x = {0};
-    if (owners_leaving(d->owners, child_id, &m) && m.changed)
-        change_begin(d, &x, m.from.worker, m.to.worker, m.from.spread || m.to.spread);
-    owners_del(d->owners, child_id, &m);
-    policy_moves(d, &m);
-    change_end(d, &x);
-}
-
-err_t datapath_child_move(struct datapath *d, uint32_t child_id, const struct endpoint *local,
-                          const struct endpoint *remote)
-{
-    struct worker *w = worker_of_child(d, child_id);
-    if (!w)
-        return R_NOT_FOUND;
-    err_t e = dp_child_move(worker_lock(w), child_id, local, remote);
-    worker_unlock(w);
-    return e;
-}
-
-bool datapath_child_stats(struct datapath *d, uint32_t child_id, struct child_stats *out)
-{
-    struct worker *w = worker_of_child(d, child_id);
-    if (!w)
-        return false;
-    bool found = dp_child_stats(worker_lock(w), child_id, out);
-    worker_unlock(w);
-    return found;
-}
-
-err_t datapath_each(struct datapath *d, err_t (*fn)(void *arg, struct dp *dp), void *arg)
-{
-    err_t e = E_OK;
-    for (uint32_t i = 0; i < d->count && !e; i++) {
-        e = fn(arg, worker_lock(d->worker[i]));
-        worker_unlock(d->worker[i]);
-    }
-    return e;
-}
-
-void datapath_hold_drop(struct datapath *d, uint32_t policy_id)
-{
-    for (uint32_t i = 0; i < d->count; i++) {
-        dp_hold_drop(worker_lock(d->worker[i]), policy_id);
-        worker_unlock(d->worker[i]);
-    }
-}
-
 /* --- LAN interfaces: the first worker's, who shares its tables with the others --- */
 
 static struct lan_port *lan_of(const struct datapath *d)
@@ -421,63 +183,6 @@ err_t datapath_send(struct datapath *d, const struct endpoint *local, const stru
     return ike_port_send(&d->ike, local, remote, natt, data, keepalive);
 }
 
-/* --- figures --- */
-
-void datapath_worker_stats(struct datapath *d, uint32_t worker, struct datapath_stats *out)
-{
-    struct worker *w = d->worker[worker];
-    struct worker_stats own;
-    *out = (struct datapath_stats){0};
-    dp_stats_get(worker_lock(w), &out->dp);
-    worker_stats(w, &own);
-    worker_unlock(w);
-    out->tx_failed = own.tx_failed;
-    out->handed = own.handed;
-    out->taken = own.taken;
-    out->cpu = own.cpu;
-}
-
-static void add_dp(struct dp_stats *sum, const struct dp_stats *x)
-{
-    sum->packets_in += x->packets_in;
-    sum->packets_out += x->packets_out;
-    sum->bytes_in += x->bytes_in;
-    sum->bytes_out += x->bytes_out;
-    sum->sas += x->sas;
-    sum->held += x->held;
-    for (size_t i = 0; i < R_COUNT; i++)
-        sum->drops[i] += x->drops[i];
-}
-
-void datapath_stats(struct datapath *d, struct datapath_stats *out)
-{
-    struct datapath_stats one;
-    *out = (struct datapath_stats){.tx_failed = d->ike.tx_failed, .handed = d->handed, .cpu = -1};
-    out->dp.drops[R_DP_HANDOVER] = d->handover_drops;
-    for (uint32_t i = 0; i < d->count; i++) {
-        datapath_worker_stats(d, i, &one);
-        add_dp(&out->dp, &one.dp);
-        out->tx_failed += one.tx_failed;
-        out->handed += one.handed;
-        out->taken += one.taken;
-    }
-}
-
-uint32_t datapath_workers(const struct datapath *d)
-{
-    return d->count;
-}
-
-int datapath_ifindex(const struct datapath *d)
-{
-    return worker_lane(d->worker[0])->tun.ifindex;
-}
-
-const char *datapath_offloads(const struct datapath *d)
-{
-    return d->text;
-}
-
 /* --- opening --- */
 
 /* A single worker on a machine of several CPUs is left to the scheduler, and so are more workers
@@ -511,7 +216,7 @@ static err_t start_worker(struct datapath *d, const struct datapath_settings *s,
     lane.natt[1] = d->ike.open[IS_NATT6] ? &d->ike.sock[IS_NATT6] : NULL;
     lane.dp.workers = d->count;
     lane.dp.self = at;
-    lane.dp.owner = owner_of;
+    lane.dp.owner = datapath_owner;
     lane.dp.owner_ctx = d;
     const struct worker_settings w = {
         .index = at,
@@ -588,7 +293,7 @@ static err_t share_ports(struct datapath *d, struct io_error *err)
 
 static err_t open_owners(struct datapath *d, const struct datapath_settings *s)
 {
-    const struct owners_sink sink = {d, route};
+    const struct owners_sink sink = {d, datapath_route};
     if (d->count == 1)
         return E_OK;
     d->owners = owners_new(d->count, s->dp.seed, &sink);

@@ -1,0 +1,34 @@
+/* The data path's own state, shared by its files; nobody else includes this. */
+#pragma once
+
+#include "daemon/datapath.h"
+#include "daemon/ike_port.h"
+#include "daemon/worker.h"
+#include "io/tun_steer.h"
+
+struct sock_poll {
+    uv_poll_t poll;
+    struct datapath *d;
+    enum ike_sock at;
+};
+
+struct datapath {
+    uv_loop_t *loop;
+    uv_async_t bell; /* workers have something for us */
+    struct sock_poll poll[IS_COUNT];
+    struct datapath_ports port;
+    struct ike_port ike;
+    struct mailbox box;      /* IKE messages that workers met */
+    struct owners *owners;   /* NULL with one worker */
+    struct tun_steer *steer; /* NULL: with one worker, or the kernel cannot */
+    struct worker *worker[DP_WORKERS_MAX];
+    uint32_t count;
+    bool lost, ambiguous_told;
+    uint64_t handed, handover_drops; /* by the main thread */
+    char text[1024];
+};
+
+/* What the owners' sink and the workers' data planes are given. */
+void datapath_route(void *ctx, const struct addr *prefix, unsigned bits, uint32_t worker,
+                    bool gone);
+struct dp_owner datapath_owner(void *ctx, uint32_t policy_id);
