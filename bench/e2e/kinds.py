@@ -166,6 +166,21 @@ class CulvertUdp(Daemon):
     more = dict(encap="yes")
 
 
+class LanPacket(CulvertUdp):
+    """The LAN interfaces past the kernel's forwarding: lan_io."""
+    io = "packet"
+
+    def daemons(self):
+        both = super().daemons()
+        for d in both:
+            d.QUICK += f"culvertd {{\n  lan_io = {self.io}\n  lan_interfaces = lan\n}}\n"
+        return both
+
+
+class LanXdp(LanPacket):
+    io = "xdp"
+
+
 class Memcpy(CulvertUdp):
     """The same daemon with a copy in place of the cipher: exists only in a build with bench_memcpy."""
 
@@ -195,7 +210,8 @@ def memcpy_program():
 
 
 KINDS = {"plain": Plain, "culvert-udp": CulvertUdp, "memcpy": Memcpy, "wireguard-go": WireGuard, "plain-off": PlainOff,
-         "culvert": Daemon, "openvpn": OpenVpn, "strongswan": StrongSwan}
+         "culvert": Daemon, "openvpn": OpenVpn, "strongswan": StrongSwan, "lan-packet": LanPacket, "lan-xdp": LanXdp}
+USUAL = tuple(k for k in KINDS if not k.startswith("lan-"))  # the others when asked for
 
 
 def missing(kind):

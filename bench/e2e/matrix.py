@@ -17,14 +17,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench"), str(Path(__file__).resolve().parent)]
 import traffic                                                        # noqa: E402
-from kinds import KINDS, missing                                      # noqa: E402
+from kinds import KINDS, USUAL, missing                                      # noqa: E402
 from lab.topo import Lab                                              # noqa: E402
 from lab.wait import until                                            # noqa: E402
 from progress import Steps, say                                       # noqa: E402
 
 WHATS = ("tcp1", "tcp4", "udp64", "udp1400")
 CASES = [(cores, family, what) for cores in (2, 1) for family in (4, 6) for what in WHATS]
-BASES = ("plain", "plain-off", "memcpy", "wireguard-go")
+BASES = ("plain", "plain-off", "memcpy", "wireguard-go", "culvert-udp")
 # what the goals are held against: a quick pass measures these again
 GOAL_KINDS, GOAL_CASES = ("plain", "culvert-udp", "memcpy", "wireguard-go"), [(2, 4, "tcp1"), (2, 4, "tcp4")]
 
@@ -95,7 +95,7 @@ def one_round(lab, things, p, n, rows, steps):
             os.sched_setaffinity(0, whole)
 
 
-def measure(kinds=tuple(KINDS), cases=tuple(CASES), rounds=3, seconds=3, suite="aes128gcm16", quick=False):
+def measure(kinds=USUAL, cases=tuple(CASES), rounds=3, seconds=3, suite="aes128gcm16", quick=False):
     rows, absent = [], {k: missing(k) for k in kinds}
     for k, why in absent.items():
         if why:
@@ -159,7 +159,7 @@ def main():
     ap.add_argument("--rounds", type=int, default=3)
     ap.add_argument("--seconds", type=int, default=3)
     ap.add_argument("--suite", default="aes128gcm16")
-    ap.add_argument("--kinds", default=",".join(KINDS))
+    ap.add_argument("--kinds", default=",".join(USUAL))
     ap.add_argument("--cases", help="CORES/FAMILY/TRAFFIC, separated by commas; traffic is " + ", ".join(WHATS))
     ap.add_argument("--quick", action="store_true")
     args = ap.parse_args()
