@@ -12,12 +12,17 @@
 void datapath_route(void *ctx, const struct addr *prefix, unsigned bits, uint32_t worker, bool gone)
 {
     struct datapath *d = ctx;
-    if (!d->steer)
-        return;
-    if (gone)
+    struct lan_port *lan = worker_lane(d->worker[0])->lan;
+    err_t e = E_OK;
+    if (d->steer && gone)
         tun_steer_del(d->steer, prefix, bits);
-    else if (tun_steer_set(d->steer, prefix, bits,
-                           worker == OWNERS_ALL ? TUN_STEER_SPREAD : worker))
+    else if (d->steer)
+        e = tun_steer_set(d->steer, prefix, bits, worker == OWNERS_ALL ? TUN_STEER_SPREAD : worker);
+    if (lan && gone)
+        lan_port_owner_del(lan, prefix, bits);
+    else if (lan && !e)
+        e = lan_port_owner(lan, prefix, bits, worker == OWNERS_ALL ? LAN_OWNER_ALL : worker);
+    if (e)
         d->port.say(d->port.ctx, "the table that leads packets to workers is full: some are handed "
                                  "over between workers, which is slower");
 }

@@ -42,6 +42,7 @@ static err_t open_lan(struct lane *l, const struct lane_settings *s, struct io_e
         return E_OK;
     lan.tun = l->tun.ifindex;
     lan.mtu = (uint16_t)s->tun_mtu;
+    lan.share = s->dp.workers > 1;
     err_t e =
         s->beside ? lan_port_join(&l->lan, s->beside->lan, err) : lan_port_open(&l->lan, &lan, err);
     l->open[LS_LAN] = !e;

@@ -27,7 +27,7 @@ struct conf_row {
 
 struct lan_bpf {
     struct bpf_object *object;
-    int prefixes, own, conf, socks;
+    int prefixes, owners, own, conf, socks;
 };
 
 static struct prefix_key key_of(const struct addr *prefix, unsigned bits)
@@ -53,14 +53,16 @@ static err_t keep_ipv4_out(struct lan_bpf *b)
 
 static err_t load(struct lan_bpf *b, bool xdp, struct io_error *err)
 {
-    static const char *const all[] = {"lan_xdp", "lan_tap", "lan_drop", NULL},
-                             *const none[] = {NULL}, *const taps[] = {"lan_tap", "lan_drop", NULL},
+    static const char *const all[] = {"lan_xdp", "lan_tap", "lan_share", "lan_drop", NULL},
+                             *const none[] = {NULL},
+                             *const taps[] = {"lan_tap", "lan_share", "lan_drop", NULL},
                              *const no_socks[] = {"lan_socks", NULL};
     err_t e = bpf_load(&b->object, lan_bpf_object, lan_bpf_object_size, xdp ? all : taps,
                        xdp ? none : no_socks, err);
     if (e)
         return e;
     b->prefixes = bpf_load_map(b->object, "lan_prefixes");
+    b->owners = bpf_load_map(b->object, "lan_owners");
     b->own = bpf_load_map(b->object, "lan_own");
     b->conf = bpf_load_map(b->object, "lan_conf");
     b->socks = bpf_load_map(b->object, "lan_socks");
@@ -136,6 +138,18 @@ void lan_bpf_prefix_clear(struct lan_bpf *b)
     (void)!keep_ipv4_out(b);
 }
 
+err_t lan_bpf_owner(struct lan_bpf *b, const struct addr *prefix, unsigned bits, uint32_t owner)
+{
+    struct prefix_key k = key_of(prefix, bits);
+    return bpf_map_update_elem(b->owners, &k, &owner, BPF_ANY) < 0 ? E_SYS : 0;
+}
+
+void lan_bpf_owner_del(struct lan_bpf *b, const struct addr *prefix, unsigned bits)
+{
+    struct prefix_key k = key_of(prefix, bits);
+    (void)!bpf_map_delete_elem(b->owners, &k);
+}
+
 int lan_bpf_attach_xdp(struct lan_bpf *b, int ifindex, bool native, struct io_error *err)
 {
     return bpf_load_attach_xdp(bpf_load_program(b->object, "lan_xdp"), ifindex, native, err);
@@ -163,4 +177,9 @@ err_t lan_bpf_set_socket(struct lan_bpf *b, uint32_t slot, uint32_t queue, int f
 int lan_bpf_tap(const struct lan_bpf *b)
 {
     return bpf_load_program(b->object, "lan_tap");
+}
+
+int lan_bpf_share(const struct lan_bpf *b)
+{
+    return bpf_load_program(b->object, "lan_share");
 }

@@ -23,9 +23,15 @@ err_t lan_bpf_prefix(struct lan_bpf *b, const struct addr *prefix, unsigned bits
 void lan_bpf_prefix_del(struct lan_bpf *b, const struct addr *prefix, unsigned bits, bool take);
 void lan_bpf_prefix_clear(struct lan_bpf *b);
 
+/* Taps that share the packets: whose a destination is. */
+err_t lan_bpf_owner(struct lan_bpf *b, const struct addr *prefix, unsigned bits,
+                    uint32_t owner) must_use;
+void lan_bpf_owner_del(struct lan_bpf *b, const struct addr *prefix, unsigned bits);
+
 /* File descriptors of links; negative: see err. */
 int lan_bpf_attach_xdp(struct lan_bpf *b, int ifindex, bool native, struct io_error *err) must_use;
 int lan_bpf_attach_drop(struct lan_bpf *b, int ifindex, struct io_error *err) must_use;
 err_t lan_bpf_set_socket(struct lan_bpf *b, uint32_t slot, uint32_t queue, int fd,
                          struct io_error *err) must_use;
-int lan_bpf_tap(const struct lan_bpf *b); /* for SO_ATTACH_BPF */
+int lan_bpf_tap(const struct lan_bpf *b);   /* for SO_ATTACH_BPF */
+int lan_bpf_share(const struct lan_bpf *b); /* for PACKET_FANOUT_DATA */

@@ -30,6 +30,7 @@ enum {
 
 struct lan_packet {
     int fd;
+    uint16_t group;
     unsigned burst;   /* how many buffers the next call offers */
     uint8_t *buffers; /* NULL: only for sending */
     struct mmsghdr rx[BUFFERS];
@@ -79,8 +80,21 @@ static err_t make_buffers(struct lan_packet *l, struct io_error *err)
     return 0;
 }
 
-static err_t listen_on(struct lan_packet *l, const struct links_if *dev, int tap, uint16_t fanout,
-                       struct io_error *err)
+/* Members are numbered in the order in which they join. */
+static err_t join(struct lan_packet *l, const struct lan_share *share, struct io_error *err)
+{
+    uint32_t how = PACKET_FANOUT_EBPF | (share->group ? 0 : PACKET_FANOUT_FLAG_UNIQUEID);
+    uint32_t group = share->group | how << 16;
+    socklen_t n = sizeof group;
+    if (setsockopt(l->fd, SOL_PACKET, PACKET_FANOUT, &group, sizeof group) < 0 ||
+        getsockopt(l->fd, SOL_PACKET, PACKET_FANOUT, &group, &n) < 0)
+        return io_fail(err, errno, NULL, "cannot join the fanout group");
+    l->group = (uint16_t)group;
+    return option(l, SOL_PACKET, PACKET_FANOUT_DATA, share->program, "cannot steer packets", err);
+}
+
+static err_t listen_on(struct lan_packet *l, const struct links_if *dev, int tap,
+                       const struct lan_share *share, struct io_error *err)
 {
     struct sockaddr_ll at = {.sll_family = AF_PACKET,
                              .sll_protocol = htons(ETH_P_ALL), /* before the IP layer sees it */
@@ -95,9 +109,7 @@ static err_t listen_on(struct lan_packet *l, const struct links_if *dev, int tap
     grow(l->fd, SO_RCVBUFFORCE, SO_RCVBUF);
     if (bind(l->fd, (struct sockaddr *)&at, sizeof at) < 0)
         return io_fail(err, errno, NULL, "cannot bind to %s", dev->name);
-    return fanout == 0 ? 0
-                       : option(l, SOL_PACKET, PACKET_FANOUT, fanout | PACKET_FANOUT_HASH << 16,
-                                "cannot join the fanout group", err);
+    return share->program < 0 ? 0 : join(l, share, err);
 }
 
 static err_t open_socket(struct lan_packet *l, struct io_error *err)
@@ -113,8 +125,8 @@ static err_t open_socket(struct lan_packet *l, struct io_error *err)
     return option(l, SOL_PACKET, PACKET_VNET_HDR, 1, "no PACKET_VNET_HDR", err);
 }
 
-struct lan_packet *lan_packet_open(const struct links_if *dev, int tap, uint16_t fanout,
-                                   struct io_error *err)
+struct lan_packet *lan_packet_open(const struct links_if *dev, int tap,
+                                   const struct lan_share *share, struct io_error *err)
 {
     struct lan_packet *l = calloc(1, sizeof *l);
     if (!l) {
@@ -123,7 +135,7 @@ struct lan_packet *lan_packet_open(const struct links_if *dev, int tap, uint16_t
     }
     err_t e = open_socket(l, err);
     if (!e && tap >= 0)
-        e = listen_on(l, dev, tap, fanout, err);
+        e = listen_on(l, dev, tap, share, err);
     if (e) {
         lan_packet_close(l);
         return NULL;
@@ -142,6 +154,11 @@ void lan_packet_close(struct lan_packet *l)
 int lan_packet_fd(const struct lan_packet *l)
 {
     return l->fd;
+}
+
+uint16_t lan_packet_group(const struct lan_packet *l)
+{
+    return l->group;
 }
 
 /* --- receiving --- */

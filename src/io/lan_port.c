@@ -74,7 +74,7 @@ static err_t open_xdp(struct lan_port *p, size_t i, struct io_error *err)
 {
     struct lan_if *d = &p->dev[i];
     const struct links_if *dev = links_if(d->links);
-    d->packet = lan_packet_open(dev, -1, 0, err); /* for super-packets on their way out */
+    d->packet = lan_packet_open(dev, -1, NULL, err); /* for super-packets on their way out */
     if (d->packet)
         d->xdp = lan_xdp_open(p->bpf, dev, (uint32_t)i, p->set.mtu, err);
     if (!d->xdp)
@@ -82,11 +82,12 @@ static err_t open_xdp(struct lan_port *p, size_t i, struct io_error *err)
     return watch_xdp(p, i) ? io_fail(err, errno, NULL, "cannot poll") : 0;
 }
 
-static err_t open_packet(struct lan_port *p, size_t i, struct io_error *err)
+static err_t open_tap(struct lan_port *p, size_t i, uint16_t group, struct io_error *err)
 {
+    const struct lan_share share = {p->set.share ? lan_bpf_share(p->bpf) : -1, group};
     struct lan_if *d = &p->dev[i];
     const struct links_if *dev = links_if(d->links);
-    d->packet = lan_packet_open(dev, lan_bpf_tap(p->bpf), p->set.fanout, err);
+    d->packet = lan_packet_open(dev, lan_bpf_tap(p->bpf), &share, err);
     if (!d->packet)
         return E_SYS;
     if (watch(p, i, lan_packet_fd(d->packet), SRC_PACKETS))
@@ -94,6 +95,11 @@ static err_t open_packet(struct lan_port *p, size_t i, struct io_error *err)
     if (p->first) /* last: until then a packet may come twice, which is better than not at all */
         d->drop = lan_bpf_attach_drop(p->bpf, dev->index, err);
     return p->first && d->drop < 0 ? E_SYS : 0;
+}
+
+static err_t open_packet(struct lan_port *p, size_t i, struct io_error *err)
+{
+    return open_tap(p, i, 0, err);
 }
 
 static bool try_way(struct lan_port *p, size_t i, enum lan_io io)
@@ -199,11 +205,11 @@ static void join_if(struct lan_port *p, const struct lan_port *first, size_t i)
     struct io_error why = {""};
     struct lan_if *d = &p->dev[i];
     bool fine = open_links(p, i, &why);
-    if (fine && (first->dev[i].xdp || p->set.fanout == 0)) {
-        d->packet = lan_packet_open(links_if(d->links), -1, 0, &why);
+    if (fine && (first->dev[i].xdp || !p->set.share)) {
+        d->packet = lan_packet_open(links_if(d->links), -1, NULL, &why);
         fine = d->packet != NULL;
     } else if (fine) {
-        fine = open_packet(p, i, &why) == 0;
+        fine = open_tap(p, i, lan_packet_group(first->dev[i].packet), &why) == 0;
     }
     if (fine)
         return;
@@ -282,6 +288,17 @@ void lan_port_prefix_clear(struct lan_port *p)
 {
     if (p->bpf)
         lan_bpf_prefix_clear(p->bpf);
+}
+
+err_t lan_port_owner(struct lan_port *p, const struct addr *prefix, unsigned bits, uint32_t owner)
+{
+    return p->bpf ? lan_bpf_owner(p->bpf, prefix, bits, owner) : 0;
+}
+
+void lan_port_owner_del(struct lan_port *p, const struct addr *prefix, unsigned bits)
+{
+    if (p->bpf)
+        lan_bpf_owner_del(p->bpf, prefix, bits);
 }
 
 void lan_port_give_up(struct lan_port *p, size_t i, const char *why)

@@ -22,9 +22,9 @@ struct lan_settings {
     enum lan_io io;
     char interface[LAN_INTERFACES][16];
     size_t interfaces;
-    int tun;         /* its ifindex: packets are routed as though they came from there */
-    uint16_t mtu;    /* of the TUN device: what is larger the kernel answers or cuts */
-    uint16_t fanout; /* packet: ports that share the packets by flow; 0: alone */
+    int tun;      /* its ifindex: packets are routed as though they came from there */
+    uint16_t mtu; /* of the TUN device: what is larger the kernel answers or cuts */
+    bool share;   /* packet: ports that join get what lan_port_owner says, in their order */
 };
 
 struct lan_pkt {
@@ -50,7 +50,7 @@ err_t lan_port_open(struct lan_port **p, const struct lan_settings *s,
                     struct io_error *err) must_use;
 void lan_port_close(struct lan_port *p); /* NULL is fine */
 /* One more port on the same interfaces, for another thread: sends by all, and where `first` uses
- * AF_PACKET with `fanout` receives its share. Closed before the first. */
+ * AF_PACKET with `share` receives its own. Closed before the first. */
 err_t lan_port_join(struct lan_port **p, const struct lan_port *first,
                     struct io_error *err) must_use;
 int lan_port_fd(const struct lan_port *p); /* for polling; readable: lan_port_recv */
@@ -64,6 +64,11 @@ err_t lan_port_prefix(struct lan_port *p, const struct addr *prefix, unsigned bi
 /* Only if that is still what stands there. */
 void lan_port_prefix_del(struct lan_port *p, const struct addr *prefix, unsigned bits, bool take);
 void lan_port_prefix_clear(struct lan_port *p);
+#define LAN_OWNER_ALL UINT32_MAX /* flows go to all of them by their hash */
+/* Whose a destination is, of ports that share; what nobody has is the first one's (0). */
+err_t lan_port_owner(struct lan_port *p, const struct addr *prefix, unsigned bits,
+                     uint32_t owner) must_use;
+void lan_port_owner_del(struct lan_port *p, const struct addr *prefix, unsigned bits);
 
 /* Number of packets, their hop limit counted down; valid until the next call. 0: nothing more. */
 size_t lan_port_recv(struct lan_port *p, struct lan_pkt *pkts, size_t n);

@@ -264,12 +264,12 @@ static void one_frame(const uint8_t mac[6], const struct frame_case *c)
     uint8_t f[2048];
     size_t n = make_frame(f, mac, c);
     frame_out(f, n);
-    bool us = take(&p, 20);
+    bool us = take(&p, c->who == US ? 2000 : 20);
     if (us != (c->who == US))
         fail_msg("%s: %s, way %d", c->name, us ? "taken" : "not taken", way);
     if (us)
         assert_int_equal(p.len, n - 14);
-    bool kernel = forwarded(20) != 0;
+    bool kernel = forwarded(c->who == KERNEL ? 2000 : 20) != 0;
     if (kernel != (c->who == KERNEL))
         fail_msg("%s: %s forwarded, way %d", c->name, kernel ? "was" : "not", way);
     drain();
@@ -387,7 +387,7 @@ static void trains(void)
         }
         drain();
         send_train(i, (uint16_t)(TUN_MTU - header), 20000);
-        assert_int_equal(take(&p, 50), way == LAN_IO_PACKET);
+        assert_int_equal(take(&p, way == LAN_IO_PACKET ? 2000 : 50), way == LAN_IO_PACKET);
         drain();
         /* segments over the TUN device's MTU: the kernel answers, and the host remembers */
         send_train(i, (uint16_t)(TUN_MTU - header + 1), 20000);
@@ -660,43 +660,72 @@ static void test_without_capabilities(void **state)
     assert_true(lab_as_nobody(refused));
 }
 
-/* Two ports share the packets: each comes once, a flow always to the same one. */
+static bool comes_to(struct lan_port *p, const char *to)
+{
+    struct lan_pkt got;
+    port = p;
+    assert_true(lab_send(&host[0], NULL, to, 7, "x", 1));
+    return take(&got, 2000);
+}
+
+/* Flows go to both, each always to the same one. */
+static bool spread(struct lan_port *const two[2])
+{
+    enum { FLOWS = 16, TURNS = 3 };
+    struct lan_pkt got;
+    int at[FLOWS], count[2] = {0};
+    for (int k = 0; k < FLOWS * TURNS; k++) {
+        int flow = k % FLOWS, to = -1;
+        assert_true(lab_send(&host[0], NULL, "10.2.128.9", (uint16_t)(1000 + flow), "x", 1));
+        for (int turn = 0; turn < 1000 && to < 0; turn++) {
+            port = two[turn % 2];
+            to = take(&got, 2) ? turn % 2 : -1;
+        }
+        assert_true(to >= 0 && (k < FLOWS || at[flow] == to));
+        at[flow] = to;
+        count[to]++;
+    }
+    return count[0] > 0 && count[1] > 0;
+}
+
+/* Two ports share the packets by destination, the longest prefix decides; both send. */
 static void test_join(void **state)
 {
-    enum { FLOWS = 16, TURNS = 4 };
     struct lan_settings s = settings(LAN_IO_PACKET, "l0");
     struct lan_port *two[2];
     struct io_error err = {""};
-    struct lan_pkt p;
-    int at[FLOWS], count[2] = {0};
+    struct addr half, single;
+    unsigned bits;
     (void)state;
     lab_enter(ns_gw);
-    s.fanout = 99;
+    s.share = true;
     assert_int_equal(lan_port_open(&two[0], &s, &err), 0);
     assert_int_equal(lan_port_join(&two[1], two[0], &err), 0);
     assert_int_equal(lan_port_open_interfaces(two[1]), 1);
     port = two[0];
     prefix("10.2.0.0/16", true);
-    memset(at, -1, sizeof at);
-    for (int k = 0; k < FLOWS * TURNS; k++) {
-        int flow = k % FLOWS, before = count[0] + count[1];
-        assert_true(lab_send(&host[0], NULL, far_addr[0], (uint16_t)(1000 + flow), "x", 1));
-        for (int i = 0; i < 2; i++) {
-            port = two[i];
-            if (!take(&p, 5))
-                continue;
-            assert_true(at[flow] < 0 || at[flow] == i);
-            at[flow] = i;
-            count[i]++;
-        }
-        assert_int_equal(count[0] + count[1], before + 1);
+    assert_true(addr_parse_prefix(&half, &bits, "10.2.128.0/17"));
+    assert_int_equal(lan_port_owner(two[0], &half, 17, 1), 0);
+    assert_true(addr_parse_prefix(&single, &bits, "10.2.128.9/32"));
+    assert_int_equal(lan_port_owner(two[0], &single, 32, 0), 0);
+    for (int turn = 0; turn < 3; turn++) {
+        assert_true(comes_to(two[0], "10.2.0.5"));
+        assert_true(comes_to(two[1], "10.2.128.5"));
+        assert_true(comes_to(two[0], "10.2.128.9"));
     }
-    assert_true(count[0] > 0 && count[1] > 0);
+    lan_port_owner_del(two[0], &single, 32);
+    assert_true(comes_to(two[1], "10.2.128.9"));
+    assert_int_equal(lan_port_owner(two[0], &half, 17, LAN_OWNER_ALL), 0);
+    assert_true(spread(two));
+    lan_port_owner_del(two[0], &half, 17);
+    assert_true(comes_to(two[0], "10.2.128.9"));
+    assert_false(take(&(struct lan_pkt){0}, 0));
     resolve(0);
     port = two[1];
     assert_true(to_host(0, 64, 10));
     struct io_msg m;
     assert_true(lab_recv(&host[0], &m, in_mem, sizeof in_mem));
+    assert_false(take(&(struct lan_pkt){0}, 0));
     lan_port_close(two[1]);
     lan_port_close(two[0]);
     assert_int_equal(forwarded(0), 0);
@@ -712,7 +741,7 @@ static int programs(void)
 static bool kernel_forwards(void)
 {
     assert_true(lab_send(&host[0], NULL, far_addr[0], 7, "x", 1));
-    return forwarded(100) == 29;
+    return forwarded(300) == 29;
 }
 
 static void test_gone_after_close(void **state)

@@ -19,9 +19,16 @@ struct lan_out {
 
 struct lan_packet;
 
+/* Sockets that share what arrives. */
+struct lan_share {
+    int program;    /* says by its index whose a packet is; negative: this one is alone */
+    uint16_t group; /* to join; 0: a new one */
+};
+
 /* tap: socket filter; negative: only for sending. */
-struct lan_packet *lan_packet_open(const struct links_if *dev, int tap, uint16_t fanout,
-                                   struct io_error *err) must_use;
+struct lan_packet *lan_packet_open(const struct links_if *dev, int tap,
+                                   const struct lan_share *share, struct io_error *err) must_use;
+uint16_t lan_packet_group(const struct lan_packet *l);
 void lan_packet_close(struct lan_packet *l);
 int lan_packet_fd(const struct lan_packet *l);
 /* len 0: a packet that was lost for lying about itself. */

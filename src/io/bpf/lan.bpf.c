@@ -18,6 +18,7 @@ enum { ETHER = 14, IP4 = 20, IP6 = 40, TCP = 20, UDP = 8, NH_TCP = 6, NH_UDP = 1
 enum { NH_HOP = 0, NH_ROUTING = 43, NH_FRAGMENT = 44, NH_OPTIONS = 60, NH_MOBILITY = 135 };
 enum { INTERFACES = 16, QUEUES = 64, ADDRESSES = 4096, PREFIXES = 1 << 20, TAKEN = 0x40000 };
 enum { TC_NEXT = -1, TC_SHOT = 2 };
+#define ALL 0xffffffffu /* as an owner: flows are spread (lan_port.h: LAN_OWNER_ALL) */
 
 struct address {
     __u8 ip[16]; /* IPv4 as ::ffff:a.b.c.d */
@@ -42,6 +43,15 @@ struct {
     __type(key, struct prefix);
     __type(value, __u32);
 } lan_prefixes SEC(".maps");
+
+/* Which of the ports that share the packets has the SA for a destination. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(max_entries, PREFIXES);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct prefix);
+    __type(value, __u32);
+} lan_owners SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -221,6 +231,46 @@ SEC("socket")
 int lan_tap(struct __sk_buff *skb)
 {
     return skb_takes(skb) ? TAKEN : 0;
+}
+
+INLINE int net_bytes(struct __sk_buff *skb, __u32 at, void *to, __u32 n)
+{
+    return bpf_skb_load_bytes_relative(skb, at, to, n, BPF_HDR_START_NET) == 0;
+}
+
+/* Several taps share the packets (PACKET_FANOUT_EBPF, before the Ethernet header is back in front);
+ * what nobody has is the first one's. */
+INLINE __u32 mix(__u32 h, __u32 word)
+{
+    h = (h ^ word) * 0x9e3779b1;
+    return h ^ h >> 15;
+}
+
+/* What is taken has its upper layer's header behind an IP header of fixed length. */
+INLINE __u32 flow_hash(struct __sk_buff *skb, __u32 addresses, __u32 words, __u8 proto, __u32 l4)
+{
+    __u32 ip[8] = {0}, ports = 0, h = proto;
+    net_bytes(skb, addresses, ip, words * 4);
+    if (proto == NH_TCP || proto == NH_UDP)
+        net_bytes(skb, l4, &ports, sizeof ports);
+    for (int i = 0; i < 8; i++)
+        h = mix(h, ip[i]);
+    return mix(mix(h, ports), l4); /* once more: the ports' bits reach the lowest */
+}
+
+SEC("socket")
+int lan_share(struct __sk_buff *skb)
+{
+    struct prefix p = {.bits = 128};
+    __u8 ip[IP6] = {0}, v4 = skb->protocol == __builtin_bswap16(0x0800);
+    if (!net_bytes(skb, 0, ip, v4 ? IP4 : IP6))
+        return 0;
+    p.a = v4 ? address4(ip + 16) : address6(ip + 24);
+    const __u32 *owner = bpf_map_lookup_elem(&lan_owners, &p);
+    if (!owner || *owner != ALL)
+        return owner ? (int)*owner : 0;
+    /* the kernel takes it modulo the number of taps */
+    return (int)(v4 ? flow_hash(skb, 12, 2, ip[9], IP4) : flow_hash(skb, 8, 8, ip[6], IP6));
 }
 
 /* At the head of tc's ingress hook, behind the taps. */
