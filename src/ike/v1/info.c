@@ -97,7 +97,8 @@ static void peer_refused(struct ike *e, struct v1_sa *v, uint16_t type)
         .text = text,
         .clause = "RFC 2409 5",
     };
-    r.ours = v1_offer_str(e, t, v1_offer_ike(e, v->sa.conn, v->aggressive, &t));
+    size_t n = v1_offer_ike(e, v->sa.conn, v->aggressive, &t);
+    r.ours = v1_offer_str(e, t, n);
     if (reason == R_PEER_AUTH_FAILED) {
         r.what = "secret or id";
         r.hint = "check that the secret is the same on both sides, and local.id and remote.id";
