@@ -7,6 +7,8 @@
  */
 #include "daemon/lane_io.h"
 
+enum { SLICED = 800 }; /* payload that is encrypted from where it lies: shorter ones are copied */
+
 /* Where the next packets are laid. */
 struct layout {
     uint8_t *at;    /* free from here on */
@@ -45,11 +47,17 @@ static size_t add_segments(struct lane *l, struct layout *y, size_t n, const uin
         return n;
     }
     bool close = dp_out_room(l->dp, super, len, s.hdr_len + s.size, &room);
+    bool last = n + s.n >= LANE_BATCH; /* nothing is read over the super-packet before it is sent */
     for (uint32_t i = 0; i < s.n; i++, n++) {
         uint32_t payload = split_payload_len(&s, i), all = s.hdr_len + payload;
         uint8_t *p = close ? add_close(l, y, n, all, &room) : add_cell(l, y, n, all);
         split_header(&s, i, p);
-        memcpy(p + s.hdr_len, s.pkt + split_payload_at(&s, i), payload);
+        if (last && s.size >= SLICED) {
+            l->pkt[n].body = s.pkt + split_payload_at(&s, i);
+            l->pkt[n].body_len = payload;
+        } else {
+            memcpy(p + s.hdr_len, s.pkt + split_payload_at(&s, i), payload);
+        }
     }
     return n;
 }
