@@ -69,6 +69,7 @@ struct config_daemon {
     char tun[16]; /* name of the shared TUN device: culvert0 */
     uint32_t mtu; /* outer path MTU assumed: 1500 */
     uint32_t route_table, route_table_prio;
+    uint32_t busy_poll;                          /* microseconds */
     uint32_t workers;                            /* threads of the data plane; 0: one per CPU */
     uint32_t fwmark;                             /* mark of the daemon's own packets */
     uint32_t sa_max;                             /* slots of the inbound SA table */

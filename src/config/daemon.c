@@ -24,6 +24,7 @@ void config_daemon_default(struct config_daemon *s)
         .route_table_prio = 220,
         .fwmark = 220,
         .sa_max = 131072,
+        .busy_poll = 50,
         .hold_max = 1024,
         .hold_per_policy = 32,
         .hold_ms = 30000,

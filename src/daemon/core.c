@@ -281,6 +281,7 @@ static err_t open_path(struct core *c, struct io_error *err)
 {
     struct datapath_settings s = {
         .workers = c->set.workers,
+        .busy_poll_us = c->set.busy_poll,
         .tun = c->set.tun,
         .tun_mtu = tun_mtu(c->set.mtu),
         .port = c->set.port,

@@ -221,6 +221,7 @@ static err_t start_worker(struct datapath *d, const struct datapath_settings *s,
     const struct worker_settings w = {
         .index = at,
         .cpu = cpu_for(at, d->count, may),
+        .busy_poll_us = s->busy_poll_us,
         .lane = &lane,
         .port = {d, ring, worker_met_ike, worker_met_other, worker_fence}};
     d->worker[at] = worker_start(&w, err);

@@ -17,6 +17,7 @@ struct datapath;
 
 struct datapath_settings {
     uint32_t workers; /* 0: as many as CPUs */
+    uint32_t busy_poll_us;
     const char *tun;
     unsigned tun_mtu;
     uint16_t port, port_natt;

@@ -37,6 +37,7 @@ struct worker {
     struct worker_ports port;
     unsigned index;
     int cpu;
+    uint32_t busy_poll_us;
     struct io_error err;
     uint64_t ticked_ms;
     /* under the lock: */
@@ -375,12 +376,28 @@ static void tick(struct worker *w)
     leave(w);
 }
 
+/* An answer is often on its way already, and to wake a thread on an idle CPU takes as long as it.
+ * Others on this CPU go before. After a wait in vain there is no second one before the next packet.
+ */
+static int look_again(struct worker *w, struct epoll_event *ev)
+{
+    uint64_t until = clock_now_us() + w->busy_poll_us;
+    int n;
+    do {
+        sched_yield();
+        n = epoll_wait(w->epoll, ev, SRC_COUNT, 0);
+    } while (!n && clock_now_us() < until);
+    return n;
+}
+
 static unsigned wait_ready(struct worker *w)
 {
     struct epoll_event ev[SRC_COUNT];
     unsigned ready = w->box_busy ? 1u << SRC_BOX : 0;
     int timeout = w->box_busy ? 0 : w->lane.held ? TICK_MS : -1;
-    int n = epoll_wait(w->epoll, ev, SRC_COUNT, timeout);
+    int n = timeout && w->busy_poll_us ? look_again(w, ev) : 0;
+    if (!n)
+        n = epoll_wait(w->epoll, ev, SRC_COUNT, timeout);
     for (int i = 0; i < n; i++)
         ready |= 1u << ev[i].data.u32;
     return ready;
@@ -473,6 +490,7 @@ struct worker *worker_start(const struct worker_settings *s, struct io_error *er
         return NULL;
     w->index = s->index;
     w->cpu = s->cpu;
+    w->busy_poll_us = s->busy_poll_us;
     w->port = s->port;
     w->set = s;
     w->lane.tun.fd = -1;

@@ -21,7 +21,8 @@ struct worker_ports {
 
 struct worker_settings {
     unsigned index;
-    int cpu; /* -1: any */
+    int cpu;               /* -1: any */
+    uint32_t busy_poll_us; /* looks for more so long before it sleeps; 0: sleeps at once */
     const struct lane_settings *lane;
     struct worker_ports port;
 };
