@@ -21,8 +21,8 @@ struct rig {
     uint8_t *bufs;
     size_t stride;
     struct dp_pkt pkt[DP_BATCH], *pp[DP_BATCH];
-    uint32_t sa[DP_BATCH];      /* which SA each packet goes through */
-    struct cr_op ops[DP_BATCH]; /* culvert's crypto alone on the same buffers */
+    uint32_t sa[DP_BATCH];                /* which SA each packet goes through */
+    struct cr_op ops[DP_BATCH];           /* culvert's crypto alone on the same buffers */
     struct cr_esp **seal_key, **open_key; /* of each SA */
     uint64_t rnd;
 };

@@ -76,7 +76,8 @@ void rig_open(struct rig *r, struct addr at)
     ike_settings_default(&set);
     set.cookie_threshold = set.half_open_max = UINT32_MAX;
     *r = (struct rig){.at = at, .next_spi = 0x1000};
-    const struct ike_env env = {r, env_random, env_spi, env_stats, env_source, env_resolve, env_hears};
+    const struct ike_env env = {r,          env_random,  env_spi,  env_stats,
+                                env_source, env_resolve, env_hears};
     r->ike = ike_new(&set, &env, versions, 1);
     struct shared *sh = shared_new("ike-1");
     if (!r->ike || !sh || secret_set(&sh->secret, bytes_of("bench secret", 12)))

@@ -23,10 +23,10 @@ extern const struct ike_version ike_v1, ike_v2;
 struct ike_spi_use {
     uint8_t proto;
     const char *conn, *child;
-    bool ours;                     /* we asked for the SA, not the peer */
-    uint32_t replaces;             /* id of a CHILD SA, 0: none */
-    uint8_t cpu;                   /* as in struct child_sa */
-    const struct ts_list *remote;  /* as far as they are known; NULL: not */
+    bool ours;                    /* we asked for the SA, not the peer */
+    uint32_t replaces;            /* id of a CHILD SA, 0: none */
+    uint8_t cpu;                  /* as in struct child_sa */
+    const struct ts_list *remote; /* as far as they are known; NULL: not */
 };
 
 /* What the engine asks of its surroundings while it runs; all must return at once. */
@@ -161,10 +161,10 @@ err_t ike_step(struct ike *e, const struct ike_in *in, struct ike_out *out) must
 void ike_out_free(struct ike_out *out);
 
 /*
- * For IN_PACKET, before ike_step: a first message that only gets a cookie (RFC 7296 2.6) is answered
- * from itself alone, without allocation, actions or events. Gives the length of the answer in `out`,
- * to be sent as ACT_SEND says; 0: the packet is ike_step's. Once a second one goes that way in any
- * case, for the log.
+ * For IN_PACKET, before ike_step: a first message that only gets a cookie (RFC 7296 2.6) is
+ * answered from itself alone, without allocation, actions or events. Gives the length of the answer
+ * in `out`, to be sent as ACT_SEND says; 0: the packet is ike_step's. Once a second one goes that
+ * way in any case, for the log.
  */
 #define IKE_COOKIE_REPLY_MAX 64
 size_t ike_cookie_reply(struct ike *e, const struct ike_in *in, uint8_t out[IKE_COOKIE_REPLY_MAX]);

@@ -74,10 +74,8 @@ static const struct word levels[] = {{"error", LEVEL_ERROR},
                                      {NULL, 0}};
 
 static const struct word automatic[] = {{"auto", 0}, {NULL, 0}};
-static const struct word lan_ios[] = {{"tun", CONFIG_LAN_TUN},
-                                      {"packet", CONFIG_LAN_PACKET},
-                                      {"xdp", CONFIG_LAN_XDP},
-                                      {NULL, 0}};
+static const struct word lan_ios[] = {
+    {"tun", CONFIG_LAN_TUN}, {"packet", CONFIG_LAN_PACKET}, {"xdp", CONFIG_LAN_XDP}, {NULL, 0}};
 static const struct word esp_ios[] = {{"auto", CONFIG_ESP_AUTO},
                                       {"raw", CONFIG_ESP_RAW},
                                       {"packet", CONFIG_ESP_PACKET},

@@ -101,9 +101,9 @@ struct cr_op {
     uint8_t *plain; /* NULL: in place */
     /*
      * Sealing, a text in slices: body_len bytes of it from offset body_at on are at `body` and not
-     * in place, so that a segment of a super-packet needs no copy. NULL: none. With AES-GCM of ours,
-     * up to 128 bytes before them and a trailer behind them cost next to nothing; everything else
-     * is copied first.
+     * in place, so that a segment of a super-packet needs no copy. NULL: none. With AES-GCM of
+     * ours, up to 128 bytes before them and a trailer behind them cost next to nothing; everything
+     * else is copied first.
      */
     const uint8_t *body;
     uint32_t body_at, body_len;

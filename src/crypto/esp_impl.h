@@ -58,7 +58,7 @@ void ossl_esp_seal(struct cr_op *op);
 void ossl_esp_open(struct cr_op *op);
 
 struct imb_ctx;
-bool imb_vaes_chosen(void); /* AES-GCM is ours: for all keys and workers of the process */
+bool imb_vaes_chosen(void);    /* AES-GCM is ours: for all keys and workers of the process */
 err_t imb_init(void) must_use; /* E_NOTSUP: the library does not run on this machine */
 void imb_fini(void);
 struct imb_ctx *imb_ctx_new(void);

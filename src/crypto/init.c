@@ -1,5 +1,6 @@
 /*
- * cr_init: fetch, test, decide. Called by every program that uses the crypto room; again does nothing.
+ * cr_init: fetch, test, decide. Called by every program that uses the crypto room; again does
+ * nothing.
  */
 #include "crypto/init.h"
 

@@ -331,7 +331,8 @@ static err_t open_engine(struct core *c, struct io_error *err)
     struct ike_settings s;
     settings_of(&c->set, &s);
     s.cpus = (uint8_t)datapath_workers(c->path);
-    const struct ike_env env = {c, env_random, env_spi, env_stats, env_source, env_resolve, env_hears};
+    const struct ike_env env = {c,          env_random,  env_spi,  env_stats,
+                                env_source, env_resolve, env_hears};
     const struct runner_ports ports = {c, do_send, do_child, do_event, do_cmd_done, do_settled};
     c->names = names_new(c->loop, core_name_ready, c);
     c->waiting = waiting_new(c->loop, late, c);

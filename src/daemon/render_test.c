@@ -1,6 +1,6 @@
 /*
- * VICI's messages against charon 5.9.8: keys, their order and spellings as recorded from it. Existing
- * tools parse them, so a difference is an error even where ours would read better.
+ * VICI's messages against charon 5.9.8: keys, their order and spellings as recorded from it.
+ * Existing tools parse them, so a difference is an error even where ours would read better.
  */
 #include "config/config.h"
 #include "daemon/render.h"

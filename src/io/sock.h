@@ -105,8 +105,8 @@ void sock_offload(struct sock *s, struct sock_offload *got);
  * have the same length but for a shorter last one; a message with `seg` is a train already. A train
  * that the kernel refuses as a whole (path MTU, a device without checksum offload) goes out
  * datagram by datagram. Without UDP_SEGMENT everything does. Messages whose data lie one behind the
- * other are handed to the kernel as one piece, which is cheaper. more: others will follow, so a last
- * train that could still grow is left. Returns messages; *failed counts datagrams.
+ * other are handed to the kernel as one piece, which is cheaper. more: others will follow, so a
+ * last train that could still grow is left. Returns messages; *failed counts datagrams.
  */
 int sock_send_gso(struct sock *s, const struct io_msg *msgs, size_t n, bool more,
                   size_t *failed) must_use;

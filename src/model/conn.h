@@ -67,7 +67,7 @@ struct conn {
     bool ike_default;
     struct conn_auth auth_local, auth_remote;
     bool aggressive; /* IKEv1: this mode is initiated, and accepted */
-    bool encap; /* force UDP encapsulation */
+    bool encap;      /* force UDP encapsulation */
     bool mobike, fragmentation;
     uint64_t dpd_delay_s; /* 0: off */
     uint64_t dpd_timeout_s;

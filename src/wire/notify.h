@@ -20,7 +20,7 @@ struct notify {
 /* R_TRUNCATED; R_LENGTH when the data of a known type has a size that its RFC forbids; R_SYNTAX for
  * an ESP or AH SPI that is not four bytes. Unknown types are fine (3.10.1). */
 err_t notify_parse(struct bytes body, struct notify *out) must_use;
-uint16_t notify_peek(struct bytes body); /* its type before anything is checked; 0: too short */
+uint16_t notify_peek(struct bytes body);     /* its type before anything is checked; 0: too short */
 uint32_t notify_spi(const struct notify *n); /* of an ESP or AH SPI; 0 if there is none */
 
 void notify_write(struct wr *w, const struct notify *n);
