@@ -92,6 +92,7 @@ static void add_counts(const struct datapath_stats *st, struct vnode *in)
     put_count(in, "bytes-in", st->dp.bytes_in);
     put_count(in, "bytes-out", st->dp.bytes_out);
     put_count(in, "tx-failed", st->tx_failed);
+    put_count(in, "rx-dropped", st->rx_dropped);
 }
 
 static void add_drops(const uint64_t *drops, struct vnode *in)
@@ -141,6 +142,7 @@ static void add_ike_stats(const struct ike_stats *st, struct vnode *in)
     vnode_valuef(in, "packets-out", "%llu", (unsigned long long)st->packets_out);
     vnode_valuef(in, "retransmits", "%llu", (unsigned long long)st->retransmits);
     vnode_valuef(in, "cookies-sent", "%llu", (unsigned long long)st->cookies_sent);
+    put_count(in, "acquires-refused", st->acquires_refused);
     struct vnode *drops = vnode_section(in, "drops");
     for (int i = 1; i < R_COUNT; i++)
         if (st->dropped[i])

@@ -74,6 +74,7 @@ void datapath_hold_drop(struct datapath *d, uint32_t policy_id);
 struct datapath_stats {
     struct dp_stats dp;     /* sums over the workers */
     uint64_t tx_failed;     /* packets that the kernel did not take */
+    uint64_t rx_dropped;    /* packets that it dropped because we were too slow */
     uint64_t handed, taken; /* by another worker than the one that read them */
     int cpu;                /* of one worker: where it is pinned, -1: nowhere */
 };

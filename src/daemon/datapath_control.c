@@ -233,6 +233,7 @@ void datapath_worker_stats(struct datapath *d, uint32_t worker, struct datapath_
     worker_stats(w, &own);
     worker_unlock(w);
     out->tx_failed = own.tx_failed;
+    out->rx_dropped = own.rx_dropped;
     out->handed = own.handed;
     out->taken = own.taken;
     out->cpu = own.cpu;
@@ -259,6 +260,7 @@ void datapath_stats(struct datapath *d, struct datapath_stats *out)
         datapath_worker_stats(d, i, &one);
         add_dp(&out->dp, &one.dp);
         out->tx_failed += one.tx_failed;
+        out->rx_dropped += one.rx_dropped;
         out->handed += one.handed;
         out->taken += one.taken;
     }

@@ -128,6 +128,20 @@ void lane_close(struct lane *l)
     lane_buffers_free(l);
 }
 
+uint64_t lane_rx_dropped(struct lane *l)
+{
+    struct esp_stats esp = {0};
+    struct lan_stats lan = {0};
+    uint64_t n = 0;
+    for (int at = 0; at < LS_ESP; at++)
+        n += l->open[at] ? sock_dropped(&l->sock[at]) : 0;
+    if (l->esp)
+        esp_port_stats(l->esp, &esp);
+    if (l->lan)
+        lan_port_stats(l->lan, &lan);
+    return n + esp.rx_dropped + lan.rx_dropped + lan.rx_bad;
+}
+
 int lane_fd(const struct lane *l, enum lane_sock at)
 {
     return at == LS_ESP ? esp_port_fd(l->esp) : at == LS_LAN ? lan_port_fd(l->lan) : l->sock[at].fd;

@@ -79,6 +79,8 @@ err_t lane_open(struct lane *l, const struct lane_settings *s, const struct lane
                 struct io_error *err) must_use;
 void lane_close(struct lane *l);
 
+/* Packets that the kernel dropped because we were too slow, on all ways in but the TUN device. */
+uint64_t lane_rx_dropped(struct lane *l);
 int lane_fd(const struct lane *l, enum lane_sock at); /* for polling */
 
 /* A turn each; false when nothing more was there. */

@@ -369,6 +369,28 @@ static void test_full_buffer(void **state)
     assert_int_equal(f.lost, 0);
 }
 
+/* More than the socket's buffer holds before anybody reads: the kernel's drops are in our counters.
+ */
+static void test_too_slow(void **state)
+{
+    (void)state;
+    const int small = 1;
+    uint8_t esp[400];
+    be_the_host();
+    assert_int_equal(lane_rx_dropped(&f.l), 0);
+    assert_int_equal(setsockopt(f.l.sock[LS_NATT4].fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small),
+                     0);
+    for (unsigned k = 0; k < 60; k++) {
+        uint32_t n = esp_of_peer(esp);
+        assert_int_equal(send(f.udp, esp, n, 0), (ssize_t)n);
+    }
+    drain_inbound();
+    struct dp_stats st;
+    dp_stats_get(f.l.dp, &st);
+    assert_true(st.packets_in < 60);
+    assert_int_equal(st.packets_in + lane_rx_dropped(&f.l), 60);
+}
+
 static void test_tun_deleted(void **state)
 {
     (void)state;
@@ -388,9 +410,9 @@ static void test_tun_deleted(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(test_lies),        T(test_random_headers),
-                                       T(test_mixed_train), T(test_long_trains),
-                                       T(test_full_buffer), T(test_tun_deleted)};
+    const struct CMUnitTest tests[] = {
+        T(test_lies),        T(test_random_headers), T(test_mixed_train), T(test_long_trains),
+        T(test_full_buffer), T(test_too_slow),       T(test_tun_deleted)};
     const char *lacks = NULL;
     if (!lab_allowed())
         return LAB_SKIP;

@@ -150,10 +150,11 @@ const char *worker_news(struct worker *w, bool *lost)
     return any ? w->news : NULL;
 }
 
-void worker_stats(const struct worker *w, struct worker_stats *out)
+void worker_stats(struct worker *w, struct worker_stats *out)
 {
     *out = w->stats;
     out->tx_failed = w->lane.tx_failed;
+    out->rx_dropped = lane_rx_dropped(&w->lane);
     out->cpu = w->cpu;
 }
 

@@ -29,6 +29,7 @@ struct worker_settings {
 
 struct worker_stats {
     uint64_t tx_failed, handed, taken; /* packets not sent; given to others, got from others */
+    uint64_t rx_dropped;               /* by the kernel */
     int cpu;
 };
 
@@ -43,7 +44,7 @@ void worker_free(struct worker *w); /* of a stopped one; NULL is fine */
 struct dp *worker_lock(struct worker *w);
 void worker_unlock(struct worker *w);
 /* Between worker_lock and worker_unlock. */
-void worker_stats(const struct worker *w, struct worker_stats *out);
+void worker_stats(struct worker *w, struct worker_stats *out);
 bool worker_is_busy(struct worker *w); /* it has packets of the host still to read */
 /* What a worker has to say besides notes; NULL: nothing new. */
 const char *worker_news(struct worker *w, bool *lost);

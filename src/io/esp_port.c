@@ -246,6 +246,9 @@ void esp_port_stats(struct esp_port *p, struct esp_stats *out)
     if (p->fast)
         p->stats.rx_dropped += p->ops->dropped(p->fast);
     *out = p->stats;
+    for (int i = 0; i < 2; i++)
+        if (p->has[i])
+            out->rx_dropped += sock_dropped(&p->raw[i]);
 }
 
 /* --- receiving --- */

@@ -10,6 +10,7 @@
 #include "io/sock_scratch.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -181,6 +182,15 @@ err_t sock_open_beside(struct sock *s, const struct sock *first, uint32_t mark,
 {
     *s = (struct sock){.fd = -1, .family = first->family, .kind = SOCK_UDP, .port = first->port};
     return open_as(s, true, mark, err);
+}
+
+uint64_t sock_dropped(const struct sock *s)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t len = sizeof info;
+    if (getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0)
+        return 0;
+    return info[SK_MEMINFO_DROPS];
 }
 
 void sock_close(struct sock *s)

@@ -111,6 +111,9 @@ void sock_offload(struct sock *s, struct sock_offload *got);
 int sock_send_gso(struct sock *s, const struct io_msg *msgs, size_t n, bool more,
                   size_t *failed) must_use;
 
+/* Datagrams that the kernel dropped because the socket's buffer was full. */
+uint64_t sock_dropped(const struct sock *s);
+
 /* Datagrams in a message: 0 for an empty one. */
 static inline uint32_t io_msg_segments(const struct io_msg *m)
 {
