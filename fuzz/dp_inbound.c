@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2 || size > 4096)
         return 0;
     struct child *c = child_find(d, 1);
+    FUZZ_CHECK(c->out->key || sa_key_out(d, c->out) == E_OK); /* else made at its first packet */
     uint8_t tos = data[0];
     uint32_t n = (uint32_t)(size - 1) & ~3u;
     uint8_t *b = malloc(8 + n + 16);
