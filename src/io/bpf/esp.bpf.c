@@ -11,13 +11,10 @@
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
+#include "address.h"
 
 enum { ETHER = 14, IP4 = 20, IP6 = 40, FRAGMENT = 8, ESP_MIN = 8, NH_ESP = 50, NH_FRAGMENT = 44 };
 enum { QUEUES = 64, ADDRESSES = 4096, FRAGS = 4096, TAKEN = 0xffff };
-
-struct address {
-    __u8 ip[16]; /* IPv4 as ::ffff:a.b.c.d */
-};
 
 struct esp_conf {
     __u8 mac[6];
@@ -53,27 +50,6 @@ struct {
     __type(key, __u64);
     __type(value, __u32);
 } esp_frags SEC(".maps");
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE __u32 u16_at(const __u8 *p)
-{
-    return (__u32)p[0] << 8 | p[1];
-}
-
-INLINE struct address address4(const __u8 *ip)
-{
-    struct address a = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}};
-    __builtin_memcpy(a.ip + 12, ip, 4);
-    return a;
-}
-
-INLINE struct address address6(const __u8 *ip)
-{
-    struct address a;
-    __builtin_memcpy(a.ip, ip, 16);
-    return a;
-}
 
 INLINE int is_ours(struct address a)
 {

@@ -13,16 +13,13 @@
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
+#include "address.h"
 
 enum { ETHER = 14, IP4 = 20, IP6 = 40, TCP = 20, UDP = 8, NH_TCP = 6, NH_UDP = 17 };
 enum { NH_HOP = 0, NH_ROUTING = 43, NH_FRAGMENT = 44, NH_OPTIONS = 60, NH_MOBILITY = 135 };
 enum { INTERFACES = 16, QUEUES = 64, ADDRESSES = 4096, PREFIXES = 1 << 20, TAKEN = 0x40000 };
 enum { TC_NEXT = -1, TC_SHOT = 2 };
 #define ALL 0xffffffffu /* as an owner: flows are spread (lan_port.h: LAN_OWNER_ALL) */
-
-struct address {
-    __u8 ip[16]; /* IPv4 as ::ffff:a.b.c.d */
-};
 
 struct prefix {
     __u32 bits;
@@ -73,27 +70,6 @@ struct {
     __type(key, __u32);
     __type(value, __u32);
 } lan_socks SEC(".maps");
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE __u32 u16_at(const __u8 *p)
-{
-    return (__u32)p[0] << 8 | p[1];
-}
-
-INLINE struct address address4(const __u8 *ip)
-{
-    struct address a = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}};
-    __builtin_memcpy(a.ip + 12, ip, 4);
-    return a;
-}
-
-INLINE struct address address6(const __u8 *ip)
-{
-    struct address a;
-    __builtin_memcpy(a.ip, ip, 16);
-    return a;
-}
 
 INLINE int through_us(struct address from, struct address to)
 {
