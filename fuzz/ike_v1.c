@@ -4,38 +4,10 @@
  * hashed and encrypted with the SA's own keys (so that what is inside gets read), commands, time,
  * and in which order datagrams arrive. Nothing may crash, leak, or grow without bound.
  */
-#include "ike/pair.h"
 #include "ike/v1/v1.h"
 #include <assert.h>
-#include <stdlib.h>
 
-#define SAS_MAX   64
-#define CHAIN_MAX 1024
-
-static uint8_t take(struct rd *r)
-{
-    return rd_left(r) ? rd_u8(r) : 0;
-}
-
-static struct bytes rest(struct rd *r)
-{
-    size_t n = (size_t)take(r) << 2;
-    n = n < rd_left(r) ? n : rd_left(r);
-    return rd_bytes(r, n);
-}
-
-static void deliver(struct side *to, struct bytes msg, bool natt)
-{
-    struct side *from = to == &to->pair->a ? &to->pair->b : &to->pair->a;
-    struct ike_in in = {.kind = IN_PACKET, .local = to->ep, .remote = from->ep, .natt = natt};
-    uint8_t *copy = malloc(msg.n + 1); /* exact, so that reading beyond shows */
-    if (copy && msg.n)
-        memcpy(copy, msg.p, msg.n);
-    in.data = bytes_of(copy, msg.n);
-    if (copy)
-        pair_step(to, &in);
-    free(copy);
-}
+#include "ike_acts.h"
 
 /* A header in clear and the fuzzer's chain: phase 1's first messages, unprotected notifies. */
 static void clear(struct pair *p, struct rd *r, uint8_t arg)
@@ -129,40 +101,6 @@ static void command(struct pair *p, uint8_t arg)
     pair_step(s, &in);
 }
 
-static void bounded(const struct side *s)
-{
-    struct ike_stats st;
-    ike_stats_get(s->e, &st);
-    if (st.ike_sas > SAS_MAX || s->spis < 0 || s->child_count + (size_t)s->quiet > SAS_MAX)
-        abort();
-}
-
-static void act(struct pair *p, struct rd *r)
-{
-    uint8_t op = take(r), arg = take(r);
-    switch (op % 8) {
-    case 0:
-        clear(p, r, arg);
-        break;
-    case 1:
-    case 2:
-    case 3:
-        sealed(p, r, arg);
-        break;
-    case 4:
-        command(p, arg);
-        break;
-    case 5:
-        pair_pass(p, (uint64_t)arg * 100);
-        break;
-    case 6:
-        pair_deliver(p);
-        break;
-    default:
-        pair_run(p);
-    }
-}
-
 static struct conn *conn_of(struct side *me, struct side *peer, bool aggressive)
 {
     struct conn *c = pair_conn(me, peer, "aes128-sha256-ecp256", "aes128-sha256");
@@ -188,6 +126,8 @@ static struct pair *begin(bool up, bool aggressive)
     return p;
 }
 
+static const struct acts acts = {clear, sealed, command};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -195,13 +135,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct rd r = rd_of(bytes_of(data, size));
     uint8_t how = take(&r);
     struct pair *p = begin(!(how & 1), how & 2);
-    for (int i = 0; i < 12 && rd_left(&r); i++) {
-        act(p, &r);
-        bounded(&p->a);
-        bounded(&p->b);
-    }
-    pair_pass(p, 200000);
-    pair_fini(p);
-    free(p);
+    play(p, &r, &acts);
     return 0;
 }

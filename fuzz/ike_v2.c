@@ -5,18 +5,10 @@
  * which order datagrams and jobs arrive. Nothing may crash, leak, or grow without bound.
  */
 #include "crypto/crypto.h"
-#include "ike/pair.h"
 #include "ike/v2/v2.h"
 #include <assert.h>
-#include <stdlib.h>
 
-#define SAS_MAX   64
-#define CHAIN_MAX 1024
-
-static uint8_t take(struct rd *r)
-{
-    return rd_left(r) ? rd_u8(r) : 0;
-}
+#include "ike_acts.h"
 
 static struct ike_sa *some_sa(struct ike *e, uint8_t which)
 {
@@ -28,21 +20,6 @@ static struct ike_sa *some_sa(struct ike *e, uint8_t which)
             break;
     }
     return last;
-}
-
-static void deliver(struct side *to, struct bytes msg, bool natt)
-{
-    struct side *from = to == &to->pair->a ? &to->pair->b : &to->pair->a;
-    struct ike_in in = {.kind = IN_PACKET, .local = to->ep, .remote = from->ep, .natt = natt};
-    in.data = msg;
-    pair_step(to, &in);
-}
-
-static struct bytes rest(struct rd *r)
-{
-    size_t n = (size_t)take(r) << 2;
-    n = n < rd_left(r) ? n : rd_left(r);
-    return rd_bytes(r, n);
 }
 
 static void raw(struct pair *p, struct rd *r, uint8_t arg)
@@ -126,40 +103,6 @@ static void command(struct pair *p, uint8_t arg)
     pair_step(s, &in);
 }
 
-static void bounded(const struct side *s)
-{
-    struct ike_stats st;
-    ike_stats_get(s->e, &st);
-    if (st.ike_sas > SAS_MAX || s->spis < 0 || s->child_count + (size_t)s->quiet > SAS_MAX)
-        abort();
-}
-
-static void act(struct pair *p, struct rd *r)
-{
-    uint8_t op = take(r), arg = take(r);
-    switch (op % 8) {
-    case 0:
-        raw(p, r, arg);
-        break;
-    case 1:
-    case 2:
-    case 3:
-        sealed(p, r, arg);
-        break;
-    case 4:
-        command(p, arg);
-        break;
-    case 5:
-        pair_pass(p, (uint64_t)arg * 100);
-        break;
-    case 6:
-        pair_deliver(p);
-        break;
-    default:
-        pair_run(p);
-    }
-}
-
 static struct pair *begin(bool up)
 {
     const char *what;
@@ -178,19 +121,14 @@ static struct pair *begin(bool up)
     return p;
 }
 
+static const struct acts acts = {raw, sealed, command};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rd r = rd_of(bytes_of(data, size));
     struct pair *p = begin(!(take(&r) & 1));
-    for (int i = 0; i < 12 && rd_left(&r); i++) {
-        act(p, &r);
-        bounded(&p->a);
-        bounded(&p->b);
-    }
-    pair_pass(p, 200000);
-    pair_fini(p);
-    free(p);
+    play(p, &r, &acts);
     return 0;
 }
