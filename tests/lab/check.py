@@ -230,6 +230,7 @@ class Check:
             ("end to end", lambda: self.pytest("e2e", "e2e", 1200)),
             ("end to end, sanitizers", lambda: self.pytest("e2e-asan", "e2e", 600, "-m", "smoke", env=asan)),
             ("the bench's own programs", lambda: self.pytest("bench", "bench", 180)),
+            ("the guest's image", lambda: self.single("guest-image", [ROOT / "tools" / "guest-image"], 300)),
             ("interoperability", lambda: self.pytest("interop", "interop", 1200)),
             ("demo", lambda: self.single("demo", [ROOT / "demo"], 300)),
             ("demo --nat", lambda: self.single("demo-nat", [ROOT / "demo", "--nat"], 300)),

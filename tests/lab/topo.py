@@ -5,6 +5,8 @@
     10.1.0.0/24, 10.1.1.0/24      (router, NAT)      10.2.0.0/24, 10.2.1.0/24
     fd01::/64          2001:db8:a::1    2001:db8:b::2          fd02::/64
 
+guests: which gateways ("A", "B") are a virtual machine with a kernel of its own (guest.py), not a namespace.
+
 nat: "none"; "masquerade" (A behind a masquerading router); "forward" (B behind a router that passes
 UDP 500 and 4500 on); "both". As usual such routers pass neither ESP nor AH.
 """
@@ -71,10 +73,10 @@ class Ping:
 
 
 class Lab:
-    def __init__(self, nat="none", offload=False):
+    def __init__(self, nat="none", offload=False, guests=""):
         assert nat in NATS
         sweep()
-        self.nat, self.offload, self.daemons, self.captures = nat, offload, [], []
+        self.nat, self.offload, self.guests, self.daemons, self.captures = nat, offload, guests, [], []
         self.prefix = f"cv{os.getpid()}x{next(_count)}"
         self.dir = STATE / self.prefix
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -110,16 +112,11 @@ class Lab:
         self.a, self.b = sides()
         self.net = self._ns("net")
         for s in (self.a, self.b):
-            s.gw, s.lan = self._ns("gw" + s.name), self._ns("lan" + s.name)
-            self._link(s.gw, "wan", self.net, "wan" + s.name)
-            self._link(s.gw, "lan", s.lan, "lan")
-            s.gw.must(f"""set -e
-                ip addr add {s.wan4}/24 dev wan; ip addr add {s.wan6}/64 dev wan nodad
-                ip addr add {s.gw4}/24 dev lan; ip addr add {s.gw4b}/24 dev lan
-                ip addr add {s.gw6}/64 dev lan nodad
-                ip route add default via {s.router4}; ip -6 route add default via {s.router6}
-                sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-                for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done""")
+            s.lan = self._ns("lan" + s.name)
+            if s.name in self.guests:
+                s.gw = self._guest(s)
+            else:
+                s.gw = self._gateway(s)
             s.lan.must(f"""set -e
                 ip addr add {s.host4}/24 dev lan; ip addr add {s.host4b}/24 dev lan
                 ip addr add {s.host6}/64 dev lan nodad
@@ -130,6 +127,28 @@ class Lab:
                 ip addr add {s.router6}/64 dev wan{s.name} nodad""")
         self.net.must("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
         self._nat()
+
+    def _gateway(self, s):
+        gw = self._ns("gw" + s.name)
+        self._link(gw, "wan", self.net, "wan" + s.name)
+        self._link(gw, "lan", s.lan, "lan")
+        gw.must(f"""set -e
+            ip addr add {s.wan4}/24 dev wan; ip addr add {s.wan6}/64 dev wan nodad
+            ip addr add {s.gw4}/24 dev lan; ip addr add {s.gw4b}/24 dev lan
+            ip addr add {s.gw6}/64 dev lan nodad
+            ip route add default via {s.router4}; ip -6 route add default via {s.router6}
+            sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+            for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done""")
+        return gw
+
+    def _guest(self, s):
+        from .guest import Guest
+        g = Guest(f"{self.prefix}-gw{s.name}", self.dir / f"gw{s.name}",
+                  [(self.net, "wan" + s.name, "wan", [f"{s.wan4}/24", f"{s.wan6}/64"]),
+                   (s.lan, "lan", "lan", [f"{s.gw4}/24", f"{s.gw4b}/24", f"{s.gw6}/64"])],
+                  [s.router4, s.router6])
+        self.spaces.append(g)
+        return g
 
     def _nat(self):
         a, b = self.a, self.b
