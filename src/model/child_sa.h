@@ -11,7 +11,8 @@
 #include "model/proposal.h"
 #include "model/ts.h"
 
-enum ipsec_mode { MODE_TUNNEL = 0, MODE_TRANSPORT = 1 };
+/* RFC 4301 4.1; BEET: transport's packets with the addresses of a tunnel */
+enum ipsec_mode { MODE_TUNNEL = 0, MODE_TRANSPORT = 1, MODE_BEET = 2 };
 
 /* Which directions to (un)install: RFC 7296 2.8: a responder of a rekeying receives on the new SA
  * at once and sends on it only when the initiator did or the old one is deleted. */
@@ -22,12 +23,20 @@ struct child_keys {
     struct secret integ; /* empty for AEAD */
 };
 
+/* AH around ESP, both negotiated together (RFC 2407 4.6.1, RFC 4301 5.1): outbound AH comes last. */
+struct child_ah {
+    uint32_t spi_in, spi_out; /* 0: no bundle */
+    const struct alg *integ;
+    struct secret in, out; /* keys */
+    bool esn;
+};
+
 struct child_sa {
     uint32_t id;       /* unique id of the CHILD SA, for reports and VICI */
     uint32_t replaces; /* id of the CHILD SA that this one takes over from, 0 none */
     uint32_t policy;   /* policy id of the connection's child that triggered it, 0 none */
     const char *conn, *child;
-    uint8_t proto; /* PROTO_ESP */
+    uint8_t proto; /* PROTO_ESP; PROTO_AH: encr is NULL */
     uint8_t mode;  /* enum ipsec_mode */
     uint8_t dirs;  /* enum child_dir */
     uint32_t spi_in, spi_out;
@@ -38,6 +47,13 @@ struct child_sa {
     struct endpoint local, remote; /* tunnel end points; ports count with udp_encap */
     struct child_keys in, out;
     struct ts_list local_ts, remote_ts;
+    /* Transport mode behind a NAT: RFC 3947 5.2, RFC 7296 2.23.1. The peer made the checksums of its
+     * packets between oa_remote, its own address as it knows it, and oa_local, ours as it sees it;
+     * RFC 3948 3.1.2 has them made right for remote and local. Family 0: nothing to repair. */
+    struct addr oa_local, oa_remote;
+    /* IPComp inside (RFC 3173, DEFLATE): what we expect, what the peer does; 0: none. */
+    uint16_t cpi_in, cpi_out;
+    struct child_ah ah; /* the second SA of a bundle */
     struct lifetime life;
     /* RFC 9611: per_cpu: the peers agreed on further SAs with these selectors, one for each worker;
      * cpu: 1 + the worker whose own this one is, 0: the fallback SA, for all that have none. */
