@@ -23,12 +23,20 @@ struct child_keys {
     struct secret integ; /* empty for AEAD */
 };
 
-/* AH around ESP, both negotiated together (RFC 2407 4.6.1, RFC 4301 5.1): outbound AH comes last. */
+/* AH around ESP, both negotiated together (RFC 2407 4.6.1, RFC 4301 5.1): outbound AH comes last.
+ */
 struct child_ah {
     uint32_t spi_in, spi_out; /* 0: no bundle */
     const struct alg *integ;
     struct secret in, out; /* keys */
     bool esn;
+};
+
+/* AH around the ESP SA of the same child (RFC 2407 4.6.1, one of "and"). integ NULL: none. */
+struct child_ah {
+    const struct alg *integ;
+    uint32_t spi_in, spi_out;
+    struct secret in, out;
 };
 
 struct child_sa {
@@ -40,16 +48,23 @@ struct child_sa {
     uint8_t mode;  /* enum ipsec_mode */
     uint8_t dirs;  /* enum child_dir */
     uint32_t spi_in, spi_out;
-    const struct alg *encr, *integ; /* integ NULL for AEAD */
+    const struct alg *encr, *integ; /* integ NULL for AEAD; encr NULL for AH */
+    struct child_ah ah;             /* proto PROTO_ESP: a bundle */
+    /* RFC 3173, deflate: CPI that we wait for and that the peer does; 0: none in that direction */
+    uint16_t cpi_in, cpi_out;
     bool esn;
     uint32_t replay_window; /* packets; 0 turns the check off */
     bool udp_encap;
     struct endpoint local, remote; /* tunnel end points; ports count with udp_encap */
+    /* Transport mode through a NAT (RFC 3948 3.1.2, RFC 7296 2.23.1): the addresses that the peer
+     * put into its packets, ours and its own; family 0: the same as in local and remote. */
+    struct addr oa_local, oa_remote;
+    uint64_t seq_in, seq_out; /* highest numbers received and sent: of an SA taken over; else 0 */
     struct child_keys in, out;
     struct ts_list local_ts, remote_ts;
-    /* Transport mode behind a NAT: RFC 3947 5.2, RFC 7296 2.23.1. The peer made the checksums of its
-     * packets between oa_remote, its own address as it knows it, and oa_local, ours as it sees it;
-     * RFC 3948 3.1.2 has them made right for remote and local. Family 0: nothing to repair. */
+    /* Transport mode behind a NAT: RFC 3947 5.2, RFC 7296 2.23.1. The peer made the checksums of
+     * its packets between oa_remote, its own address as it knows it, and oa_local, ours as it sees
+     * it; RFC 3948 3.1.2 has them made right for remote and local. Family 0: nothing to repair. */
     struct addr oa_local, oa_remote;
     /* IPComp inside (RFC 3173, DEFLATE): what we expect, what the peer does; 0: none. */
     uint16_t cpi_in, cpi_out;
