@@ -32,13 +32,6 @@ struct child_ah {
     bool esn;
 };
 
-/* AH around the ESP SA of the same child (RFC 2407 4.6.1, one of "and"). integ NULL: none. */
-struct child_ah {
-    const struct alg *integ;
-    uint32_t spi_in, spi_out;
-    struct secret in, out;
-};
-
 struct child_sa {
     uint32_t id;       /* unique id of the CHILD SA, for reports and VICI */
     uint32_t replaces; /* id of the CHILD SA that this one takes over from, 0 none */
@@ -49,16 +42,10 @@ struct child_sa {
     uint8_t dirs;  /* enum child_dir */
     uint32_t spi_in, spi_out;
     const struct alg *encr, *integ; /* integ NULL for AEAD; encr NULL for AH */
-    struct child_ah ah;             /* proto PROTO_ESP: a bundle */
-    /* RFC 3173, deflate: CPI that we wait for and that the peer does; 0: none in that direction */
-    uint16_t cpi_in, cpi_out;
     bool esn;
     uint32_t replay_window; /* packets; 0 turns the check off */
     bool udp_encap;
     struct endpoint local, remote; /* tunnel end points; ports count with udp_encap */
-    /* Transport mode through a NAT (RFC 3948 3.1.2, RFC 7296 2.23.1): the addresses that the peer
-     * put into its packets, ours and its own; family 0: the same as in local and remote. */
-    struct addr oa_local, oa_remote;
     uint64_t seq_in, seq_out; /* highest numbers received and sent: of an SA taken over; else 0 */
     struct child_keys in, out;
     struct ts_list local_ts, remote_ts;
