@@ -62,6 +62,7 @@ static inline void dump_child(const struct conn_child *c, struct buf *out)
                                     c->life.rekey_packets, c->life.life_packets, c->rand_packets};
     for (size_t i = 0; i < sizeof v / sizeof *v; i++)
         buf_printf(out, " %llu", v[i]);
+    buf_printf(out, " dscp %u ecn %u df %u", c->ip.dscp, c->ip.ecn, c->ip.df);
 }
 
 /* Everything that was configured, as text. */

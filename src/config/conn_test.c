@@ -93,6 +93,9 @@ static const struct {
     {"", "esp_proposals = aes128gcm16-ecp256, aes256-sha256-esn", "esp 0 aes128gcm16-ecp256, "},
     {"", "local_ts = 10.1.0.0/24, 10.1.2.1-10.1.2.9[tcp/80], dynamic[udp]",
      " 10.1.0.0-10.1.0.255 0 0-65535  10.1.2.1-10.1.2.9 6 80-80 dynamic %any-%any 17 0-65535 ==="},
+    {"", "", "dscp 0 ecn 0 df 0"},
+    {"", "copy_df = no\n copy_ecn = no\n copy_dscp = yes", "dscp 2 ecn 1 df 1"},
+    {"", "copy_df = set\n copy_ecn = yes\n copy_dscp = in", "dscp 1 ecn 0 df 2"},
     {"", "updown =\n copy_df = yes\n hw_offload = auto\n mark_in = 0/0\n inactivity = 0", "net"},
 };
 

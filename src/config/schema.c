@@ -61,6 +61,14 @@ static const struct word starts[] = {{"none", START_NONE},
 static const struct word dpds[] = {
     {"clear", DPD_CLEAR}, {"trap", DPD_TRAP},  {"restart", DPD_RESTART}, {"none", DPD_CLEAR},
     {"hold", DPD_TRAP},   {"route", DPD_TRAP}, {"start", DPD_RESTART},   {NULL, 0}};
+static const struct word dfs[] = {{"yes", DF_COPY}, {"no", DF_CLEAR},    {"set", DF_SET},
+                                  {"true", DF_COPY}, {"1", DF_COPY}, {"false", DF_CLEAR},
+                                  {"0", DF_CLEAR},   {NULL, 0}};
+static const struct word ecns[] = {{"yes", ECN_COPY}, {"no", ECN_NO},    {"true", ECN_COPY},
+                                   {"1", ECN_COPY},   {"false", ECN_NO}, {"0", ECN_NO},
+                                   {NULL, 0}};
+static const struct word dscps[] = {
+    {"out", DSCP_OUT}, {"in", DSCP_IN}, {"yes", DSCP_BOTH}, {"no", DSCP_NO}, {NULL, 0}};
 static const struct word levels[] = {{"error", LEVEL_ERROR},
                                      {"audit", LEVEL_AUDIT},
                                      {"control", LEVEL_CTRL},
@@ -209,9 +217,9 @@ const struct row schema[] =
     UNUSED(SC_CHILD, "label_mode", "system", "How a security label is used."),
     FIXED(SC_CHILD, "tfc_padding", "0", "0", "Padding against traffic analysis."),
     FIXED(SC_CHILD, "hw_offload", "no", NO_ONLY "|auto", "Hardware offload."),
-    FIXED(SC_CHILD, "copy_df", "yes", YES_ONLY, "Copy DF to the outer header."),
-    FIXED(SC_CHILD, "copy_ecn", "yes", YES_ONLY, "Copy ECN to and from the outer header."),
-    FIXED(SC_CHILD, "copy_dscp", "out", "out", "Copy DSCP to or from the outer header."),
+    CHILD("copy_df", V_WORD, "yes", ip.df, "The outer IPv4 header's DF in tunnel mode: yes copies it from the inner packet, no clears it, set (culvert's own) sets it always."), .words = dfs},
+    CHILD("copy_ecn", V_WORD, "yes", ip.ecn, "ECN in tunnel mode: yes copies it to the outer header and back as RFC 6040 says (a mark that the inner transport could not see drops the packet); no leaves the outer field Not-ECT and ignores it on packets received."), .words = ecns},
+    CHILD("copy_dscp", V_WORD, "out", ip.dscp, "DSCP in tunnel mode: out copies it to the outer header, in from the outer to the inner header of packets received, yes both, no neither; the outer DSCP is then 0."), .words = dscps},
 
     /* --- secrets --- */
     {SC_SECRET, "secret", V_SECRET, "", "The pre-shared key: text, 0x and hex digits, or 0s and Base64. Needed."},

@@ -53,6 +53,7 @@ static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
                          .local = sa->local,
                          .remote = sa->remote};
     c->in = in;
+    tunnel_rules_in(in, &sa->ip);
     life_init_in(in);
     err_t e = replay_init(&in->replay, sa->replay_window, in->own_bits);
     return e ? e : keying_keep(&d->keying, sa, &sa->in, &c->seed_in);
@@ -77,6 +78,7 @@ static err_t out_new(struct dp *d, const struct child_sa *sa, struct child *c)
                            .local = sa->local,
                            .remote = sa->remote};
     c->out = out;
+    tunnel_rules_out(out, &sa->ip);
     life_init_out(out);
     set_mtu(out, c->path_mtu);
     return keying_keep(&d->keying, sa, &sa->out, &c->seed_out);

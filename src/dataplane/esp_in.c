@@ -214,7 +214,7 @@ static inline err_t inner_check(struct sa_in *sa, struct dp_pkt *p, uint32_t pay
     }
     p->data = inner;
     p->len = len;
-    return tunnel_ecn_in(inner, p->tos);
+    return tunnel_tos_in(sa, inner, p->tos);
 }
 
 static inline err_t trailer_check(struct sa_in *sa, struct dp_pkt *p, uint32_t text_len,

@@ -281,7 +281,7 @@ static inline void frame(struct cr_op *op, const struct out_work *w, const struc
     p->local = sa->local;
     p->remote = sa->remote;
     p->udp = sa->f.udp;
-    p->tos = w->tos; /* RFC 6040 4.1: ECN copied; RFC 4301 5.1.2: DSCP copied */
+    p->tos = w->tos & sa->tos_mask; /* RFC 6040 4.1: ECN copied; RFC 4301 5.1.2: DSCP copied */
     p->df = w->df;
     p->child_id = sa->child_id;
 }
@@ -300,6 +300,7 @@ static void frame_run(struct dp *d, struct sa_out *sa, struct out_work *w, size_
             pkt_drop(d, w->p, R_DP_ROOM);
             continue;
         }
+        w->df = (w->df & sa->df_copy) | sa->df_set;
         if (w->len > sa->inner_mtu && !may_exceed(d, w, sa))
             continue;
         frame(&d->ops[sum->ops], w, sa, ++sa->seq, next);

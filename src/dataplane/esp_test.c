@@ -341,47 +341,6 @@ static void test_udp_port(void **state)
     dp_free(d);
 }
 
-/* RFC 6040 figures 3 and 4 */
-static void test_ecn(void **state)
-{
-    (void)state;
-    static const int egress[4][4] = {/* inner: Not-ECT, ECT(1), ECT(0), CE; -1: drop */
-                                     {0, 0, 0, -1},
-                                     {1, 1, 1, 3},
-                                     {2, 1, 2, 3},
-                                     {3, 3, 3, 3}};
-    struct kit k;
-    kit_up(&k, &kit_suites[0], &(struct kit_opts){0});
-    for (unsigned i = 0; i < 32; i++) {
-        unsigned inner = i & 3, outer = i >> 2 & 3, family = i & 16 ? 6 : 4;
-        uint8_t tos = (uint8_t)(0xb8 | inner);
-        struct dp_pkt p = kit_pkt(buf, kit_inner(buf + DP_HEADROOM, 100, family, true));
-        if (family == 4) {
-            p.data[1] = tos;
-            put_u16(p.data + 10, 0);
-            put_u16(p.data + 10, ip_csum(ip_sum(p.data, 20, 0)));
-        } else {
-            put_u16(p.data, (uint16_t)(0x6000 | tos << 4));
-        }
-        kit_out(k.a, &p);
-        assert_int_equal(p.tos, tos);
-        kit_cross(&p);
-        p.tos = (uint8_t)(0xb8 | outer);
-        kit_in(k.b, &p);
-        if (egress[inner][outer] < 0) {
-            assert_int_equal(p.reason, R_DP_ECN);
-            continue;
-        }
-        assert_int_equal(p.verdict, DP_TO_HOST);
-        struct ip_info ip;
-        assert_int_equal(ip_parse(p.data, p.len, &ip), E_OK);
-        assert_int_equal(ip.tos, 0xb8 | egress[inner][outer]);
-        if (family == 4)
-            assert_int_equal(ip_csum(ip_sum(p.data, 20, 0)), 0);
-    }
-    kit_down(&k);
-}
-
 /* As the segments of a super-packet are given: header in place, payload elsewhere; and the ways on
  * which it must be together first. */
 static void test_body(void **state)
@@ -456,7 +415,6 @@ int main(void)
         cmocka_unit_test(test_selector),
         cmocka_unit_test(test_encapsulation),
         cmocka_unit_test(test_udp_port),
-        cmocka_unit_test(test_ecn),
         cmocka_unit_test(test_inner_length),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_body),

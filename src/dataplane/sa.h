@@ -30,9 +30,9 @@ struct sa_in {
     const struct sel_set *sel;
     struct child *child;
     struct framing f;
-    bool dead;     /* hard lifetime is over */
-    bool announce; /* NOTE_FIRST_IN is still to come */
-    uint8_t pad;
+    bool dead;         /* hard lifetime is over */
+    bool announce;     /* NOTE_FIRST_IN is still to come */
+    uint16_t tos_look; /* tunnel.h: outer TOS bits that matter */
     uint32_t child_id;
     /* second line */
     struct life life;
@@ -55,6 +55,8 @@ struct sa_out {
     uint32_t spi;
     struct framing f;
     bool dead;
+    uint8_t tos_mask;     /* of the inner TOS, what the outer header gets */
+    bool df_copy, df_set; /* outer DF: copied, or set */
     uint16_t inner_mtu;
     uint32_t child_id;
     struct life life; /* `packets` unused: the sequence number counts; packets_limit bounds seq */

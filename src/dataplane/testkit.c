@@ -98,6 +98,7 @@ void kit_sa(struct child_sa *sa, const struct kit_suite *s, const struct kit_opt
                                                           : 64,
                             .udp_encap = o->udp,
                             .life = o->life,
+                            .ip = o->ip,
                             .local = is_a ? a : b,
                             .remote = is_a ? b : a};
     assert_non_null(sa->encr);

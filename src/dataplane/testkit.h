@@ -29,6 +29,7 @@ struct kit_opts {
     uint32_t window; /* 0: 64 */
     bool no_replay;
     struct lifetime life;
+    struct tunnel_rules ip;
 };
 
 uint64_t kit_rand(uint64_t *state); /* splitmix64 */

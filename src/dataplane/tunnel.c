@@ -22,20 +22,59 @@ static void v4_set_tos(uint8_t *p, uint8_t tos)
     put_u16(p + 10, (uint16_t)~sum);
 }
 
+static uint8_t tos_get(const uint8_t *p)
+{
+    return p[0] >> 4 == 4 ? p[1] : (uint8_t)(p[0] << 4 | p[1] >> 4);
+}
+
+static void tos_set(uint8_t *p, uint8_t tos)
+{
+    if (p[0] >> 4 == 4) {
+        v4_set_tos(p, tos);
+    } else {
+        p[0] = (uint8_t)((p[0] & 0xf0) | tos >> 4);
+        p[1] = (uint8_t)((p[1] & 0x0f) | tos << 4);
+    }
+}
+
 err_t tunnel_ecn_merge(uint8_t *inner, uint8_t outer_tos)
 {
-    bool v4 = inner[0] >> 4 == 4;
-    unsigned was = v4 ? inner[1] & 3u : inner[1] >> 4 & 3u;
-    unsigned is = egress[was][outer_tos & 3];
-    if (is == was)
-        return E_OK;
+    uint8_t tos = tos_get(inner);
+    unsigned is = egress[tos & 3][outer_tos & 3];
     if (is == ECN_DROP)
         return R_DP_ECN;
-    if (v4)
-        v4_set_tos(inner, (uint8_t)((inner[1] & ~3u) | is));
-    else
-        inner[1] = (uint8_t)((inner[1] & ~0x30u) | is << 4);
+    if (is != (tos & 3))
+        tos_set(inner, (uint8_t)((tos & ~3u) | is));
     return E_OK;
+}
+
+err_t tunnel_tos_merge(const struct sa_in *sa, uint8_t *inner, uint8_t outer_tos)
+{
+    if (sa->tos_look & TOS_LOOK_ECN) {
+        err_t e = tunnel_ecn_merge(inner, outer_tos);
+        if (e)
+            return e;
+    }
+    if (sa->tos_look & TOS_LOOK_DSCP)
+        tos_set(inner, (uint8_t)((outer_tos & 0xfc) | (tos_get(inner) & 3)));
+    return E_OK;
+}
+
+void tunnel_rules_in(struct sa_in *sa, const struct tunnel_rules *r)
+{
+    sa->tos_look = r->ecn == ECN_COPY ? TOS_LOOK_ECN : 0;
+    if (r->dscp == DSCP_IN || r->dscp == DSCP_BOTH)
+        sa->tos_look |= TOS_LOOK_DSCP;
+}
+
+/* RFC 6040 4.1: ECN copied (normal mode) or cleared (compatibility mode). */
+void tunnel_rules_out(struct sa_out *sa, const struct tunnel_rules *r)
+{
+    sa->tos_mask = r->ecn == ECN_COPY ? 0x03 : 0;
+    if (r->dscp == DSCP_OUT || r->dscp == DSCP_BOTH)
+        sa->tos_mask |= 0xfc;
+    sa->df_copy = r->df == DF_COPY;
+    sa->df_set = r->df == DF_SET;
 }
 
 uint16_t tunnel_inner_mtu(const struct framing *f, unsigned outer_family, uint16_t mtu)

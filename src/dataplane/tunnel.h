@@ -6,13 +6,26 @@
 
 #include "dataplane/sa.h"
 
-/* RFC 6040 4.2: sets the inner ECN field from the outer one. R_DP_ECN: congestion was marked on the
- * way and the inner transport could not see it, so the packet must be dropped. */
+/* RFC 6040 4.2, figure 4: sets the inner ECN field from the outer one. R_DP_ECN: congestion was
+ * marked on the way and the inner transport could not see it, so the packet must be dropped. */
 err_t tunnel_ecn_merge(uint8_t *inner, uint8_t outer_tos) must_use;
 
-static inline err_t tunnel_ecn_in(uint8_t *inner, uint8_t outer_tos)
+/* What of the outer TOS matters to an SA: ECN, unless it is Not-ECT, which changes nothing; DSCP
+ * whatever it is. */
+#define TOS_LOOK_ECN  0x003
+#define TOS_LOOK_DSCP 0x100
+
+/* Into the SAs, as configured: RFC 4301 5.1.2.1. */
+void tunnel_rules_in(struct sa_in *sa, const struct tunnel_rules *r);
+void tunnel_rules_out(struct sa_out *sa, const struct tunnel_rules *r);
+
+err_t tunnel_tos_merge(const struct sa_in *sa, uint8_t *inner, uint8_t outer_tos) must_use;
+
+/* The inner packet's TOS after decapsulation; R_DP_ECN as above. */
+static inline err_t tunnel_tos_in(const struct sa_in *sa, uint8_t *inner, uint8_t outer_tos)
 {
-    return outer_tos & 3 ? tunnel_ecn_merge(inner, outer_tos) : E_OK; /* Not-ECT changes nothing */
+    return (outer_tos | TOS_LOOK_DSCP) & sa->tos_look ? tunnel_tos_merge(sa, inner, outer_tos)
+                                                      : E_OK;
 }
 
 /* The largest inner packet whose outer packet fits `mtu`. */

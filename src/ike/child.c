@@ -124,6 +124,7 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
         .local_ts = *p->local_ts,
         .remote_ts = *p->remote_ts,
         .life = limits(e, c->cc, p),
+        .ip = c->cc->ip,
         .per_cpu = c->per_cpu,
         .cpu = c->cpu,
     };

@@ -10,6 +10,7 @@
 #include "model/lifetime.h"
 #include "model/proposal.h"
 #include "model/ts.h"
+#include "model/tunnel.h"
 
 /* RFC 4301 4.1; BEET: transport's packets with the addresses of a tunnel */
 enum ipsec_mode { MODE_TUNNEL = 0, MODE_TRANSPORT = 1, MODE_BEET = 2 };
@@ -57,6 +58,7 @@ struct child_sa {
     uint16_t cpi_in, cpi_out;
     struct child_ah ah; /* the second SA of a bundle */
     struct lifetime life;
+    struct tunnel_rules ip;
     /* RFC 9611: per_cpu: the peers agreed on further SAs with these selectors, one for each worker;
      * cpu: 1 + the worker whose own this one is, 0: the fallback SA, for all that have none. */
     bool per_cpu;

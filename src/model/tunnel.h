@@ -1,0 +1,15 @@
+/*
+ * What a tunnel does with fields of the IP headers, as the child configures it: RFC 4301 5.1.2.
+ * All zero: the defaults of swanctl.conf. Crosses to the data plane in struct child_sa.
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum copy_dscp { DSCP_OUT, DSCP_IN, DSCP_BOTH, DSCP_NO };
+enum copy_ecn { ECN_COPY, ECN_NO }; /* RFC 6040, or the outer field stays Not-ECT and unread */
+enum copy_df { DF_COPY, DF_CLEAR, DF_SET };
+
+struct tunnel_rules {
+    uint8_t dscp, ecn, df; /* enum copy_... */
+};
