@@ -186,9 +186,16 @@ static struct child_sa *named(struct ike *e, const struct child *c)
     return s;
 }
 
+/* What replaced it meanwhile is sent on already. */
+static bool overtaken(const struct ike *e, const struct child *c)
+{
+    const struct child *next = c->successor ? child_by_id(e, c->successor) : NULL;
+    return next && (next->dirs & DIR_OUT);
+}
+
 void child_dirs_add(struct ike *e, struct child *c, enum child_dir dir)
 {
-    if ((c->dirs & dir) == dir || !c->dirs)
+    if ((c->dirs & dir) == dir || !c->dirs || (dir == DIR_OUT && overtaken(e, c)))
         return;
     c->dirs |= (uint8_t)dir;
     struct child_sa *s = named(e, c);

@@ -81,6 +81,7 @@ struct child {
     uint32_t spi_in, spi_out;
     uint8_t state, mode, dirs; /* dirs: installed so far */
     bool esn, encap, redundant;
+    bool ours;                 /* IKEv1: we began the quick mode that made it */
     bool per_cpu, cpus_enough; /* as in struct child_sa; the peer takes no more of them */
     uint8_t cpu;
     bool rekey_soon; /* a limit was reached: TASK_CHILD_REKEY is queued */

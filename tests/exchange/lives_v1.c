@@ -248,10 +248,10 @@ static void run_hostile_start(struct sim *s, uint64_t seed)
 const struct scenario scenarios_v1[] = {
     {"v1-fine", run_fine, 16},
     {"v1-lossy", run_lossy, 400},
-    {"v1-drop-one", run_drop_one, 288},
+    {"v1-drop-one", run_drop_one, 576},
     {"v1-both-initiate", run_both_initiate, 200},
     {"v1-collide", run_collide, 400},
-    {"v1-days", run_days, 8},
+    {"v1-days", run_days, 16},
     {"v1-vanishes", run_vanishes, 40},
     {"v1-refused", run_refused, 160},
     {"v1-hostile", run_hostile, 30},

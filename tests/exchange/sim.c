@@ -344,9 +344,22 @@ static void note_event(struct sim *s, int node, const struct event *ev)
     }
 }
 
+static void trace_child(const struct sim *s, int node, const struct ike_act *a)
+{
+    const char *what = a->kind == ACT_CHILD_ADD     ? "adds"
+                       : a->kind == ACT_CHILD_DIR   ? "gives a direction to"
+                       : a->kind == ACT_CHILD_QUIET ? "quiets"
+                       : a->kind == ACT_CHILD_DEL   ? "removes"
+                                                    : NULL;
+    if (sim_trace && what)
+        printf("%8llu  %c %s CHILD SA %u, directions %u\n", (unsigned long long)s->now_ms,
+               'A' + node, what, a->sa->id, a->sa->dirs);
+}
+
 static void carry_out(struct sim *s, int node, const struct ike_act *a)
 {
     struct sim_node *n = &s->node[node];
+    trace_child(s, node, a);
     switch (a->kind) {
     case ACT_SEND:
         net_send(s, node, a);
@@ -484,8 +497,8 @@ void sim_init(struct sim *s, uint64_t seed, const struct ike_settings *set)
     for (int i = 0; i < NODES; i++) {
         struct sim_node *n = &s->node[i];
         env_ctx[i] = (struct env_ctx){s, i};
-        const struct ike_env env = {&env_ctx[i], env_random, env_spi,
-                                    env_stats,   env_source, env_resolve, NULL};
+        const struct ike_env env = {&env_ctx[i], env_random,  env_spi, env_stats,
+                                    env_source,  env_resolve, NULL};
         n->at.addr = addr_v4((const uint8_t[4]){192, 0, 2, (uint8_t)(1 + i)});
         n->at.port = 500;
         n->next_spi = 0x1000u * (uint32_t)(1 + i) << 8;

@@ -29,12 +29,23 @@ static err_t reason_of(const struct v1_sa *v, const struct child *c)
                                      : R_OPERATOR;
 }
 
+/* What replaced it is gone again, and nothing else carries its traffic: it stays after all. */
+static bool needed_again(struct ike *e, struct child *c)
+{
+    if (c->state != CHILD_REKEYED || child_by_id(e, c->successor) || v1_twin(c))
+        return false;
+    c->state = CHILD_INSTALLED;
+    c->successor = 0;
+    c->rekey_ms = e->now;
+    return true;
+}
+
 void v1_delete_child(struct ike *e, struct v1_sa *v, struct task *t)
 {
     struct child *c = child_by_id(e, t->child_id);
     if (c && c->sa != &v->sa) { /* it moved to a newer ISAKMP SA meanwhile */
         task_add(e, c->sa, TASK_CHILD_DEL, c->id);
-    } else if (c) {
+    } else if (c && !needed_again(e, c)) {
         struct ike_sa *o =
             v1_other(e, &v->sa); /* the peer may have deleted the older one already */
         send_child(e, o && o->id > v->sa.id ? v1_of(o) : v, c);
@@ -84,8 +95,8 @@ static void hand_over(struct ike *e, const struct child *c)
 
 static void child_gone(struct ike *e, struct child *c)
 {
-    if (c->successor && child_by_id(e, c->successor))
-        c->state = CHILD_REKEYED;
+    if ((c->successor && child_by_id(e, c->successor)) || v1_twin(c))
+        c->state = CHILD_REKEYED; /* what is under way on it still arrives */
     hand_over(e, c);
     child_remove(e, c, c->state == CHILD_REKEYED ? R_REPLACED : R_PEER_DELETED);
 }

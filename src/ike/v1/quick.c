@@ -215,6 +215,7 @@ struct child *v1_child_install(struct ike *e, struct v1_sa *v, struct v1_exch *x
         ike_fail(e, err < 0 ? err : E_CRYPTO);
     if (!c)
         return NULL;
+    c->ours = x->ours;
     x->spi_used = true;
     x->child = c->id;
     return c;
@@ -230,6 +231,32 @@ void v1_say_installed(struct ike *e, struct v1_sa *v, const struct v1_exch *x, s
         ike_event(e, x->old_child ? EV_CHILD_REKEYED : EV_CHILD_ESTABLISHED, &v->sa, c);
     ev->text = ike_strf(e, "TS %s === %s", ike_str_ts(e, &l), ike_str_ts(e, &r));
     ev->number = x->old_child;
+}
+
+static bool same_selectors(const struct child *a, const struct child *b)
+{
+    struct ts_list l[2], r[2];
+    child_ts_get(a, &l[0], &r[0]);
+    child_ts_get(b, &l[1], &r[1]);
+    return ts_list_eq(&l[0], &l[1]) && ts_list_eq(&r[0], &r[1]);
+}
+
+struct child *v1_twin(const struct child *c)
+{
+    list_each (it, &c->sa->children) {
+        struct child *o = container_of(it, struct child, link);
+        if (o != c && o->state == CHILD_INSTALLED && !o->redundant && o->dirs == DIR_BOTH &&
+            !strcmp(o->cc->name, c->cc->name) && same_selectors(o, c))
+            return o;
+    }
+    return NULL;
+}
+
+bool v1_twin_stays(const struct child *c, const struct child *twin)
+{
+    uint32_t a = c->spi_in < c->spi_out ? c->spi_in : c->spi_out;
+    uint32_t b = twin->spi_in < twin->spi_out ? twin->spi_in : twin->spi_out;
+    return b > a;
 }
 
 /* The replaced SA only receives now. Who rekeyed deletes it, a little later; if the peer did and
@@ -250,26 +277,22 @@ void v1_retire(struct ike *e, struct v1_sa *v, uint32_t old_id, const struct chi
     (void)v;
 }
 
-static bool collide(const struct v1_exch *x, const struct v1_exch *y)
-{
-    return x->ours != y->ours && y->done && y->child && x->old_child == y->old_child;
-}
-
 /*
  * Both sides rekeyed the same SA at once. IKEv1 says nothing of it: of the two new ones we let the
  * one go that the responder of the ISAKMP SA began, which takes no word between the peers.
  */
 void v1_settle(struct ike *e, struct v1_sa *v, const struct v1_exch *x)
 {
-    if (!x->old_child || v->sa.initiator)
+    struct child *c = child_by_id(e, x->child);
+    if (!c || !c->replaces || v->sa.initiator)
         return;
-    list_each (it, &v->exchs) {
-        const struct v1_exch *y = container_of(it, struct v1_exch, link);
-        if (!collide(x, y))
+    list_each (it, &c->sa->children) {
+        struct child *o = container_of(it, struct child, link);
+        if (o->replaces != c->replaces || o->ours == c->ours || o->redundant ||
+            o->state != CHILD_INSTALLED)
             continue;
-        const struct child *theirs = child_by_id(e, x->ours ? y->child : x->child);
-        if (theirs)
-            v1_retire(e, v, x->ours ? x->child : y->child, theirs, true);
+        v1_retire(e, v, c->ours ? c->id : o->id, c->ours ? o : c, true);
+        return;
     }
 }
 

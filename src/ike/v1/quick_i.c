@@ -130,26 +130,6 @@ static struct child *to_rekey(struct ike *e, const struct task *t)
     return c->successor && child_by_id(e, c->successor) ? NULL : c;
 }
 
-static bool same_selectors(const struct child *a, const struct child *b)
-{
-    struct ts_list l[2], r[2];
-    child_ts_get(a, &l[0], &r[0]);
-    child_ts_get(b, &l[1], &r[1]);
-    return ts_list_eq(&l[0], &l[1]) && ts_list_eq(&r[0], &r[1]);
-}
-
-/* Both sides rekeyed at once and left two: the older needs no successor, it has one. */
-static struct child *younger_twin(const struct child *c)
-{
-    list_each (it, &c->sa->children) {
-        struct child *o = container_of(it, struct child, link);
-        if (o != c && o->id > c->id && o->state == CHILD_INSTALLED && !o->redundant &&
-            o->dirs == DIR_BOTH && !strcmp(o->cc->name, c->cc->name) && same_selectors(o, c))
-            return o;
-    }
-    return NULL;
-}
-
 static const struct conn_child *config_now(const struct v1_sa *v, const struct child *c,
                                            struct conn **conn)
 {
@@ -209,10 +189,13 @@ void v1_quick_start(struct ike *e, struct v1_sa *v, struct task *t)
         end_task(e, v, c && c->successor ? E_OK : R_NOT_FOUND);
         return;
     }
-    if (old && (twin = younger_twin(old))) {
-        v1_retire(e, v, old->id, twin, true);
-        end_task(e, v, E_OK);
-        return;
+    if (old && (twin = v1_twin(old))) {
+        bool stays = v1_twin_stays(old, twin);
+        v1_retire(e, v, stays ? old->id : twin->id, stays ? twin : old, true);
+        if (stays) {
+            end_task(e, v, E_OK);
+            return;
+        }
     }
     if (old)
         cc = config_now(v, old, &conn);

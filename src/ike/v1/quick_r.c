@@ -5,6 +5,8 @@
  */
 #include "ike/v1/v1.h"
 
+#define AT_ONCE_MS 8000 /* two lost messages, and the peer still does not know our new SA */
+
 /* --- which child --- */
 
 /* IDci is the initiator's side. Without both payloads it is the peers' own addresses (5.5). */
@@ -184,8 +186,9 @@ static bool send2(struct ike *e, struct v1_sa *v, struct v1_exch *x)
            v1_build_end(e, v, &b, x->iv, &x->last_out);
 }
 
-/* Which of ours the new one takes over from: the youngest of the same child and selectors. */
-static uint32_t replaced(const struct v1_sa *v, const struct v1_exch *x)
+/* Which of ours the new one takes over from: the youngest of the same child and selectors. One that
+ * we made just now the peer did not know when it asked: it means the one that this replaced. */
+static uint32_t replaced(const struct ike *e, const struct v1_sa *v, const struct v1_exch *x)
 {
     const struct child *best = NULL;
     list_each (it, (struct list *)&v->sa.children) {
@@ -198,6 +201,8 @@ static uint32_t replaced(const struct v1_sa *v, const struct v1_exch *x)
             (!best || c->id > best->id))
             best = c;
     }
+    if (best && best->ours && best->replaces && e->now < best->installed_ms + AT_ONCE_MS)
+        return best->replaces;
     return best ? best->id : 0;
 }
 
@@ -208,7 +213,7 @@ static void answer(struct ike *e, struct v1_sa *v, struct v1_exch *x)
         refuse(e, v, x, &r);
         return;
     }
-    x->old_child = replaced(v, x); /* it may have changed while we computed */
+    x->old_child = replaced(e, v, x); /* it may have changed while we computed */
     struct child *c = v1_child_install(e, v, x, DIR_IN);
     if (!c || !send2(e, v, x)) {
         v1_exch_end(e, x);
@@ -231,7 +236,7 @@ void v1_quick1(struct ike *e, struct v1_sa *v, struct v1_exch *x)
         err = not_mirrored(e, v, x, c, &r);
     if (!err) {
         v1_exch_conn(x, c, cc);
-        x->old_child = replaced(v, x);
+        x->old_child = replaced(e, v, x);
         err = take_suite(e, v, x, &r);
     }
     if (!err && !v1_spi_new(e, x))

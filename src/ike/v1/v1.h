@@ -291,6 +291,10 @@ void v1_quick_over(struct ike *e, struct v1_sa *v, struct v1_exch *x); /* no thi
 bool v1_spi_new(struct ike *e, struct v1_exch *x); /* x->spi; false: none left */
 struct child *v1_child_install(struct ike *e, struct v1_sa *v, struct v1_exch *x, uint8_t dirs);
 void v1_say_installed(struct ike *e, struct v1_sa *v, const struct v1_exch *x, struct child *c);
+/* Another one up for the same selectors: both sides rekeyed at once. */
+struct child *v1_twin(const struct child *c);
+/* Which of two stays, so that both peers say the same without a word. */
+bool v1_twin_stays(const struct child *c, const struct child *twin);
 void v1_retire(struct ike *e, struct v1_sa *v, uint32_t old, const struct child *by, bool delete);
 void v1_settle(struct ike *e, struct v1_sa *v, const struct v1_exch *x); /* after x */
 void v1_exch_keep(struct ike *e, struct v1_exch *x); /* done; answers repetitions */
