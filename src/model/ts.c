@@ -194,18 +194,26 @@ err_t ts_conf_parse(struct ts_conf *t, const char *text, const char **why)
     return t->dynamic ? E_OK : parse_addrs(addrs, &t->ts, why);
 }
 
-void ts_resolve(const struct ts_conf_list *c, const struct addr *dynamic, struct ts_list *out)
+void ts_resolve_in(const struct ts_conf_list *c, const struct ts *dynamic, size_t n,
+                   struct ts_list *out)
 {
     out->count = 0;
-    for (size_t i = 0; i < c->count && out->count < TS_MAX; i++) {
+    for (size_t i = 0; i < c->count; i++) {
         struct ts t = c->ts[i].ts;
-        if (c->ts[i].dynamic) {
-            if (dynamic->family == 0)
-                continue;
-            t.lo = t.hi = *dynamic;
+        for (size_t k = 0; k < (c->ts[i].dynamic ? n : 1) && out->count < TS_MAX; k++) {
+            if (c->ts[i].dynamic) {
+                t.lo = dynamic[k].lo;
+                t.hi = dynamic[k].hi;
+            }
+            out->ts[out->count++] = t;
         }
-        out->ts[out->count++] = t;
     }
+}
+
+void ts_resolve(const struct ts_conf_list *c, const struct addr *dynamic, struct ts_list *out)
+{
+    const struct ts host = {.lo = *dynamic, .hi = *dynamic};
+    ts_resolve_in(c, &host, dynamic->family != 0, out);
 }
 
 /* Bits of the prefix that lo..hi is, or -1 when it is not one. */

@@ -32,6 +32,9 @@ struct ts_conf_list {
  * "[gre]", "::/0[tcp/1024-2048]", "opaque" not supported. R_CONFIG_VALUE with *why set. */
 err_t ts_conf_parse(struct ts_conf *t, const char *text, const char **why) must_use;
 void ts_resolve(const struct ts_conf_list *c, const struct addr *dynamic, struct ts_list *out);
+/* The same with several addresses, or whole ranges of them: virtual addresses of both families. */
+void ts_resolve_in(const struct ts_conf_list *c, const struct ts *dynamic, size_t n,
+                   struct ts_list *out);
 
 /* What swanctl shows: "10.1.0.0/16|/0" without the reqid tail: "10.1.0.0/16[tcp/80]". */
 void ts_print(const struct ts *t, struct buf *out);
