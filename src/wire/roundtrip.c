@@ -3,6 +3,7 @@
 #include "wire/roundtrip.h"
 #include "wire/auth.h"
 #include "wire/cert.h"
+#include "wire/cfg.h"
 #include "wire/del.h"
 #include "wire/id.h"
 #include "wire/ike_hdr.h"
@@ -52,6 +53,29 @@ static enum roundtrip sa(struct bytes body)
         if (!proposal_same(&a.p[i], &b.p[i]))
             return RT_BROKEN;
     return RT_HOLDS;
+}
+
+enum roundtrip roundtrip_cfg(struct bytes body, bool v1)
+{
+    static struct cfg_body a, b;
+    struct wr w = wr_of(space, sizeof space);
+    if (cfg_parse(body, v1, &a))
+        return RT_REFUSED;
+    cfg_write(&w, v1, &a);
+    if (w.err || cfg_parse(wr_bytes(&w), v1, &b))
+        return RT_BROKEN;
+    bool same = a.type == b.type && a.id == b.id && a.count == b.count;
+    for (size_t i = 0; same && i < a.count; i++) {
+        struct addr one;
+        struct ts_list l = {0};
+        same = a.attr[i].type == b.attr[i].type && bytes_eq(a.attr[i].value, b.attr[i].value);
+        cfg_networks(&a.attr[i], &l);
+        for (size_t k = 0; k < l.count; k++)
+            same = same && addr_cmp(&l.ts[k].lo, &l.ts[k].hi) <= 0;
+        if (cfg_addr(&a.attr[i], &one))
+            same = same && one.family;
+    }
+    return verdict(same);
 }
 
 static enum roundtrip ke(struct bytes body)
@@ -218,6 +242,8 @@ enum roundtrip roundtrip_body(uint8_t type, struct bytes body)
         return cert(body, cert_parse);
     case PL_CERTREQ:
         return cert(body, certreq_parse);
+    case PL_CP:
+        return roundtrip_cfg(body, false);
     case PL_VENDOR:
         return vendor(body);
     default:

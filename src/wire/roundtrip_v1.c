@@ -114,6 +114,8 @@ static enum roundtrip body_of(const struct payload *p)
         return notify(p->body);
     case P1_DELETE:
         return del(p->body);
+    case P1_CONFIG:
+        return roundtrip_cfg(p->body, true);
     default:
         return RT_HOLDS;
     }
