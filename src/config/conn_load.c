@@ -77,13 +77,35 @@ static bool all_dynamic(const struct ts_conf_list *l)
     return true;
 }
 
+static bool is_network(const struct ts_conf_list *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (!l->ts[i].dynamic && !addr_eq(&l->ts[i].ts.lo, &l->ts[i].ts.hi))
+            return true;
+    return false;
+}
+
+/* RFC 4301 4.1 */
+static void check_transport(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
+{
+    static const char *const keys[] = {"local_ts", "remote_ts"};
+    const struct ts_conf_list *lists[] = {&c->local_ts, &c->remote_ts};
+    for (size_t i = 0; i < 2 && c->mode == MODE_TRANSPORT; i++)
+        if (is_network(lists[i]))
+            cx_report(cx, DIAG_ERROR, key_or_section(sec, keys[i]), vnode_get(sec, keys[i]),
+                      "transport mode joins the two peers themselves: leave %s away (dynamic), or "
+                      "use mode = tunnel for networks",
+                      keys[i]);
+}
+
 static void check_ts(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
 {
     if (!(families(&c->local_ts) & families(&c->remote_ts)))
         cx_report(cx, DIAG_ERROR, key_or_section(sec, "remote_ts"), vnode_get(sec, "remote_ts"),
                   "local_ts and remote_ts have no address family in common");
-    if (c->policy == CHILD_PROTECT && all_dynamic(&c->local_ts) && all_dynamic(&c->remote_ts) &&
-        !has_key(sec, "local_ts") && !has_key(sec, "remote_ts"))
+    check_transport(cx, sec, c);
+    if (c->policy == CHILD_PROTECT && c->mode == MODE_TUNNEL && all_dynamic(&c->local_ts) &&
+        all_dynamic(&c->remote_ts) && !has_key(sec, "local_ts") && !has_key(sec, "remote_ts"))
         cx_report(cx, DIAG_WARNING, sec, NULL,
                   "neither local_ts nor remote_ts is given: only traffic between the two gateways "
                   "themselves is protected");
@@ -125,7 +147,7 @@ static void child_from_tree(struct cx *cx, const struct vnode *sec, struct conn 
         return; /* what follows would only repeat it */
     default_ts(&c->local_ts);
     default_ts(&c->remote_ts);
-    if (!has_key(sec, "esp_proposals"))
+    if (!has_key(sec, "esp_proposals") && !has_key(sec, "ah_proposals"))
         default_proposals(cx, PROTO_ESP, &c->esp, &c->esp_default);
     child_limits(cx, sec, c);
     check_ts(cx, sec, c);

@@ -38,8 +38,10 @@ static void check_esp(struct cx *cx, const struct vnode *at, const struct propos
 {
     for (size_t i = 0; i < p->count; i++) {
         const struct alg *a = alg_of(&p->t[i]);
-        if (a && a->type != T_ESN && !a->v1_esp)
-            cx_report(cx, DIAG_ERROR, at, a->name, "IKEv1 has no number for %s in ESP", a->name);
+        bool ah = p->proto == PROTO_AH && a && a->type == T_INTEG;
+        if (a && a->type != T_ESN && !(ah ? a->v1_ah : a->v1_esp))
+            cx_report(cx, DIAG_ERROR, at, a->name, "IKEv1 has no number for %s in %s", a->name,
+                      ah ? "AH" : "ESP");
     }
 }
 
@@ -61,10 +63,11 @@ static void check_ts(struct cx *cx, const struct vnode *sec, const char *key,
 
 static void check_child(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
 {
+    static const char *const keys[] = {"esp_proposals", "ah_proposals"};
     if (c->policy != CHILD_PROTECT || !sec)
         return;
     for (size_t i = 0; !c->esp_default && i < c->esp.count; i++)
-        check_esp(cx, key_or_section(sec, "esp_proposals"), &c->esp.p[i]);
+        check_esp(cx, key_or_section(sec, keys[c->esp.p[i].proto == PROTO_AH]), &c->esp.p[i]);
     check_ts(cx, sec, "local_ts", &c->local_ts);
     check_ts(cx, sec, "remote_ts", &c->remote_ts);
 }

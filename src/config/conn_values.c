@@ -103,7 +103,7 @@ static const char *clause_of(enum proto proto, uint8_t type)
 {
     if (type == T_KE)
         return "RFC 8247 2.4";
-    if (proto == PROTO_ESP)
+    if (proto != PROTO_IKE)
         return type == T_INTEG ? "RFC 8221 6" : "RFC 8221 5";
     return type == T_ENCR    ? "RFC 8247 2.1"
            : type == T_PRF   ? "RFC 8247 2.2"
@@ -163,7 +163,7 @@ void set_proposals(struct cx *cx, const struct row *r, const struct vnode *n, vo
     bool *is_default = field(obj, r->aux);
     enum proto proto = (enum proto)r->min;
     struct items it = items_of(n);
-    *is_default = true;
+    *is_default = *is_default || out->count == 0; /* AH's and ESP's are one list */
     for (const char *w; (w = items_next(&it));) {
         struct proposal_error err = {0};
         size_t before = out->count;
@@ -250,19 +250,22 @@ void set_mode(struct cx *cx, const struct row *r, const struct vnode *n, void *o
     static const struct {
         const char *name;
         enum child_policy policy;
-    } modes[] = {{"tunnel", CHILD_PROTECT}, {"pass", CHILD_PASS}, {"drop", CHILD_DROP}};
+        enum ipsec_mode mode;
+    } modes[] = {{"tunnel", CHILD_PROTECT, MODE_TUNNEL},
+                 {"transport", CHILD_PROTECT, MODE_TRANSPORT},
+                 {"pass", CHILD_PASS, MODE_TUNNEL},
+                 {"drop", CHILD_DROP, MODE_TUNNEL}};
     struct conn_child *c = obj;
     (void)r;
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         if (!strcasecmp(n->value, modes[i].name)) {
             c->policy = modes[i].policy;
-            c->mode = MODE_TUNNEL;
+            c->mode = modes[i].mode;
             return;
         }
     }
-    if (!strcasecmp(n->value, "transport") || !strcasecmp(n->value, "beet") ||
-        !strcasecmp(n->value, "transport_proxy"))
-        cx_report(cx, DIAG_ERROR, n, n->value, "not supported yet; use tunnel");
+    if (!strcasecmp(n->value, "beet") || !strcasecmp(n->value, "transport_proxy"))
+        cx_report(cx, DIAG_ERROR, n, n->value, "not supported yet; use tunnel or transport");
     else
-        cx_report(cx, DIAG_ERROR, n, n->value, "expected tunnel, pass or drop");
+        cx_report(cx, DIAG_ERROR, n, n->value, "expected tunnel, transport, pass or drop");
 }

@@ -61,8 +61,8 @@ static const struct word starts[] = {{"none", START_NONE},
 static const struct word dpds[] = {
     {"clear", DPD_CLEAR}, {"trap", DPD_TRAP},  {"restart", DPD_RESTART}, {"none", DPD_CLEAR},
     {"hold", DPD_TRAP},   {"route", DPD_TRAP}, {"start", DPD_RESTART},   {NULL, 0}};
-static const struct word dfs[] = {{"yes", DF_COPY}, {"no", DF_CLEAR},    {"set", DF_SET},
-                                  {"true", DF_COPY}, {"1", DF_COPY}, {"false", DF_CLEAR},
+static const struct word dfs[] = {{"yes", DF_COPY},  {"no", DF_CLEAR}, {"set", DF_SET},
+                                  {"true", DF_COPY}, {"1", DF_COPY},   {"false", DF_CLEAR},
                                   {"0", DF_CLEAR},   {NULL, 0}};
 static const struct word ecns[] = {{"yes", ECN_COPY}, {"no", ECN_NO},    {"true", ECN_COPY},
                                    {"1", ECN_COPY},   {"false", ECN_NO}, {"0", ECN_NO},
@@ -180,8 +180,8 @@ const struct row schema[] =
     CHILD("local_ts", V_TS, "dynamic", local_ts, "Our side's traffic: subnets, ranges, or dynamic for our own address, each with [protocol/port] if wanted.")},
     CHILD("remote_ts", V_TS, "dynamic", remote_ts, "The peer's side, likewise.")},
     CHILD("esp_proposals", V_PROPOSALS, "default", esp, "ESP proposals, for example aes128gcm16 or aes256-sha256-modp2048; a key exchange gives forward secrecy on rekeying; esn or noesn-esn for extended sequence numbers."), .aux = offsetof(struct conn_child, esp_default), .min = PROTO_ESP},
-    REFUSED(SC_CHILD, "ah_proposals", "AH proposals."),
-    CHILD("mode", V_MODE, "tunnel", mode, "tunnel; pass and drop are policies without a tunnel. transport and beet are not supported yet.")},
+    CHILD("ah_proposals", V_PROPOSALS, "", esp, "AH proposals, for example sha256 or sha256-modp2048: packets are authenticated, addresses included, and not encrypted. With esp_proposals beside them, both are offered, in the order of the file. AH passes no NAT (RFC 3715 2.1)."), .aux = offsetof(struct conn_child, esp_default), .min = PROTO_AH},
+    CHILD("mode", V_MODE, "tunnel", mode, "tunnel; transport protects the packets between the two peers themselves and costs no second IP header; pass and drop are policies without a tunnel. beet is not supported yet.")},
     CHILD("start_action", V_WORD, "none", start_action, "none waits; trap negotiates when traffic comes; start negotiates at once; trap|start does both."), .words = starts},
     CHILD("dpd_action", V_WORD, "clear", dpd_action, "When the peer is found dead: clear, trap or restart."), .words = dpds},
     CHILD("close_action", V_WORD, "none", close_action, "When the peer closes the CHILD SA: none, trap or start."), .words = starts},

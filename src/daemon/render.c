@@ -142,7 +142,10 @@ void render_child(const struct render *r, const struct child_sa_info *c, struct 
     vici_put_number(w, "uniqueid", c->id);
     vici_put_number(w, "reqid", c->reqid);
     vici_put_value(w, "state", c->state);
-    vici_put_value(w, "mode", c->mode == MODE_TUNNEL ? "TUNNEL" : "TRANSPORT");
+    vici_put_value(w, "mode",
+                   c->mode == MODE_TUNNEL      ? "TUNNEL"
+                   : c->mode == MODE_TRANSPORT ? "TRANSPORT"
+                                               : "BEET");
     vici_put_value(w, "protocol", c->proto == PROTO_AH ? "AH" : "ESP");
     add_yes(w, "encap", c->encap);
     vici_put_hex(w, "spi-in", c->spi_in, 8);

@@ -22,11 +22,11 @@ void child_ts_get(const struct child *c, struct ts_list *local, struct ts_list *
     ts_unpack(ts_unpack(c->ts, local), remote);
 }
 
-struct child *child_by_spi_out(const struct ike_sa *sa, uint32_t spi)
+struct child *child_by_spi_out(const struct ike_sa *sa, uint8_t proto, uint32_t spi)
 {
     list_each (it, (struct list *)&sa->children) {
         struct child *c = container_of(it, struct child, link);
-        if (c->spi_out == spi)
+        if (c->spi_out == spi && c->proto == proto)
             return c;
     }
     return NULL;
@@ -46,11 +46,6 @@ bool child_stats_get(const struct ike *e, const struct child *c, struct child_st
 {
     *out = (struct child_stats){0};
     return e->env.child_stats && e->env.child_stats(e->env.ctx, c->id, out);
-}
-
-static bool encap(const struct ike_sa *sa)
-{
-    return sa->natt && (sa->nat_local || sa->nat_remote || sa->nat_fake);
 }
 
 static uint64_t less_random(struct ike *e, uint64_t limit, uint64_t range)
@@ -107,7 +102,7 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
         .policy = c->cc->policy_id[0],
         .conn = ike_str(e, c->conn->name),
         .child = ike_str(e, c->cc->name),
-        .proto = PROTO_ESP,
+        .proto = c->proto,
         .mode = c->mode,
         .dirs = c->dirs,
         .spi_in = c->spi_in,
@@ -123,6 +118,8 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
         .out = {key_copy(e, &p->out.encr), key_copy(e, &p->out.integ)},
         .local_ts = *p->local_ts,
         .remote_ts = *p->remote_ts,
+        .oa_local = p->oa_local,
+        .oa_remote = p->oa_remote,
         .life = limits(e, c->cc, p),
         .ip = c->cc->ip,
         .per_cpu = c->per_cpu,
@@ -146,6 +143,7 @@ static struct child *child_alloc(const struct child_plan *p)
     c->integ = p->integ;
     c->ke = p->ke;
     c->esn = p->esn;
+    c->proto = p->proto;
     c->dirs = p->dirs;
     c->mode = p->mode;
     c->per_cpu = p->per_cpu;
@@ -165,7 +163,7 @@ struct child *child_add(struct ike *e, struct ike_sa *sa, const struct child_pla
     }
     c->conn = conn_ref(p->conn);
     c->sa = sa;
-    c->encap = encap(sa);
+    c->encap = sa_udp(sa);
     holdoff_clear(sa->entry, p->cc->name);
     list_add_tail(&sa->children, &c->link);
     e->stats.children++;
@@ -287,7 +285,7 @@ void child_paths_set(struct ike *e, struct ike_sa *sa)
     list_each (it, &sa->children) {
         struct child *c = container_of(it, struct child, link);
         struct child_sa *s = c->dirs ? named(e, c) : NULL;
-        c->encap = encap(sa);
+        c->encap = sa_udp(sa);
         if (!s)
             continue;
         s->local = sa->local;

@@ -79,7 +79,7 @@ struct child {
     struct waiter *gone;
     uint32_t id, replaces, successor; /* the CHILD SAs that it replaced and that replaces it */
     uint32_t spi_in, spi_out;
-    uint8_t state, mode, dirs; /* dirs: installed so far */
+    uint8_t state, proto, mode, dirs; /* dirs: installed so far */
     bool esn, encap, redundant;
     bool ours;                 /* IKEv1: we began the quick mode that made it */
     bool per_cpu, cpus_enough; /* as in struct child_sa; the peer takes no more of them */
@@ -306,7 +306,8 @@ struct child_plan {
     uint32_t spi_in, spi_out;
     const struct alg *encr, *integ, *ke;
     bool esn;
-    uint8_t dirs, mode;
+    uint8_t proto, dirs, mode;
+    struct addr oa_local, oa_remote; /* as in struct child_sa */
     bool per_cpu;
     uint8_t cpu;
     const struct ts_list *local_ts, *remote_ts;
@@ -319,11 +320,23 @@ void child_dirs_add(struct ike *e, struct child *c, enum child_dir dir);
 void child_remove(struct ike *e, struct child *c, err_t reason);
 void child_move_all(struct ike *e, struct ike_sa *from, struct ike_sa *to);
 struct child *child_by_id(const struct ike *e, uint32_t id);
-struct child *child_by_spi_out(const struct ike_sa *sa, uint32_t spi);
+struct child *child_by_spi_out(const struct ike_sa *sa, uint8_t proto, uint32_t spi);
 void child_ts_get(const struct child *c, struct ts_list *local, struct ts_list *remote);
 struct child *child_by_config(const struct ike_sa *sa, const char *name);
 void child_paths_set(struct ike *e, struct ike_sa *sa);
 bool child_stats_get(const struct ike *e, const struct child *c, struct child_stats *out);
+
+/* --- mode.c: how packets are wrapped --- */
+bool sa_udp(const struct ike_sa *sa); /* ESP goes in UDP */
+const char *mode_name(enum ipsec_mode mode);
+/* Can this child be at all, between these addresses? False: r says why. */
+bool mode_fits(struct ike *e, const struct ike_sa *sa, const struct conn *c,
+               const struct conn_child *cc, struct refusal *r);
+bool mode_usable(const struct ike_sa *sa, const struct proposal *p); /* no AH through a NAT */
+void mode_differs(struct ike *e, const struct conn *c, const struct conn_child *cc,
+                  enum ipsec_mode theirs, struct refusal *r);
+/* Single hosts of the list become the one that we see. */
+void mode_replace_host(struct ts_list *l, const struct addr *seen);
 
 /* --- holdoff.c: acquires after failures --- */
 bool holdoff_refuses(struct ike *e, const struct conn_entry *ce, const char *child);

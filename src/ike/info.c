@@ -217,7 +217,7 @@ static void child_fill(struct ike_info *i, const struct child *c, struct child_s
         .child = c->cc,
         .reqid = c->cc->policy_id[0] ? c->cc->policy_id[0] : c->id,
         .state = child_state_of(c),
-        .proto = PROTO_ESP,
+        .proto = c->proto,
         .mode = c->mode,
         .encap = c->encap,
         .per_cpu = c->per_cpu,

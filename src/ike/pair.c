@@ -175,12 +175,16 @@ static void child_add_act(struct side *s, const struct child_sa *sa)
                              .replaces = sa->replaces,
                              .spi_in = sa->spi_in,
                              .spi_out = sa->spi_out,
+                             .proto = sa->proto,
+                             .mode = sa->mode,
                              .dirs = sa->dirs,
                              .encap = sa->udp_encap,
                              .per_cpu = sa->per_cpu,
                              .cpu = sa->cpu,
                              .local = sa->local,
                              .remote = sa->remote,
+                             .oa_local = sa->oa_local,
+                             .oa_remote = sa->oa_remote,
                              .local_ts = sa->local_ts,
                              .remote_ts = sa->remote_ts};
     c->in_n = keys(c->key_in, &sa->in);

@@ -13,12 +13,13 @@
 
 struct pair_child {
     uint32_t id, replaces, spi_in, spi_out;
-    uint8_t dirs;
+    uint8_t proto, mode, dirs;
     bool encap, per_cpu;
     uint8_t cpu;
     uint8_t key_in[128], key_out[128];
     size_t in_n, out_n;
     struct endpoint local, remote;
+    struct addr oa_local, oa_remote;
     struct ts_list local_ts, remote_ts;
 };
 

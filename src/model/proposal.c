@@ -120,10 +120,22 @@ static err_t finish_esp(struct proposal *p, const char *text, struct proposal_er
     return proposal_get(p, T_ESN) ? E_OK : proposal_add(p, T_ESN, ESN_NO, 0);
 }
 
+static err_t finish_ah(struct proposal *p, const char *text, struct proposal_error *err)
+{
+    size_t n = strlen(text);
+    if (proposal_get(p, T_ENCR))
+        return bad_word(err, text, n, "AH does not encrypt: write only a hash, for example sha256");
+    if (!proposal_get(p, T_INTEG))
+        return bad_word(err, text, n, "an AH proposal needs a hash (sha256)");
+    return finish_esp(p, text, err);
+}
+
 /* RFC 7296 3.3.3 and RFC 8221 4: a combined-mode cipher goes without integrity, others need it. */
 static err_t finish(struct proposal *p, const char *text, struct proposal_error *err)
 {
     size_t n = strlen(text);
+    if (p->proto == PROTO_AH)
+        return finish_ah(p, text, err);
     if (!proposal_get(p, T_ENCR))
         return bad_word(err, text, n,
                         "a proposal needs an encryption algorithm (aes128gcm16, aes256 ...)");
@@ -171,6 +183,8 @@ static const char *const default_esp[] = {
     "aes128-aes256-sha256-sha384-sha512",
 };
 
+static const char *const default_ah = "sha256-sha384-sha512";
+
 static err_t parse_one(enum proto proto, const char *text, struct proposals *out,
                        struct proposal_error *err)
 {
@@ -192,6 +206,8 @@ err_t proposal_parse(enum proto proto, const char *text, struct proposals *out,
     *err = (struct proposal_error){0};
     if (strcmp(text, "default") != 0)
         return parse_one(proto, text, out, err);
+    if (proto == PROTO_AH)
+        return parse_one(proto, default_ah, out, err);
     const char *const *d = proto == PROTO_IKE ? default_ike : default_esp;
     err_t e = parse_one(proto, d[0], out, err);
     return e ? e : parse_one(proto, d[1], out, err);
@@ -289,6 +305,19 @@ static void explain(const struct proposal *ours, const struct proposal *theirs,
     }
 }
 
+static void print_protocols(const struct proposals *ps, struct buf *out)
+{
+    static const char *const names[] = {"none", "IKE", "AH", "ESP"};
+    uint8_t last = UINT8_MAX;
+    for (size_t i = 0; i < ps->count; i++) {
+        uint8_t proto = ps->p[i].proto;
+        if (proto == last)
+            continue;
+        buf_printf(out, "%s%s", out->n ? ", " : "", proto < 4 ? names[proto] : "unknown");
+        last = proto;
+    }
+}
+
 err_t proposal_select(const struct proposals *ours, const struct proposals *theirs,
                       struct proposal *chosen, struct proposal_mismatch *why)
 {
@@ -310,8 +339,12 @@ err_t proposal_select(const struct proposals *ours, const struct proposals *thei
             }
         }
     }
-    if (best_o)
+    if (best_o) {
         explain(best_o, best_t, why);
+    } else {
+        print_protocols(ours, &why->ours);
+        print_protocols(theirs, &why->theirs);
+    }
     return R_NO_PROPOSAL;
 }
 

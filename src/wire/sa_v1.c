@@ -46,6 +46,15 @@ static const struct alg *find_encr(bool ike, uint16_t id, uint16_t bits)
     return NULL;
 }
 
+/* RFC 2407 4.4.3: AH's transform names the hash once more */
+static const struct alg *find_ah(uint8_t id, uint16_t auth)
+{
+    for (const struct alg *a = alg_table; a < alg_table + alg_count; a++)
+        if (a->type == T_INTEG && a->v1_ah && a->v1_ah == id && a->v1_esp == auth)
+            return a;
+    return NULL;
+}
+
 static const struct alg *find_v1(enum transform_type type, bool ike, uint16_t id)
 {
     for (const struct alg *a = alg_table; a < alg_table + alg_count; a++)
@@ -79,6 +88,16 @@ static void esp_suite(struct v1_transform *t, uint8_t id, const struct attrs *a)
         ok = ok && add(&t->p, find_v1(T_INTEG, false, a->hash));
     else
         ok = ok && encr->aead; /* RFC 8221 4: encryption without integrity is not taken */
+    if (a->group)
+        ok = ok && add(&t->p, find_v1(T_KE, false, a->group));
+    ok = ok && !proposal_add(&t->p, T_ESN, a->esn ? ESN_YES : ESN_NO, 0);
+    t->encap = a->encap;
+    t->unusable = !ok || a->unknown;
+}
+
+static void ah_suite(struct v1_transform *t, uint8_t id, const struct attrs *a)
+{
+    bool ok = add(&t->p, find_ah(id, a->hash)) && a->esn <= 1 && !a->key_bits;
     if (a->group)
         ok = ok && add(&t->p, find_v1(T_KE, false, a->group));
     ok = ok && !proposal_add(&t->p, T_ESN, a->esn ? ESN_YES : ESN_NO, 0);
@@ -215,6 +234,8 @@ static void transform(struct rd *r, bool ike, struct v1_transform *t)
         ike_suite(t, &a);
     else if (!ike && t->proto == PROTO_ESP)
         esp_suite(t, id, &a);
+    else if (!ike && t->proto == PROTO_AH)
+        ah_suite(t, id, &a);
     else
         t->unusable = true;
 }
@@ -334,7 +355,7 @@ static void esp_attributes(struct wr *w, const struct v1_transform *t)
     const struct alg *encr = proposal_alg(&t->p, T_ENCR), *integ = proposal_alg(&t->p, T_INTEG);
     const struct alg *ke = proposal_alg(&t->p, T_KE);
     const struct transform *esn = proposal_get(&t->p, T_ESN);
-    if (encr->key_bits)
+    if (encr && encr->key_bits)
         tv(w, ESP_KEY_LENGTH, encr->key_bits);
     if (integ)
         tv(w, ESP_AUTH, integ->v1_esp);
@@ -346,37 +367,51 @@ static void esp_attributes(struct wr *w, const struct v1_transform *t)
     life_v1_write(w, false, t->life_s, t->life_kb);
 }
 
+/* The transform's id; 0: IKEv1 has none. */
+static uint8_t transform_id(bool ike, const struct v1_transform *t)
+{
+    const struct alg *encr = proposal_alg(&t->p, T_ENCR), *integ = proposal_alg(&t->p, T_INTEG);
+    if (ike)
+        return encr ? KEY_IKE : 0;
+    if (t->proto == PROTO_AH)
+        return integ ? (uint8_t)integ->v1_ah : 0;
+    return encr ? (uint8_t)encr->v1_esp : 0;
+}
+
 static void write_transform(struct wr *w, bool ike, const struct v1_transform *t, uint8_t n,
                             bool last)
 {
     size_t at = wr_len(w);
-    const struct alg *encr = proposal_alg(&t->p, T_ENCR);
+    uint8_t id = transform_id(ike, t);
     wr_u8(w, last ? LAST : MORE_TRANSFORMS);
     wr_u8(w, 0);
     wr_u16(w, 0);
     if (t->raw.p) {
         wr_bytes_put(w, t->raw);
-    } else if (!encr || (!ike && !encr->v1_esp)) {
+    } else if (!id) {
         wr_fail(w, E_USAGE);
     } else {
         wr_u8(w, n);
-        wr_u8(w, ike ? KEY_IKE : (uint8_t)encr->v1_esp);
+        wr_u8(w, id);
         wr_u16(w, 0);
         (ike ? ike_attributes : esp_attributes)(w, t);
     }
     wr_patch_u16(w, at + 2, (uint16_t)(wr_len(w) - at));
 }
 
-void sa_v1_write(struct wr *w, bool ike, const struct v1_transform *t, size_t n)
+static size_t same_proposal(const struct v1_transform *t, size_t n)
 {
-    if (!n || n > 255)
-        wr_fail(w, E_USAGE);
-    wr_u32(w, DOI);
-    wr_u32(w, SIT_IDENTITY_ONLY);
+    size_t k = 1;
+    while (k < n && t[k].proposal == t->proposal && t[k].proto == t->proto)
+        k++;
+    return k;
+}
+
+static void write_proposal(struct wr *w, bool ike, const struct v1_transform *t, size_t n,
+                           bool last)
+{
     size_t at = wr_len(w);
-    if (w->err)
-        return;
-    wr_u8(w, LAST);
+    wr_u8(w, last ? LAST : MORE_PROPOSALS);
     wr_u8(w, 0);
     wr_u16(w, 0);
     wr_u8(w, t->proposal ? t->proposal : 1);
@@ -387,6 +422,18 @@ void sa_v1_write(struct wr *w, bool ike, const struct v1_transform *t, size_t n)
     for (size_t i = 0; i < n && !w->err; i++)
         write_transform(w, ike, &t[i], (uint8_t)(i + 1), i + 1 == n);
     wr_patch_u16(w, at + 2, (uint16_t)(wr_len(w) - at));
+}
+
+void sa_v1_write(struct wr *w, bool ike, const struct v1_transform *t, size_t n)
+{
+    if (!n || n > 255)
+        wr_fail(w, E_USAGE);
+    wr_u32(w, DOI);
+    wr_u32(w, SIT_IDENTITY_ONLY);
+    for (size_t i = 0, k; i < n && !w->err; i += k) {
+        k = same_proposal(t + i, n - i);
+        write_proposal(w, ike, t + i, k, i + k == n);
+    }
 }
 
 const char *auth_v1_name(uint16_t method)

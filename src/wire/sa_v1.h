@@ -55,8 +55,8 @@ struct v1_sa_body {
  * R_LENGTH, R_TRAILING, R_SYNTAX (DOI, situation, last bits, transform counts).
  */
 err_t sa_v1_parse(struct bytes body, bool ike, struct v1_sa_body *out) must_use;
-/* Transforms of one proposal: number, protocol and SPI of the first; numbers count from 1. Those
- * with `raw` are written as they came. */
+/* Neighbours of the same proposal number and protocol make one proposal, with the SPI of the first;
+ * transforms count from 1 in each. Those with `raw` are written as they came. */
 void sa_v1_write(struct wr *w, bool ike, const struct v1_transform *t, size_t n);
 
 /* The duration of a RESPONDER-LIFETIME or NOTIFY body: same attributes as in quick mode. */

@@ -338,12 +338,58 @@ static void deletes(void **state)
     }
 }
 
+/* AH and ESP, each as a proposal of its own, come back as they were written: RFC 2408 3.5, RFC 2407
+ * 4.4.3. */
+static void two_protocols(void **state)
+{
+    static const struct {
+        uint8_t proposal, proto;
+        uint16_t integ, encap;
+    } want[] = {{1, PROTO_AH, AUTH_HMAC_SHA2_256_128, ENCAP1_TRANSPORT},
+                {1, PROTO_AH, AUTH_HMAC_MD5_96, ENCAP1_TRANSPORT},
+                {2, PROTO_ESP, AUTH_HMAC_SHA1_96, ENCAP1_TRANSPORT},
+                {3, PROTO_AH, AUTH_HMAC_SHA2_512_256, ENCAP1_TUNNEL}};
+    static struct v1_sa_body got;
+    static struct v1_transform t[4];
+    static const uint8_t spi[] = {1, 2, 3, 4};
+    uint8_t raw[512];
+    struct wr w = wr_of(raw, sizeof raw);
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        t[i] = (struct v1_transform){.proposal = want[i].proposal,
+                                     .proto = want[i].proto,
+                                     .spi = bytes_of(spi, sizeof spi),
+                                     .encap = want[i].encap,
+                                     .p = {.proto = want[i].proto}};
+        assert_int_equal(proposal_add(&t[i].p, T_INTEG, want[i].integ, 0), 0);
+        if (want[i].proto == PROTO_ESP)
+            assert_int_equal(proposal_add(&t[i].p, T_ENCR, ENCR_AES_CBC, 256), 0);
+    }
+    sa_v1_write(&w, false, t, 4);
+    assert_int_equal(w.err, 0);
+    assert_int_equal(sa_v1_parse(wr_bytes(&w), false, &got), 0);
+    assert_int_equal(got.count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(got.t[i].proposal, want[i].proposal);
+        assert_int_equal(got.t[i].proto, want[i].proto);
+        assert_int_equal(got.t[i].encap, want[i].encap);
+        assert_true(proposal_has(&got.t[i].p, T_INTEG, want[i].integ, 0));
+        assert_false(got.t[i].unusable || got.t[i].bundled);
+        assert_true(bytes_eq(got.t[i].spi, bytes_of(spi, sizeof spi)));
+    }
+    /* an AH transform whose attribute names another hash is none that we know */
+    raw[8 + 12 + 5] = 2; /* AH_MD5 with HMAC-SHA2-256 */
+    assert_int_equal(sa_v1_parse(wr_bytes(&w), false, &got), 0);
+    assert_true(got.t[0].unusable);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(their_offers), cmocka_unit_test(selectors), cmocka_unit_test(bad_offers),
-        cmocka_unit_test(our_offers),   cmocka_unit_test(mutilated), cmocka_unit_test(chains),
-        cmocka_unit_test(deletes),
+        cmocka_unit_test(their_offers), cmocka_unit_test(two_protocols),
+        cmocka_unit_test(selectors),    cmocka_unit_test(bad_offers),
+        cmocka_unit_test(our_offers),   cmocka_unit_test(mutilated),
+        cmocka_unit_test(chains),       cmocka_unit_test(deletes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,9 @@ static void run_fine(struct sim *s, uint64_t seed)
 static void run_lossy(struct sim *s, uint64_t seed)
 {
     const struct sim_net net = bad_net(seed);
-    set_up(s, seed, &plain, &net);
+    struct setup x = plain;
+    x.mode = seed / 60 % 2 ? MODE_TRANSPORT : MODE_TUNNEL;
+    set_up(s, seed, &x, &net);
     sim_initiate(s, A, "net0");
     sim_run(s, 300 * 1000);
     heal(s);

@@ -64,7 +64,8 @@ static void run_fine(struct sim *s, uint64_t seed)
 static void run_lossy(struct sim *s, uint64_t seed)
 {
     const struct sim_net net = bad_net(seed);
-    const struct setup x = v1(seed);
+    struct setup x = v1(seed);
+    x.mode = seed / 60 % 2 ? MODE_TRANSPORT : MODE_TUNNEL;
     set_up(s, seed, &x, &net);
     sim_initiate(s, A, "net0");
     sim_run(s, 600 * 1000);

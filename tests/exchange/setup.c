@@ -37,7 +37,11 @@ static void add_child(struct conn *c, const struct setup *x, int node, unsigned 
     if (!ch)
         abort();
     char l[64], r[64];
-    if (i == 0) {
+    if (i == 0 && x->mode == MODE_TRANSPORT) {
+        snprintf(l, sizeof l, "dynamic");
+        snprintf(r, sizeof r, "dynamic");
+        ch->mode = x->mode;
+    } else if (i == 0) {
         snprintf(l, sizeof l, "%s", x->local_ts[node]);
         snprintf(r, sizeof r, "%s", x->remote_ts[node]);
     } else { /* further children carry networks of their own */

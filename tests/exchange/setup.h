@@ -12,6 +12,7 @@ struct setup {
     unsigned children;
     uint8_t version; /* 0: 2 */
     bool aggressive;
+    enum ipsec_mode mode; /* of the first child, with selectors to match */
 };
 
 extern const struct setup plain;

@@ -18,7 +18,7 @@ static void send_child(struct ike *e, struct v1_sa *v, const struct child *c)
 {
     uint8_t spi[4];
     put_u32(spi, c->spi_in); /* RFC 2407 4.6.3: SPIs are the sender's inbound */
-    v1_send_delete(e, v, PROTO1_ESP, bytes_of(spi, sizeof spi));
+    v1_send_delete(e, v, c->proto, bytes_of(spi, sizeof spi));
 }
 
 static err_t reason_of(const struct v1_sa *v, const struct child *c)
@@ -103,12 +103,12 @@ static void child_gone(struct ike *e, struct child *c)
 
 /* Children stand under the ISAKMP SA that made them, but any between the same peers may end them.
  */
-static struct child *find_child(struct ike *e, const struct v1_sa *v, uint32_t spi)
+static struct child *find_child(struct ike *e, const struct v1_sa *v, uint8_t proto, uint32_t spi)
 {
-    struct child *c = child_by_spi_out(&v->sa, spi);
+    struct child *c = child_by_spi_out(&v->sa, proto, spi);
     for (struct ike_sa *o = NULL; !c && (o = sa_peer_next(e, &v->sa, o));)
         if (o->ver == v->sa.ver)
-            c = child_by_spi_out(o, spi);
+            c = child_by_spi_out(o, proto, spi);
     return c;
 }
 
@@ -141,8 +141,8 @@ void v1_delete_in(struct ike *e, struct v1_sa *v, const struct delete_v1 *d)
 {
     for (size_t i = 0; i < d->count && !v->sa.dead; i++) {
         struct bytes spi = delete_v1_spi(d, i);
-        if (d->proto == PROTO1_ESP) {
-            struct child *c = find_child(e, v, get_u32(spi.p));
+        if (d->proto == PROTO1_ESP || d->proto == PROTO1_AH) {
+            struct child *c = find_child(e, v, d->proto, get_u32(spi.p));
             if (c)
                 child_gone(e, c);
         } else if (d->proto == PROTO1_ISAKMP) {

@@ -131,7 +131,8 @@ static void responder_lifetime(struct ike *e, struct v1_sa *v, const struct noti
 {
     uint64_t s, kb;
     bool ike = n->proto == PROTO1_ISAKMP;
-    struct child *c = !ike && n->spi.n == 4 ? child_by_spi_out(&v->sa, get_u32(n->spi.p)) : NULL;
+    struct child *c =
+        !ike && n->spi.n == 4 ? child_by_spi_out(&v->sa, n->proto, get_u32(n->spi.p)) : NULL;
     if (life_v1_parse(n->data, ike, &s, &kb) || !s)
         return;
     uint64_t end = e->now + s * 1000, soft = e->now + s * 900;

@@ -179,7 +179,7 @@ err_t v1_child_keys(const struct alg *prf, struct bytes d, struct bytes shared, 
                     const struct alg *integ, struct child_keys *out)
 {
     uint8_t mat[256], head[5] = {proto};
-    size_t el = (size_t)encr->key_len + encr->salt_len, al = integ ? integ->key_len : 0;
+    size_t el = encr ? (size_t)encr->key_len + encr->salt_len : 0, al = integ ? integ->key_len : 0;
     put_u32(head + 1, spi);
     if (el + al > sizeof mat)
         return E_SPACE;

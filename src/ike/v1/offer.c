@@ -109,7 +109,15 @@ size_t v1_offer_ike(struct ike *e, const struct conn *c, bool one_group, struct 
 struct esp_args {
     const struct conn_child *cc;
     uint16_t encap;
+    uint8_t number, proto; /* of the proposal */
 };
+
+static uint16_t wrapping(const struct v1_sa *v, enum ipsec_mode mode)
+{
+    if (mode == MODE_TRANSPORT)
+        return sa_udp(&v->sa) ? ENCAP1_UDP_TRANSPORT : ENCAP1_TRANSPORT;
+    return sa_udp(&v->sa) ? ENCAP1_UDP_TUNNEL : ENCAP1_TUNNEL;
+}
 
 static void esp_suite(struct list_of *l, const struct esp_args *a, const struct alg *const alg[4])
 {
@@ -117,12 +125,20 @@ static void esp_suite(struct list_of *l, const struct esp_args *a, const struct 
     const struct lifetime *life = &a->cc->life;
     if (!t)
         return;
-    *t = (struct v1_transform){.proto = PROTO_ESP, .encap = a->encap};
-    t->p.proto = PROTO_ESP;
+    *t = (struct v1_transform){.proposal = a->number, .proto = a->proto, .encap = a->encap};
+    t->p.proto = a->proto;
     for (size_t i = 0; i < 4; i++)
         put(&t->p, alg[i]);
     t->life_s = life->life_s;
     t->life_kb = (life->life_bytes + 1023) / 1024;
+}
+
+/* Has quick mode a number for it, in this protocol? */
+static bool sayable(const struct esp_args *a, const struct alg *alg)
+{
+    if (alg->type == T_ESN)
+        return true;
+    return a->proto == PROTO_AH && alg->type == T_INTEG ? alg->v1_ah != 0 : alg->v1_esp != 0;
 }
 
 static bool any_of(const struct proposal *p, uint8_t type)
@@ -149,7 +165,7 @@ static void esp_product(struct list_of *l, const struct esp_args *a, const struc
     }
     for (size_t i = 0; i < p->count; i++) {
         alg[level] = alg_of(&p->t[i], types[level]);
-        if (alg[level] && (types[level] == T_ESN || alg[level]->v1_esp))
+        if (alg[level] && sayable(a, alg[level]))
             esp_product(l, a, p, alg, level + 1);
     }
 }
@@ -158,12 +174,19 @@ size_t v1_offer_esp(struct ike *e, const struct conn_child *cc, const struct v1_
                     bool one_group, struct v1_transform **out)
 {
     struct list_of l;
-    struct esp_args a = {cc, v1_encap(v)};
+    struct esp_args a = {.cc = cc, .encap = wrapping(v, cc->mode)};
     const struct alg *alg[4] = {0};
     if (!begin(e, &l))
         return 0;
-    for (size_t i = 0; i < cc->esp.count; i++)
-        esp_product(&l, &a, &cc->esp.p[i], alg, 0);
+    for (size_t i = 0; i < cc->esp.count; i++) {
+        const struct proposal *p = &cc->esp.p[i];
+        if (!mode_usable(&v->sa, p))
+            continue;
+        if (p->proto != a.proto) /* RFC 2408 3.5: a proposal has one protocol */
+            a.number++;
+        a.proto = p->proto;
+        esp_product(&l, &a, p, alg, 0);
+    }
     if (one_group) /* RFC 2409 5.5: one KE payload, so one group in all of them */
         only_first_group(&l);
     *out = l.t;
@@ -186,7 +209,7 @@ static bool agree(const struct v1_transform *a, const struct v1_transform *b, en
     case A_PROTO:
         return a->proto == b->proto && !a->bundled && !b->bundled;
     case A_ENCR:
-        return same_type(a, b, T_ENCR) && proposal_alg(&a->p, T_ENCR);
+        return same_type(a, b, T_ENCR) && (a->proto == PROTO_AH || proposal_alg(&a->p, T_ENCR));
     case A_HASH:
         return same_type(a, b, T_INTEG);
     case A_KE:
@@ -256,6 +279,20 @@ static void print_attr(const struct v1_transform *t, enum attr i, struct buf *b)
     }
 }
 
+static bool is_transport(uint16_t encap)
+{
+    return encap == ENCAP1_TRANSPORT || encap == ENCAP1_UDP_TRANSPORT;
+}
+
+static const char *encap_hint(struct ike *e, uint16_t ours, uint16_t theirs)
+{
+    const char *mode = is_transport(ours) ? "transport" : "tunnel";
+    if (is_transport(ours) == is_transport(theirs))
+        return "the peers do not agree whether a NAT is between them: see NAT-D in both logs";
+    return ike_strf(e, "set mode = %s for this child, or the peer's to %s",
+                    is_transport(theirs) ? "transport" : "tunnel", mode);
+}
+
 static void differences(struct ike *e, bool ike, const struct v1_transform *o,
                         const struct v1_transform *t, struct refusal *r)
 {
@@ -270,6 +307,8 @@ static void differences(struct ike *e, bool ike, const struct v1_transform *o,
         buf_printf(&theirs, "%s%s ", sep, attr_name(ike, i));
         print_attr(t, i, &theirs);
     }
+    if (agreeing(o, t) == A_COUNT - 1 && !agree(o, t, A_ENCAP))
+        r->hint = encap_hint(e, o->encap, t->encap);
     if (!what.n) { /* all known ones agree */
         buf_puts(&what, "attributes");
         buf_puts(&theirs, "an attribute that is not known here");

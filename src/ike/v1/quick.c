@@ -14,13 +14,6 @@
 
 #define MAY_ALWAYS (V1_BIT(P1_NOTIFY) | V1_BIT(P1_VENDOR))
 
-uint16_t v1_encap(const struct v1_sa *v)
-{
-    const struct ike_sa *sa = &v->sa;
-    bool udp = sa->natt && (sa->nat_local || sa->nat_remote || sa->nat_fake);
-    return udp ? ENCAP1_UDP_TUNNEL : ENCAP1_TUNNEL;
-}
-
 /* --- receiving --- */
 
 static bool hash_holds(struct ike *e, const struct v1_sa *v, const struct v1_exch *x,
@@ -166,10 +159,9 @@ static err_t plan_keys(const struct v1_sa *v, const struct v1_exch *x, struct ch
 {
     const struct alg *prf = v->sa.prf;
     struct bytes d = v1_key_d(&v->keys), g = secret_bytes(&x->shared);
-    err_t err =
-        v1_child_keys(prf, d, g, PROTO_ESP, x->spi, x->ni, x->nr, p->encr, p->integ, &p->in);
+    err_t err = v1_child_keys(prf, d, g, p->proto, x->spi, x->ni, x->nr, p->encr, p->integ, &p->in);
     return err ? err
-               : v1_child_keys(prf, d, g, PROTO_ESP, x->spi_out, x->ni, x->nr, p->encr, p->integ,
+               : v1_child_keys(prf, d, g, p->proto, x->spi_out, x->ni, x->nr, p->encr, p->integ,
                                &p->out);
 }
 
@@ -200,14 +192,17 @@ struct child *v1_child_install(struct ike *e, struct v1_sa *v, struct v1_exch *x
         .encr = proposal_alg(&x->chosen.p, T_ENCR),
         .ke = proposal_alg(&x->chosen.p, T_KE),
         .esn = esn && esn->id == ESN_YES,
+        .proto = x->chosen.proto,
         .dirs = dirs,
-        .mode = MODE_TUNNEL,
+        .mode = (uint8_t)x->cc->mode,
+        .oa_local = x->oa_local,
+        .oa_remote = x->oa_remote,
         .local_ts = &l,
         .remote_ts = &r,
         .cap_s = shorter(x->chosen.life_s, x->cap_s),
         .cap_bytes = shorter(x->chosen.life_kb, x->cap_kb) * 1024,
     };
-    p.integ = p.encr->aead ? NULL : proposal_alg(&x->chosen.p, T_INTEG);
+    p.integ = p.encr && p.encr->aead ? NULL : proposal_alg(&x->chosen.p, T_INTEG);
     err_t err = plan_keys(v, x, &p);
     struct child *c = err ? NULL : child_add(e, &v->sa, &p);
     plan_wipe(&p);

@@ -104,16 +104,19 @@ static void send1(struct ike *e, struct v1_sa *v, struct v1_exch *x)
         return;
     }
     put_u32(spi, x->spi);
-    x->offer[0].spi = bytes_of(spi, sizeof spi);
+    for (size_t i = 0; i < x->offer_count; i++)
+        x->offer[i].spi = bytes_of(spi, sizeof spi);
     if (v1_iv_phase2(v, x->msg_id, x->iv) || !v1_build_begin2(e, v, &b, EXCH_V1_QUICK, x->msg_id))
         return;
     v1_put_sa(&b, false, x->offer, x->offer_count);
-    x->offer[0].spi = bytes_of(NULL, 0);
+    for (size_t i = 0; i < x->offer_count; i++)
+        x->offer[i].spi = bytes_of(NULL, 0);
     payload_put(&b.c, P1_NONCE, x->ni);
     if (x->method)
         payload_put(&b.c, P1_KE, cr_ke_public(x->ke));
     put_selector(&b, &x->local);
     put_selector(&b, &x->remote);
+    v1_nat_oa_put(&b, v, x);
     if (!v1_build_hash(e, v, &b, false, bytes_of(NULL, 0), bytes_of(NULL, 0)) ||
         !v1_build_end(e, v, &b, x->iv, &m))
         return;
@@ -146,10 +149,16 @@ static void negotiate(struct ike *e, struct v1_sa *v, struct task *t, struct chi
 {
     struct v1_exch *x = v1_exch_new(e, v, true, v1_message_id(e, v));
     struct v1_transform *offer;
+    struct refusal why;
     if (!x)
         return;
     v1_exch_conn(x, conn, cc);
     x->old_child = old ? old->id : 0;
+    if (!mode_fits(e, &v->sa, conn, cc, &why)) {
+        ike_refused(e, &v->sa, &why);
+        v1_quick_failed(e, v, x, why.reason);
+        return;
+    }
     if (!selectors(v, x, t, old)) {
         v1_quick_failed(e, v, x, no_selectors(e, v, x));
         return;
@@ -318,6 +327,8 @@ void v1_quick2(struct ike *e, struct v1_sa *v, struct v1_exch *x)
     err_t err = take_choice(e, x, &r);
     if (!err)
         err = check_selectors(e, x, &r);
+    if (!err)
+        err = v1_nat_oa_read(e, v, x, &r);
     if (!err && (group ? ke.n != group->pub_len : ke.n != 0))
         err = R_INVALID_KE;
     if (err) {

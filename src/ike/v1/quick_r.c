@@ -56,21 +56,41 @@ static struct conn *conn_now(const struct v1_sa *v)
     return v->sa.entry && v->sa.entry->conn ? v->sa.entry->conn : v->sa.conn;
 }
 
-/* The first child that has just this pair, else the first that it lies within. */
-static const struct conn_child *choose_child(const struct v1_sa *v, const struct v1_exch *x,
+/* In transport mode a host behind a NAT is named by its own address, and found by the NAT's. */
+static void as_seen(const struct v1_sa *v, const struct v1_exch *x, const struct conn_child *cc,
+                    struct sides *want)
+{
+    *want = (struct sides){{1, {x->local}}, {1, {x->remote}}};
+    if (cc->mode != MODE_TRANSPORT || !sa_udp(&v->sa))
+        return;
+    mode_replace_host(&want->local, &v->sa.local.addr);
+    mode_replace_host(&want->remote, &v->sa.remote.addr);
+}
+
+/* The first child that has just this pair, else the first that it lies within. Sets the pair. */
+static const struct conn_child *choose_child(const struct v1_sa *v, struct v1_exch *x,
                                              const struct conn *c)
 {
     const struct conn_child *some = NULL;
-    struct sides s;
+    struct sides s, want, taken;
     for (size_t i = 0; i < c->child_count; i++) {
         const struct conn_child *cc = &c->child[i];
-        if (cc->policy != CHILD_PROTECT || cc->mode != MODE_TUNNEL)
+        if (cc->policy != CHILD_PROTECT)
             continue;
         resolve(v, cc, &s);
-        if (equal_to_one(&s.local, &x->local) && equal_to_one(&s.remote, &x->remote))
-            return cc;
-        if (!some && among(&s.local, &x->local) && among(&s.remote, &x->remote))
-            some = cc;
+        as_seen(v, x, cc, &want);
+        const struct ts *l = &want.local.ts[0], *r = &want.remote.ts[0];
+        bool equal = equal_to_one(&s.local, l) && equal_to_one(&s.remote, r);
+        if (!equal && (some || !among(&s.local, l) || !among(&s.remote, r)))
+            continue;
+        some = cc;
+        taken = want;
+        if (equal)
+            break;
+    }
+    if (some) {
+        x->local = taken.local.ts[0];
+        x->remote = taken.remote.ts[0];
     }
     return some;
 }
@@ -115,9 +135,10 @@ static err_t take_suite(struct ike *e, struct v1_sa *v, struct v1_exch *x, struc
     const struct v1_transform *t = v1_choose(e, false, ours, n, got, r);
     if (!t) {
         r->child = x->cc->name;
-        r->hint =
-            ike_strf(e, "make connections.%s.children.%s.esp_proposals the same on both sides",
-                     x->conn->name, x->cc->name);
+        if (!r->hint)
+            r->hint =
+                ike_strf(e, "make connections.%s.children.%s.esp_proposals the same on both sides",
+                         x->conn->name, x->cc->name);
         return r->reason;
     }
     if (t->spi.n != 4 || !get_u32(t->spi.p))
@@ -158,7 +179,7 @@ static void put_lifetime(struct v1_build *b, const struct v1_exch *x, const uint
     if (!s || s >= offered)
         return;
     life_v1_write(&w, false, s, 0);
-    v1_put_notify(b, PROTO1_ESP, N1_RESPONDER_LIFETIME, bytes_of(spi, 4), wr_bytes(&w));
+    v1_put_notify(b, x->chosen.proto, N1_RESPONDER_LIFETIME, bytes_of(spi, 4), wr_bytes(&w));
 }
 
 static void put_selectors(struct v1_build *b, const struct v1_msg *m)
@@ -181,6 +202,7 @@ static bool send2(struct ike *e, struct v1_sa *v, struct v1_exch *x)
     if (x->method)
         payload_put(&b.c, P1_KE, cr_ke_public(x->ke));
     put_selectors(&b, x->msg);
+    v1_nat_oa_put(&b, v, x);
     put_lifetime(&b, x, spi);
     return v1_build_hash(e, v, &b, false, x->ni, bytes_of(NULL, 0)) &&
            v1_build_end(e, v, &b, x->iv, &x->last_out);
@@ -237,8 +259,10 @@ void v1_quick1(struct ike *e, struct v1_sa *v, struct v1_exch *x)
     if (!err) {
         v1_exch_conn(x, c, cc);
         x->old_child = replaced(e, v, x);
-        err = take_suite(e, v, x, &r);
+        err = mode_fits(e, &v->sa, c, cc, &r) ? take_suite(e, v, x, &r) : r.reason;
     }
+    if (!err)
+        err = v1_nat_oa_read(e, v, x, &r);
     if (!err && !v1_spi_new(e, x))
         err = R_NO_ADDITIONAL_SAS;
     if (!err)

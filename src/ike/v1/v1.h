@@ -92,6 +92,7 @@ struct v1_exch {
     struct secret shared;
     err_t job_err;
     struct ts local, remote;
+    struct addr oa_local, oa_remote; /* RFC 3947 5.2, as in struct child_sa */
     uint32_t spi, spi_out;
     bool spi_used;
     uint32_t old_child, child;
@@ -241,6 +242,10 @@ bool v1_peer_id(struct ike *e, struct v1_sa *v, const struct id *them);
 void v1_nat_put(struct ike *e, struct v1_build *b, const struct v1_sa *v);
 void v1_nat_read(struct ike *e, struct v1_sa *v, const struct v1_msg *m);
 
+/* --- nat_oa.c --- */
+void v1_nat_oa_put(struct v1_build *b, const struct v1_sa *v, const struct v1_exch *x);
+err_t v1_nat_oa_read(struct ike *e, struct v1_sa *v, struct v1_exch *x, struct refusal *r) must_use;
+
 /* --- main_i.c, main_r.c, aggressive_i.c, aggressive_r.c --- */
 void v1_start(struct ike *e, struct ike_sa *sa);
 bool v1_put_offer(struct ike *e, struct v1_sa *v, struct v1_build *b);
@@ -299,7 +304,6 @@ void v1_retire(struct ike *e, struct v1_sa *v, uint32_t old, const struct child 
 void v1_settle(struct ike *e, struct v1_sa *v, const struct v1_exch *x); /* after x */
 void v1_exch_keep(struct ike *e, struct v1_exch *x); /* done; answers repetitions */
 void v1_connected(struct ike *e, struct v1_sa *v, struct v1_exch *x);
-uint16_t v1_encap(const struct v1_sa *v);
 
 /* --- info.c, delete.c, dpd.c --- */
 void v1_info_in(struct ike *e, struct v1_sa *v, const struct ike_pkt *p);

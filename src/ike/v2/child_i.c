@@ -26,22 +26,6 @@ bool v2_offers_ke(const struct proposals *ps, uint16_t method)
     return false;
 }
 
-bool v2_mode_ok(struct ike *e, const struct conn *c, const struct conn_child *cc, struct refusal *r)
-{
-    if (cc->mode == MODE_TUNNEL)
-        return true;
-    *r = (struct refusal){
-        .reason = R_MODE,
-        .what = "mode",
-        .ours = "transport",
-        .text = "transport mode is not supported yet",
-        .hint = ike_strf(e, "set connections.%s.children.%s.mode = tunnel", c->name, cc->name),
-        .clause = "RFC 7296 1.3.1",
-        .child = cc->name,
-    };
-    return false;
-}
-
 /* RFC 7296 3.3.2: no key exchange in IKE_AUTH, there the IKE SA's own serves. */
 void v2_strip_ke(struct proposals *ps)
 {
@@ -55,18 +39,26 @@ void v2_strip_ke(struct proposals *ps)
     }
 }
 
-static bool offer_proposals(struct ike *e, struct v2_exch *x, bool with_ke)
+/* The child's proposals that can be used between these peers. */
+void v2_proposals(const struct v2_sa *v, const struct conn_child *cc, struct proposals *out)
+{
+    out->count = 0;
+    for (size_t i = 0; i < cc->esp.count; i++)
+        if (mode_usable(&v->sa, &cc->esp.p[i]))
+            out->p[out->count++] = cc->esp.p[i];
+}
+
+static bool offer_proposals(struct ike *e, const struct v2_sa *v, struct v2_exch *x, bool with_ke)
 {
     x->offer = v2_exch_alloc(e, x, sizeof *x->offer);
     if (!x->offer)
         return false;
-    *x->offer = x->cc->esp;
+    v2_proposals(v, x->cc, x->offer);
     if (!with_ke)
         v2_strip_ke(x->offer);
     for (size_t i = 0; i < x->offer->count; i++) {
         struct proposal *p = &x->offer->p[i];
         p->number = (uint8_t)(i + 1);
-        p->proto = PROTO_ESP;
         p->spi_len = 4;
         put_u32(p->spi, x->spi);
     }
@@ -115,13 +107,14 @@ bool v2_offer_make(struct ike *e, struct v2_sa *v, struct v2_exch *x, const stru
                    bool with_ke)
 {
     v2_per_cpu_ask(e, x, t);
-    return offer_selectors(e, v, x, t) && v2_spi_new(e, x) && offer_proposals(e, x, with_ke);
+    return offer_selectors(e, v, x, t) && v2_spi_new(e, x) && offer_proposals(e, v, x, with_ke);
 }
 
 /* SA [Ni] [KE] TSi TSr: 1.3.1 has the nonce between, IKE_AUTH none. */
 void v2_offer_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce)
 {
     v2_per_cpu_put(b, x);
+    v2_mode_put(b, x);
     payload_begin(&b->c, PL_SA);
     sa_v2_write(&b->w, x->offer);
     payload_end(&b->c);
@@ -156,7 +149,8 @@ static err_t accept_proposal(struct ike *e, struct v2_exch *x, struct refusal *r
     return err;
 }
 
-static err_t accept_selectors(struct ike *e, struct v2_exch *x, struct refusal *r)
+static err_t accept_selectors(struct ike *e, const struct v2_sa *v, struct v2_exch *x,
+                              struct refusal *r)
 {
     struct ts_list *i = v2_exch_alloc(e, x, sizeof *i), *s = v2_exch_alloc(e, x, sizeof *s);
     if (!i || !s)
@@ -164,6 +158,8 @@ static err_t accept_selectors(struct ike *e, struct v2_exch *x, struct refusal *
     err_t err = ts_body_parse(v2_body(x->msg, PL_TSI), i);
     if (!err)
         err = ts_body_parse(v2_body(x->msg, PL_TSR), s);
+    if (!err && x->cc->mode == MODE_TRANSPORT && v2_mode_told(x))
+        v2_mode_as_seen(v, x, i, s);
     if (!err && (!i->count || !s->count || !ts_within(x->tsi, i) || !ts_within(x->tsr, s)))
         err = R_TS_UNACCEPTABLE;
     if (err) {
@@ -177,16 +173,17 @@ static err_t accept_selectors(struct ike *e, struct v2_exch *x, struct refusal *
     return E_OK;
 }
 
-/* What the responder chose must lie within what we offered. */
+/* What the responder chose must lie within what we offered. R_MODE: all but the mode does. */
 err_t v2_offer_accept(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct refusal *r)
 {
     err_t err = accept_proposal(e, x, r);
     if (!err)
-        err = accept_selectors(e, x, r);
+        err = accept_selectors(e, v, x, r);
+    if (!err)
+        err = v2_mode_accept(e, x, r);
     if (err > 0)
         r->child = x->cc->name;
     v2_per_cpu_answered(x);
-    (void)v;
     return err;
 }
 
@@ -229,14 +226,19 @@ struct child *v2_child_install(struct ike *e, struct v2_sa *v, struct v2_exch *x
         .encr = proposal_alg(&x->chosen, T_ENCR),
         .ke = x->method ? proposal_alg(&x->chosen, T_KE) : NULL,
         .esn = esn && esn->id == ESN_YES,
+        .proto = x->chosen.proto,
         .dirs = dirs,
-        .mode = MODE_TUNNEL,
+        .mode = x->unwanted ? MODE_TUNNEL : (uint8_t)x->cc->mode,
         .per_cpu = x->per_cpu,
         .cpu = x->cpu,
         .local_ts = x->ours ? x->tsi : x->tsr,
         .remote_ts = x->ours ? x->tsr : x->tsi,
     };
-    p.integ = p.encr->aead ? NULL : proposal_alg(&x->chosen, T_INTEG);
+    if (p.mode == MODE_TRANSPORT) {
+        p.oa_local = x->oa_local;
+        p.oa_remote = x->oa_remote;
+    }
+    p.integ = p.encr && p.encr->aead ? NULL : proposal_alg(&x->chosen, T_INTEG);
     err_t err = plan_keys(v, x, &p);
     struct child *c = err ? NULL : child_add(e, &v->sa, &p);
     plan_wipe(&p);
@@ -245,7 +247,8 @@ struct child *v2_child_install(struct ike *e, struct v2_sa *v, struct v2_exch *x
     if (!c)
         return NULL;
     x->spi_used = true;
-    say_installed(e, v, x, c, p.local_ts, p.remote_ts);
+    if (!x->unwanted)
+        say_installed(e, v, x, c, p.local_ts, p.remote_ts);
     return c;
 }
 

@@ -17,21 +17,33 @@ static err_t read_selectors(struct ike *e, struct v2_exch *x)
 }
 
 struct sides {
-    struct ts_list local, remote; /* ours, resolved */
-    struct ts_list got_l, got_r;  /* narrowed */
+    struct ts_list local, remote;  /* ours, resolved */
+    struct ts_list want_l, want_r; /* the peer's, as seen from here */
+    struct ts_list got_l, got_r;   /* narrowed */
 };
 
-static bool narrow(const struct v2_sa *v, const struct v2_exch *x, const struct conn_child *cc,
+static bool narrow(const struct v2_sa *v, struct v2_exch *x, const struct conn_child *cc,
                    struct sides *s)
 {
     ts_resolve(&cc->local_ts, &v->sa.local.addr, &s->local);
     ts_resolve(&cc->remote_ts, &v->sa.remote.addr, &s->remote);
-    return !ts_narrow(&s->local, x->tsr, &s->got_l) && !ts_narrow(&s->remote, x->tsi, &s->got_r);
+    s->want_l = *x->tsr;
+    s->want_r = *x->tsi;
+    if (cc->mode == MODE_TRANSPORT)
+        v2_mode_as_seen(v, x, &s->want_l, &s->want_r);
+    return !ts_narrow(&s->local, &s->want_l, &s->got_l) &&
+           !ts_narrow(&s->remote, &s->want_r, &s->got_r);
 }
 
-static bool exact(const struct v2_exch *x, const struct sides *s)
+static bool exact(const struct sides *s)
 {
-    return ts_list_eq(&s->got_l, x->tsr) && ts_list_eq(&s->got_r, x->tsi);
+    return ts_list_eq(&s->got_l, &s->want_l) && ts_list_eq(&s->got_r, &s->want_r);
+}
+
+/* 1.3.1: who asks for transport mode may get tunnel mode, but not the other way round. */
+static bool mode_allowed(const struct v2_exch *x, const struct conn_child *cc)
+{
+    return cc->mode == MODE_TUNNEL || v2_mode_told(x);
 }
 
 /* The configuration as loaded today, if the SA's connection is still there. */
@@ -41,10 +53,11 @@ static struct conn *conn_now(const struct v2_sa *v)
 }
 
 /* The first child that takes the offer as it is, else the first that takes a part of it. */
-static const struct conn_child *choose_child(const struct v2_sa *v, const struct v2_exch *x,
+static const struct conn_child *choose_child(const struct v2_sa *v, struct v2_exch *x,
                                              const struct conn *c, const char *name,
                                              struct sides *s)
 {
+    bool transport = v2_mode_told(x);
     const struct conn_child *some = NULL;
     for (size_t i = 0; i < c->child_count; i++) {
         const struct conn_child *cc = &c->child[i];
@@ -52,9 +65,10 @@ static const struct conn_child *choose_child(const struct v2_sa *v, const struct
             continue;
         if (!narrow(v, x, cc, s))
             continue;
-        if (exact(x, s))
+        bool same_mode = transport == (cc->mode == MODE_TRANSPORT);
+        if (exact(s) && same_mode)
             return cc;
-        if (!some)
+        if (!some || (!mode_allowed(x, some) && mode_allowed(x, cc)))
             some = cc;
     }
     if (some && !narrow(v, x, some, s))
@@ -62,7 +76,7 @@ static const struct conn_child *choose_child(const struct v2_sa *v, const struct
     return some;
 }
 
-static err_t no_selectors(struct ike *e, const struct v2_sa *v, const struct v2_exch *x,
+static err_t no_selectors(struct ike *e, const struct v2_sa *v, struct v2_exch *x,
                           const struct conn *c, struct sides *s, struct refusal *r)
 {
     const struct conn_child *cc = c->child_count ? &c->child[0] : NULL;
@@ -73,13 +87,26 @@ static err_t no_selectors(struct ike *e, const struct v2_sa *v, const struct v2_
     if (!cc)
         return r->reason;
     (void)narrow(v, x, cc, s);
-    bool local_differs = ts_narrow(&s->local, x->tsr, &s->got_l) != E_OK;
+    bool local_differs = ts_narrow(&s->local, &s->want_l, &s->got_l) != E_OK;
     r->what = local_differs ? "local_ts" : "remote_ts";
     r->ours = ike_strf(e, "%s === %s", ike_str_ts(e, &s->local), ike_str_ts(e, &s->remote));
     r->child = cc->name;
     r->hint = ike_strf(e, "set connections.%s.children.%s.%s = %s, or the peer's to ours", c->name,
                        cc->name, r->what, ike_str_ts(e, local_differs ? x->tsr : x->tsi));
     return r->reason;
+}
+
+/* The peer decides what it makes of our answer; here is why it may end the SA again. */
+static void say_mode(struct ike *e, const struct v2_sa *v, const struct v2_exch *x)
+{
+    if (x->cc->mode == MODE_TRANSPORT || !v2_mode_told(x))
+        return;
+    struct event *ev = ike_event(e, EV_CHILD_MODE, &v->sa, NULL);
+    ev->child = ike_str(e, x->cc->name);
+    ev->what = "mode";
+    ev->ours = "tunnel";
+    ev->theirs = "transport, if we like";
+    ev->clause = "RFC 7296 1.3.1";
 }
 
 static err_t take_selectors(struct ike *e, struct v2_sa *v, struct v2_exch *x, const char *name,
@@ -94,10 +121,15 @@ static err_t take_selectors(struct ike *e, struct v2_sa *v, struct v2_exch *x, c
         cc = choose_child(v, x, c, NULL, s);
     if (!cc)
         return no_selectors(e, v, x, c, s, r);
-    if (!v2_mode_ok(e, c, cc, r))
+    if (!mode_fits(e, &v->sa, c, cc, r))
         return r->reason;
+    if (!mode_allowed(x, cc)) {
+        mode_differs(e, c, cc, MODE_TUNNEL, r);
+        return r->reason;
+    }
     v2_exch_conn(x, c, cc);
-    if (!exact(x, s)) {
+    say_mode(e, v, x);
+    if (!exact(s)) {
         struct event *ev = ike_event(e, EV_CHILD_NARROWED, &v->sa, NULL);
         ev->child = ike_str(e, cc->name);
         ev->theirs = ike_strf(e, "%s === %s", ike_str_ts(e, x->tsr), ike_str_ts(e, x->tsi));
@@ -108,13 +140,14 @@ static err_t take_selectors(struct ike *e, struct v2_sa *v, struct v2_exch *x, c
     return E_OK;
 }
 
-static err_t take_proposal(struct ike *e, struct v2_exch *x, bool with_ke, struct refusal *r)
+static err_t take_proposal(struct ike *e, const struct v2_sa *v, struct v2_exch *x, bool with_ke,
+                           struct refusal *r)
 {
     struct proposals *ours = v2_exch_alloc(e, x, sizeof *ours);
     struct proposal_mismatch why = {0};
     if (!ours)
         return E_NOMEM;
-    *ours = x->cc->esp;
+    v2_proposals(v, x->cc, ours);
     if (!with_ke) {
         v2_strip_ke(ours);
         v2_strip_ke(x->offer);
@@ -147,7 +180,7 @@ err_t v2_child_choose(struct ike *e, struct v2_sa *v, struct v2_exch *x, bool wi
     if (!err)
         err = take_selectors(e, v, x, old ? old->cc->name : NULL, r);
     if (!err)
-        err = take_proposal(e, x, with_ke, r);
+        err = take_proposal(e, v, x, with_ke, r);
     if (!err)
         err = v2_per_cpu_choose(e, v, x, r);
     if (err > 0 && !r->reason)
@@ -162,6 +195,7 @@ void v2_child_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce)
     p.spi_len = 4;
     put_u32(p.spi, x->spi);
     v2_per_cpu_put(b, x);
+    v2_mode_put(b, x);
     payload_begin(&b->c, PL_SA);
     sa_v2_write_one(&b->w, &p);
     payload_end(&b->c);

@@ -31,7 +31,7 @@ static void send_request(struct ike *e, struct v2_sa *v, struct v2_exch *x)
         return;
     if (old) { /* 1.3.3: named by the SPI that we receive on */
         payload_begin(&b.c, PL_NOTIFY);
-        notify_write_spi(&b.w, PROTO_ESP, old->spi_in, N_REKEY_SA);
+        notify_write_spi(&b.w, old->proto, old->spi_in, N_REKEY_SA);
         payload_end(&b.c);
     }
     v2_offer_put(&b, x, true);
@@ -78,7 +78,7 @@ void v2_create_start(struct ike *e, struct v2_sa *v, struct task *t)
     }
     if (old)
         cc = config_now(v, old, &conn);
-    if (!v2_mode_ok(e, conn, cc, &why)) {
+    if (!mode_fits(e, &v->sa, conn, cc, &why)) {
         ike_refused(e, &v->sa, &why);
         end(e, v, why.reason);
         return;
@@ -174,11 +174,13 @@ static void commit(struct ike *e, struct v2_sa *v, struct v2_exch *x)
         end(e, v, R_PEER_DELETED);
         return;
     }
-    if (x->old_child)
+    if (x->unwanted)
+        v2_child_unwanted(e, v, x);
+    else if (x->old_child)
         settle(e, v, x, old);
     else
         (void)v2_child_install(e, v, x, DIR_BOTH);
-    end(e, v, E_OK);
+    end(e, v, x->unwanted ? R_MODE : E_OK);
 }
 
 /* 1.3: another group of our offer is wanted; once. */
@@ -255,7 +257,8 @@ static err_t read_answer(struct ike *e, struct v2_sa *v, struct v2_exch *x, stru
         err = ke_parse(body, &ke);
     if (!err)
         err = v2_offer_accept(e, v, x, r);
-    if (err)
+    x->unwanted = err == (err_t)R_MODE; /* but the peer has it: it is deleted */
+    if (err && !x->unwanted)
         return err;
     const struct transform *t = proposal_get(&x->chosen, T_KE);
     uint16_t chosen = t ? t->id : KE_NONE;
@@ -285,9 +288,9 @@ void v2_create_response(struct ike *e, struct v2_sa *v, struct v2_exch *x)
         return;
     }
     err_t err = read_answer(e, v, x, &peer, &r);
+    if (r.reason)
+        ike_refused(e, &v->sa, &r);
     if (err) {
-        if (r.reason)
-            ike_refused(e, &v->sa, &r);
         struct task *t = v->sa.active;
         v->sa.active = NULL;
         task_done(e, &v->sa, t, err);

@@ -13,14 +13,14 @@ static void refuse_with(struct ike *e, struct v2_sa *v, uint16_t type)
     v2_rsp_end(e, v);
 }
 
-static void not_found(struct ike *e, struct v2_sa *v, uint32_t spi)
+static void not_found(struct ike *e, struct v2_sa *v, uint8_t proto, uint32_t spi)
 {
     struct v2_build b;
     struct v2_exch *x = v->rsp;
     if (!v2_build_begin(e, v, &b, EXCH_CREATE_CHILD_SA, true, x->msg->hdr.msg_id))
         return;
     payload_begin(&b.c, PL_NOTIFY); /* 2.25: with the SPI that was asked for */
-    notify_write_spi(&b.w, PROTO_ESP, spi, N_CHILD_SA_NOT_FOUND);
+    notify_write_spi(&b.w, proto, spi, N_CHILD_SA_NOT_FOUND);
     payload_end(&b.c);
     v2_respond(e, v, &b);
     v2_rsp_end(e, v);
@@ -39,13 +39,13 @@ static bool find_old(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     if (!v2_notify_find(x->msg, N_REKEY_SA, &n))
         return true;
     uint32_t spi = notify_spi(&n);
-    struct child *old = child_by_spi_out(&v->sa, spi);
+    struct child *old = child_by_spi_out(&v->sa, n.proto, spi);
     if (!old && v->req && v->req->cc) { /* perhaps the one whose answer we wait for */
         refuse_with(e, v, N_TEMPORARY_FAILURE);
         return false;
     }
     if (!old) {
-        not_found(e, v, spi);
+        not_found(e, v, n.proto, spi);
         return false;
     }
     if (being_deleted(v, old)) {

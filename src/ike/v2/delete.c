@@ -32,7 +32,7 @@ void v2_delete_child_start(struct ike *e, struct v2_sa *v, struct task *t)
     if (c->state == CHILD_INSTALLED)
         c->state = CHILD_DELETING;
     payload_begin(&b.c, PL_DELETE);
-    del_write_child(&b.w, PROTO_ESP, &c->spi_in, 1);
+    del_write_child(&b.w, c->proto, &c->spi_in, 1);
     payload_end(&b.c);
     v2_request(e, v, &b);
 }
@@ -130,7 +130,7 @@ size_t v2_delete_children(struct ike *e, struct v2_sa *v, const struct del *d, u
 {
     size_t n = 0;
     for (size_t i = 0; i < d->count; i++) {
-        struct child *c = child_by_spi_out(&v->sa, del_spi(d, i));
+        struct child *c = child_by_spi_out(&v->sa, d->proto, del_spi(d, i));
         if (!c) {
             note_early(v, del_spi(d, i));
             continue;

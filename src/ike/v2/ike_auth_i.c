@@ -85,7 +85,7 @@ void v2_auth_start(struct ike *e, struct v2_sa *v)
     }
     task_take(t);
     v->sa.active = t;
-    if (!v2_mode_ok(e, t->conn, t->cc, &why)) {
+    if (!mode_fits(e, &v->sa, t->conn, t->cc, &why)) {
         ike_refused(e, &v->sa, &why);
         v2_lost(e, v, why.reason);
         return;
@@ -248,7 +248,12 @@ static void first_child(struct ike *e, struct v2_sa *v, struct v2_exch *x)
         if (err > 0)
             ike_refused(e, &v->sa, &r);
         end_task(e, v, err);
-        v2_fatal(e, v, err > 0 ? err : R_SYNTAX, "CHILD SA");
+        if (err == (err_t)R_MODE) {
+            v2_child_unwanted(e, v, x);
+            v2_req_end(e, v);
+        } else {
+            v2_fatal(e, v, err > 0 ? err : R_SYNTAX, "CHILD SA");
+        }
         return;
     }
     struct child *c = v2_child_install(e, v, x, DIR_BOTH);

@@ -17,8 +17,10 @@ static bool too_busy(const struct v2_sa *v)
 struct wishes { /* what the request asks for */
     bool ike, busy;
     err_t reason;
-    size_t spi_count;
-    uint32_t spis[DELETES_MAX];
+    struct {
+        size_t count;
+        uint32_t spis[DELETES_MAX];
+    } gone[2]; /* our SPIs of what goes with them: ESP, AH */
 };
 
 static err_t read_deletes(struct ike *e, struct v2_sa *v, const struct v2_msg *m, struct wishes *w)
@@ -32,11 +34,12 @@ static err_t read_deletes(struct ike *e, struct v2_sa *v, const struct v2_msg *m
             w->ike = true;
         else if (too_busy(v))
             w->busy = true;
-        else if (d.proto == PROTO_ESP)
+        else
             v2_adopt(e, v);
-        if (d.proto == PROTO_ESP && !w->busy)
-            w->spi_count +=
-                v2_delete_children(e, v, &d, w->spis + w->spi_count, DELETES_MAX - w->spi_count);
+        if (d.proto != PROTO_IKE && !w->busy) {
+            size_t i = d.proto == PROTO_AH, n = w->gone[i].count;
+            w->gone[i].count += v2_delete_children(e, v, &d, w->gone[i].spis + n, DELETES_MAX - n);
+        }
     }
     return E_OK;
 }
@@ -64,9 +67,11 @@ static void answer(struct ike *e, struct v2_sa *v, const struct v2_exch *x, cons
         return;
     if (w->busy)
         v2_put_notify(&b, N_TEMPORARY_FAILURE, bytes_of(NULL, 0));
-    if (w->spi_count) {
+    for (size_t i = 0; i < 2; i++) {
+        if (!w->gone[i].count)
+            continue;
         payload_begin(&b.c, PL_DELETE);
-        del_write_child(&b.w, PROTO_ESP, w->spis, w->spi_count);
+        del_write_child(&b.w, i ? PROTO_AH : PROTO_ESP, w->gone[i].spis, w->gone[i].count);
         payload_end(&b.c);
     }
     v2_respond(e, v, &b);

@@ -6,7 +6,7 @@
 
 static size_t encr_key_len(const struct alg *a)
 {
-    return (size_t)a->key_len + a->salt_len;
+    return a ? (size_t)a->key_len + a->salt_len : 0; /* AH has none */
 }
 
 /* {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr) */

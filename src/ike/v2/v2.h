@@ -75,13 +75,15 @@ struct v2_exch {
     struct secret shared;
     err_t job_err;
     struct ts_list *tsi, *tsr;
-    uint32_t spi;       /* inbound SPI reserved for the CHILD SA */
-    bool spi_used;      /* it belongs to an installed CHILD SA; otherwise given back */
-    uint64_t ike_spi;   /* our SPI of a rekeyed IKE SA */
-    uint32_t old_child; /* the CHILD SA being rekeyed */
-    bool per_cpu;       /* RFC 9611: asked for, then: agreed */
-    uint8_t cpu;        /* as in struct child_sa */
-    struct conn *conn;  /* a reference */
+    uint32_t spi;                    /* inbound SPI reserved for the CHILD SA */
+    struct addr oa_local, oa_remote; /* 2.23.1, as in struct child_sa */
+    bool unwanted;                   /* installed only to be deleted */
+    bool spi_used;                   /* it belongs to an installed CHILD SA; otherwise given back */
+    uint64_t ike_spi;                /* our SPI of a rekeyed IKE SA */
+    uint32_t old_child;              /* the CHILD SA being rekeyed */
+    bool per_cpu;                    /* RFC 9611: asked for, then: agreed */
+    uint8_t cpu;                     /* as in struct child_sa */
+    struct conn *conn;               /* a reference */
     const struct conn_child *cc;
     uint32_t rival;    /* id of the SA that the peer's simultaneous exchange made */
     uint32_t early[4]; /* SPIs that the peer deleted before we had its answer */
@@ -290,14 +292,20 @@ bool v2_spi_new(struct ike *e, struct v2_exch *x);
 bool v2_offer_make(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct task *t,
                    bool with_ke);
 void v2_offer_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce);
+void v2_proposals(const struct v2_sa *v, const struct conn_child *cc, struct proposals *out);
 void v2_strip_ke(struct proposals *ps);
 err_t v2_offer_accept(struct ike *e, struct v2_sa *v, struct v2_exch *x,
                       struct refusal *r) must_use;
 struct child *v2_child_install(struct ike *e, struct v2_sa *v, struct v2_exch *x, uint8_t dirs);
 uint16_t v2_first_ke(const struct proposals *ps);
 bool v2_offers_ke(const struct proposals *ps, uint16_t method);
-bool v2_mode_ok(struct ike *e, const struct conn *c, const struct conn_child *cc,
-                struct refusal *r);
+/* --- mode.c --- */
+bool v2_mode_told(const struct v2_exch *x);
+void v2_mode_put(struct v2_build *b, const struct v2_exch *x);
+void v2_mode_as_seen(const struct v2_sa *v, struct v2_exch *x, struct ts_list *local,
+                     struct ts_list *remote);
+err_t v2_mode_accept(struct ike *e, const struct v2_exch *x, struct refusal *r) must_use;
+void v2_child_unwanted(struct ike *e, struct v2_sa *v, struct v2_exch *x);
 void v2_child_refused(struct ike *e, struct v2_sa *v, const struct v2_exch *x,
                       const struct notify *n);
 
