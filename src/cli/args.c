@@ -42,6 +42,11 @@ static const char *const shows[] = {"sas", "conns", "policies", "stats", "versio
 
 #define N_SHOWS (sizeof shows / sizeof *shows)
 
+static const char *const sa_words[] = {
+    [CLI_SA_ADD] = "add", [CLI_SA_DEL] = "del", [CLI_SA_LIST] = "list"};
+
+#define N_SA_WORDS (sizeof sa_words / sizeof *sa_words)
+
 struct parser {
     int argc, at;
     char *const *argv;
@@ -189,16 +194,51 @@ static bool take_option(struct parser *p, const char *arg)
     return set_option(p, o, value);
 }
 
+static bool too_many(struct parser *p, const char *word)
+{
+    buf_printf(p->why, "culvert: one word too many: `%s'\n", word);
+    return false;
+}
+
+/* sa add NAME KEY=VALUE... | sa del NAME | sa list */
+static bool take_sa_word(struct parser *p, const char *word)
+{
+    struct cli_args *a = p->out;
+    if (p->words++ == 0) {
+        struct match m = match_of(word, strlen(word));
+        for (size_t i = 0; i < N_SA_WORDS; i++)
+            match_try(&m, sa_words[i], i);
+        if (match_ok(&m, "thing to do with an SA", p->why)) {
+            a->sa = (enum cli_sa)m.found;
+            return true;
+        }
+        buf_puts(p->why, "    can be: add del list\n");
+        return false;
+    }
+    if (!a->word && a->sa != CLI_SA_LIST) {
+        a->word = word;
+        return true;
+    }
+    if (a->sa != CLI_SA_ADD || a->settings == CLI_SETTINGS_MAX)
+        return too_many(p, word);
+    if (!strchr(word, '=') || *word == '=') {
+        buf_printf(p->why, "culvert: expected KEY=VALUE, not `%s'\n", word);
+        return false;
+    }
+    a->setting[a->settings++] = word;
+    return true;
+}
+
 static bool take_word(struct parser *p, const char *word)
 {
     struct cli_args *a = p->out;
     if (a->cmd == NOT_YET)
         return find_command(p, word, &a->cmd);
+    if (a->cmd == CLI_SA)
+        return take_sa_word(p, word);
     bool takes = a->cmd != CLI_RELOAD && a->cmd != CLI_LOG && a->cmd != CLI_VERSION;
-    if (p->words++ || !takes) {
-        buf_printf(p->why, "culvert: one word too many: `%s'\n", word);
-        return false;
-    }
+    if (p->words++ || !takes)
+        return too_many(p, word);
     if (a->cmd == CLI_SHOW)
         return find_show(p, word);
     if (a->cmd == CLI_HELP)
@@ -230,10 +270,15 @@ static bool complete(struct parser *p)
         [CLI_REKEY] = "a CHILD or --ike CONN",
         [CLI_SHOW] = "one of: sas conns policies stats version",
         [CLI_CHECK] = "a FILE",
+        [CLI_SA] = "one of: add del list",
     };
     const struct cli_args *a = p->out;
     if (a->cmd == NOT_YET) {
         buf_puts(p->why, "culvert: no command\n");
+        return false;
+    }
+    if (a->cmd == CLI_SA && p->words && !a->word && a->sa != CLI_SA_LIST) {
+        buf_printf(p->why, "culvert: sa %s needs a NAME\n", sa_words[a->sa]);
         return false;
     }
     if (!needs[a->cmd] || p->words || (a->cmd == CLI_REKEY && a->conn))

@@ -17,8 +17,12 @@ static void describe(const struct cli_args *a, struct buf *out)
     buf_puts(out, cli_command_name(a->cmd));
     if (a->cmd == CLI_SHOW)
         buf_printf(out, " show=%d", (int)a->show);
+    if (a->cmd == CLI_SA)
+        buf_printf(out, " sa=%d", (int)a->sa);
     if (a->word)
         buf_printf(out, " word=%s", a->word);
+    for (size_t i = 0; i < a->settings; i++)
+        buf_printf(out, " %s", a->setting[i]);
     if (a->conn)
         buf_printf(out, " conn=%s", a->conn);
     if (a->is_conn)
@@ -58,6 +62,9 @@ static void understands(void **state)
         const char *line, *text;
     } cases[] = {
         {"culvert up net", "up word=net"},
+        {"culvert sa add n local=192.0.2.1 key_in=@f", "sa sa=0 word=n local=192.0.2.1 key_in=@f"},
+        {"culvert sa d n", "sa sa=1 word=n"},
+        {"culvert sa l --json", "sa sa=2 json"},
         {"culvert u net --ike gw --timeout 5", "up word=net conn=gw timeout=5"},
         {"culvert up --ike=gw --timeout=86400 net", "up word=net conn=gw timeout=86400"},
         {"culvert --vici tcp://h:1 --json up net", "up word=net json vici=tcp://h:1"},
@@ -68,7 +75,7 @@ static void understands(void **state)
         {"culvert rekey --ike gw", "rekey conn=gw"},
         {"culvert show sas", "show show=0"},
         {"culvert sh sa", "show show=0"},
-        {"culvert s c", "show show=1"},
+        {"culvert sh c", "show show=1"},
         {"culvert show pol", "show show=2"},
         {"culvert show st", "show show=3"},
         {"culvert show v", "show show=4"},
@@ -109,6 +116,13 @@ static void refuses(void **state)
         {"culvert rekey", "culvert: rekey needs a CHILD or --ike CONN\n"},
         {"culvert check", "culvert: check needs a FILE\n"},
         {"culvert up a b", "culvert: one word too many: `b'\n"},
+        {"culvert sa", "culvert: sa needs one of: add del list\n"},
+        {"culvert sa dig", "culvert: unknown thing to do with an SA `dig'\n"
+                           "    can be: add del list\n"},
+        {"culvert sa add", "culvert: sa add needs a NAME\n"},
+        {"culvert sa add n local", "culvert: expected KEY=VALUE, not `local'\n"},
+        {"culvert sa del n x=y", "culvert: one word too many: `x=y'\n"},
+        {"culvert sa list n", "culvert: one word too many: `n'\n"},
         {"culvert reload now", "culvert: one word too many: `now'\n"},
         {"culvert up a --force", "culvert: unknown option `force'\n"},
         {"culvert up a -x", "culvert: unknown option `-x'\n"},

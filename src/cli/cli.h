@@ -24,6 +24,7 @@ enum cli_command {
     CLI_DOWN,
     CLI_REKEY,
     CLI_SHOW,
+    CLI_SA,
     CLI_RELOAD,
     CLI_CHECK,
     CLI_LOG,
@@ -40,6 +41,10 @@ enum cli_show {
     CLI_SHOW_VERSION,
 };
 
+enum cli_sa { CLI_SA_ADD, CLI_SA_DEL, CLI_SA_LIST };
+
+#define CLI_SETTINGS_MAX 32
+
 struct cli_args {
     enum cli_command cmd;
     const char *vici;
@@ -51,6 +56,9 @@ struct cli_args {
     long timeout_s; /* 0: none */
     int level;      /* log */
     enum cli_show show;
+    enum cli_sa sa;
+    const char *setting[CLI_SETTINGS_MAX]; /* sa add: KEY=VALUE */
+    size_t settings;
     enum cli_command topic; /* help: CLI_COMMANDS for all of it */
 };
 
@@ -79,8 +87,9 @@ const char *screen_get(const struct vnode *in, const char *name); /* "-" when mi
 /* A peer chooses identities and more: control characters of values must not reach a terminal. */
 void screen_scrub(struct vnode *tree);
 
-/* Each takes a root with one section per event: list-sa, list-conn, list-policy. */
+/* Each takes a root with one section per event: list-sa, list-manual-sa, list-conn, list-policy. */
 void show_sas(const struct screen *s, const struct vnode *root);
+void show_manual_sas(const struct screen *s, const struct vnode *root);
 void show_conns(const struct screen *s, const struct vnode *root);
 void show_policies(const struct screen *s, const struct vnode *root);
 /* Any answer: names and values, indented. */
@@ -149,6 +158,10 @@ enum cli_exit run_up(struct cli *c);
 enum cli_exit run_down(struct cli *c);
 enum cli_exit run_rekey(struct cli *c);
 enum cli_exit run_show(struct cli *c);
+/* The sections of all `event`s that `cmd` brings, by `show` or as JSON. */
+enum cli_exit run_list(struct cli *c, const char *event, const char *cmd, const struct vnode *msg,
+                       void (*show)(const struct screen *, const struct vnode *));
+enum cli_exit run_manual(struct cli *c);
 enum cli_exit run_reload(struct cli *c);
 enum cli_exit run_log(struct cli *c);
 enum cli_exit run_check(const struct cli_args *a, const struct cli_io *io);

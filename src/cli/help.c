@@ -19,6 +19,15 @@ static const struct row {
                   "sas: security associations with ages, counters and algorithms\n"
                   "conns: loaded connections    policies: installed policies\n"
                   "stats: the daemon's figures  version: the daemon's version\n"},
+    [CLI_SA] =
+        {"sa", "sa add NAME KEY=VALUE... | sa del NAME | sa list",
+         "SAs and a policy by hand, without IKE",
+         "The keys are those of culvert.conf's section sas { NAME { } }, for example\n"
+         "  culvert sa add net local=192.0.2.1 remote=192.0.2.2 spi_in=0x1000\n"
+         "      spi_out=0x1001 esp_proposals=aes128-sha256 key_in=@in.key key_out=@out.key\n"
+         "      auth_in=@in.auth auth_out=@out.auth local_ts=10.1.0.0/16 remote_ts=10.2.0.0/16\n"
+         "KEY=@FILE takes the first line of FILE, so that keys are in no list of processes.\n"
+         "They last until they are taken back or the daemon ends.\n"},
     [CLI_RELOAD] = {"reload", "reload", "have the daemon read its configuration again",
                     "All of it is taken or nothing: errors are listed and what runs keeps\n"
                     "running.\n"},

@@ -108,6 +108,7 @@ static enum cli_exit run_with_daemon(struct cli *c)
     static enum cli_exit (*const run[CLI_COMMANDS])(struct cli *) = {
         [CLI_UP] = run_up,     [CLI_DOWN] = run_down,     [CLI_REKEY] = run_rekey,
         [CLI_SHOW] = run_show, [CLI_RELOAD] = run_reload, [CLI_LOG] = run_log,
+        [CLI_SA] = run_manual,
     };
     struct buf why = {0};
     err_t e = session_open(&c->session, c->args->vici, &why);

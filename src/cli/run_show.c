@@ -2,10 +2,8 @@
 #include "cli/cli.h"
 #include <time.h>
 
-/* A root with a section per event, as JSON or on its screen. */
-static enum cli_exit list(struct cli *c, const char *event, const char *cmd,
-                          const struct vnode *msg,
-                          void (*show)(const struct screen *, const struct vnode *))
+enum cli_exit run_list(struct cli *c, const char *event, const char *cmd, const struct vnode *msg,
+                       void (*show)(const struct screen *, const struct vnode *))
 {
     struct vnode *root;
     enum cli_exit r = cli_gather(c, event, cmd, msg, &root);
@@ -31,7 +29,7 @@ static enum cli_exit list_policies(struct cli *c)
     vnode_value(msg, "trap", "yes");
     vnode_value(msg, "drop", "yes");
     vnode_value(msg, "pass", "yes");
-    enum cli_exit r = list(c, "list-policy", "list-policies", msg, show_policies);
+    enum cli_exit r = run_list(c, "list-policy", "list-policies", msg, show_policies);
     vnode_free(msg);
     return r;
 }
@@ -58,9 +56,9 @@ enum cli_exit run_show(struct cli *c)
 {
     switch (c->args->show) {
     case CLI_SHOW_SAS:
-        return list(c, "list-sa", "list-sas", NULL, show_sas);
+        return run_list(c, "list-sa", "list-sas", NULL, show_sas);
     case CLI_SHOW_CONNS:
-        return list(c, "list-conn", "list-conns", NULL, show_conns);
+        return run_list(c, "list-conn", "list-conns", NULL, show_conns);
     case CLI_SHOW_POLICIES:
         return list_policies(c);
     case CLI_SHOW_STATS:

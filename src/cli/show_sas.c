@@ -168,3 +168,15 @@ void show_sas(const struct screen *s, const struct vnode *root)
         buf_puts(s->out, sa->next ? "\n" : "");
     }
 }
+
+void show_manual_sas(const struct screen *s, const struct vnode *root)
+{
+    if (!root->child)
+        buf_puts(s->out, "no SAs by hand\n");
+    for (const struct vnode *sa = root->child; sa; sa = sa->next) {
+        buf_printf(s->out, "%s === %s\n", screen_get(sa, "local-host"),
+                   screen_get(sa, "remote-host"));
+        child(s, sa);
+        buf_puts(s->out, sa->next ? "\n" : "");
+    }
+}

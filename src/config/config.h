@@ -10,6 +10,7 @@
 
 #include "config/diag.h"
 #include "model/conn.h"
+#include "model/manual_sa.h"
 
 /* --- grammar --- */
 
@@ -43,6 +44,10 @@ err_t config_shared_from_tree(const struct vnode *sec, struct shared **out,
                               struct diag *d) must_use;
 /* VICI's load-shared message {id, type, data, owners}: data is the secret itself, not encoded. */
 err_t config_shared_from_vici(const struct vnode *msg, struct shared **out,
+                              struct diag *d) must_use;
+
+/* An SA by hand: sas.NAME of a file, or the single section of VICI's load-sa message. */
+err_t config_manual_from_tree(const struct vnode *sec, struct manual_sa **out,
                               struct diag *d) must_use;
 
 /* --- a whole file --- */
@@ -84,6 +89,8 @@ struct config {
     size_t conn_count;
     struct shared **shared;
     size_t shared_count;
+    struct manual_sa **manual;
+    size_t manual_count;
     struct config_daemon daemon;
 };
 

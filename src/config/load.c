@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 static const char *const top_sections[] = {"connections", "secrets", "pools", "authorities",
-                                           "culvertd"};
+                                           "sas", "culvertd"};
 
 /* The list with room for one more: doubled at each power of two. NULL: no memory, list untouched.
  */
@@ -62,6 +62,22 @@ static void load_secrets(struct cx *cx, const struct vnode *sec, struct config *
     }
 }
 
+static void load_manual(struct cx *cx, const struct vnode *sec, struct config *out)
+{
+    for (const struct vnode *n = sec->child; n; n = n->next) {
+        struct manual_sa *m;
+        if (!is_section(cx, n, "an SA's section") || config_manual_from_tree(n, &m, cx->d) != E_OK)
+            continue;
+        struct manual_sa **list = grown(cx, out->manual, out->manual_count, sizeof *list);
+        if (!list) {
+            manual_sa_free(m);
+            return;
+        }
+        out->manual = list;
+        out->manual[out->manual_count++] = m;
+    }
+}
+
 static void note_unused(struct cx *cx, const struct vnode *sec, enum scope scope, const char *what)
 {
     for (const struct vnode *n = sec->child; n; n = n->next) {
@@ -96,6 +112,8 @@ static void load_section(struct cx *cx, const struct vnode *n, struct config *ou
         note_unused(cx, n, SC_POOL, "pools");
     else if (section && !strcmp(n->name, "authorities"))
         note_unused(cx, n, SC_AUTHORITY, "certificates");
+    else if (section && !strcmp(n->name, "sas"))
+        load_manual(cx, n, out);
     else if (section && !strcmp(n->name, "culvertd"))
         daemon_from_tree(cx, n, &out->daemon);
     else
@@ -150,8 +168,11 @@ void config_free(struct config *c)
         conn_unref(c->conn[i]);
     for (size_t i = 0; i < c->shared_count; i++)
         shared_free(c->shared[i]);
+    for (size_t i = 0; i < c->manual_count; i++)
+        manual_sa_free(c->manual[i]);
     free(c->conn);
     free(c->shared);
+    free(c->manual);
     *c = (struct config){0};
 }
 

@@ -5,6 +5,7 @@
  */
 #include "config/schema.h"
 #include "base/event.h"
+#include "model/manual_sa.h"
 
 const char *const scope_path[SC_COUNT] = {
     [SC_CONN] = "connections.<conn>",
@@ -14,6 +15,7 @@ const char *const scope_path[SC_COUNT] = {
     [SC_SECRET] = "secrets.ike<suffix>",
     [SC_POOL] = "pools.<name>",
     [SC_AUTHORITY] = "authorities.<name>",
+    [SC_MANUAL] = "sas.<name>",
     [SC_DAEMON] = "culvertd",
 };
 
@@ -30,6 +32,9 @@ const char *const value_type_text[V_COUNT_OF] = {
     [V_TS] = "list of traffic selectors",
     [V_AUTH] = "word",
     [V_ID] = "identity",
+    [V_ADDR] = "address",
+    [V_SPI] = "SPI",
+    [V_KEY] = "key",
     [V_TEXT] = "text",
     [V_LANS] = "list of interfaces",
     [V_SECRET] = "secret",
@@ -69,6 +74,8 @@ static const struct word ecns[] = {{"yes", ECN_COPY}, {"no", ECN_NO},    {"true"
                                    {NULL, 0}};
 static const struct word dscps[] = {
     {"out", DSCP_OUT}, {"in", DSCP_IN}, {"yes", DSCP_BOTH}, {"no", DSCP_NO}, {NULL, 0}};
+static const struct word manual_modes[] = {
+    {"tunnel", MODE_TUNNEL}, {"transport", MODE_TRANSPORT}, {"beet", MODE_BEET}, {NULL, 0}};
 static const struct word levels[] = {{"error", LEVEL_ERROR},
                                      {"audit", LEVEL_AUDIT},
                                      {"control", LEVEL_CTRL},
@@ -100,6 +107,9 @@ static const struct word esp_ios[] = {{"auto", CONFIG_ESP_AUTO},
 #define CHILD(k, t, d, field, h)                                                                   \
     {                                                                                              \
         SC_CHILD, k, t, d, h, AT(struct conn_child, field)
+#define MANUAL(k, t, d, field, h)                                                                  \
+    {                                                                                              \
+        SC_MANUAL, k, t, d, h, AT(struct manual_sa, field)
 #define DAEMON(k, t, d, field, h)                                                                  \
     {                                                                                              \
         SC_DAEMON, k, t, d, h, AT(struct config_daemon, field)
@@ -243,6 +253,29 @@ const struct row schema[] =
     UNUSED(SC_AUTHORITY, "crl_uris", "", "Where revocation lists are."),
     UNUSED(SC_AUTHORITY, "ocsp_uris", "", "Where OCSP responders are."),
     UNUSED(SC_AUTHORITY, "cert_uri_base", "", "Base of hash-and-URL certificates."),
+
+    /* --- SAs by hand --- */
+    MANUAL("local", V_ADDR, "", local.addr, "Our end of the SAs.")},
+    MANUAL("remote", V_ADDR, "", remote.addr, "The peer's end.")},
+    MANUAL("spi_in", V_SPI, "", spi_in, "SPI of what we receive: the peer's spi_out.")},
+    MANUAL("spi_out", V_SPI, "", spi_out, "SPI of what we send: the peer's spi_in.")},
+    MANUAL("esp_proposals", V_PROPOSALS, "", esp, "The algorithms of ESP, for example aes128-sha256 or aes256-sha512-esn. Counter modes (GCM, CCM, CTR, ChaCha20) are accepted with a warning: after a restart their nonces repeat under the same key (RFC 8221 3)."), .aux = offsetof(struct manual_sa, esp_default), .min = PROTO_ESP},
+    MANUAL("ah_proposals", V_PROPOSALS, "", ah, "The algorithm of AH instead, for example sha256."), .aux = offsetof(struct manual_sa, ah_default), .min = PROTO_AH},
+    MANUAL("key_in", V_KEY, "", in.encr, "Encryption key of what we receive, and after it the salt where the algorithm has one; 0x hex or 0s Base64.")},
+    MANUAL("key_out", V_KEY, "", out.encr, "Encryption key of what we send.")},
+    MANUAL("auth_in", V_KEY, "", in.integ, "Integrity key of what we receive, where the encryption has no ICV of its own.")},
+    MANUAL("auth_out", V_KEY, "", out.integ, "Integrity key of what we send.")},
+    MANUAL("mode", V_WORD, "tunnel", mode, "What is protected."), .words = manual_modes},
+    MANUAL("local_ts", V_TS, "dynamic", local_ts, "Our side of the traffic; dynamic is our end.")},
+    MANUAL("remote_ts", V_TS, "dynamic", remote_ts, "The peer's side.")},
+    MANUAL("encap", V_BOOL, "no", encap, "ESP in UDP (RFC 3948).")},
+    MANUAL("local_port", V_COUNT, "4500", local.port, "Our UDP port, with encap: port_nat_t of culvertd."), .min = 1, .max = 65535},
+    MANUAL("remote_port", V_COUNT, "4500", remote.port, "The peer's UDP port, with encap."), .min = 1, .max = 65535},
+    MANUAL("replay_window", V_COUNT, "64", replay_window, "Packets; 0 accepts replays."), .max = 65536},
+    MANUAL("priority", V_COUNT, "0", priority, "Of the policy: the lower goes first."), .max = UINT32_MAX},
+    MANUAL("life_time", V_TIME, "0s", life.life_s, "The SAs go after this time; 0: never.")},
+    MANUAL("life_bytes", V_BYTES, "0", life.life_bytes, "The SAs go after so many bytes in one direction; 0: never.")},
+    MANUAL("life_packets", V_COUNT, "0", life.life_packets, "The SAs go after so many packets in one direction; 0: never."), .max = INT64_MAX},
 
     /* --- the daemon --- */
     DAEMON("vici", V_TEXT, "unix:///run/culvert/culvert.vici", vici, "The control socket. --vici on the command line wins.")},

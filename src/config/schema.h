@@ -14,6 +14,7 @@ enum scope {
     SC_SECRET,    /* secrets.ike<suffix> and the like: struct shared */
     SC_POOL,      /* pools.<name>: known, unused */
     SC_AUTHORITY, /* authorities.<name>: known, unused */
+    SC_MANUAL,    /* sas.<name>: struct manual_sa */
     SC_DAEMON,    /* culvertd: struct config_daemon */
     SC_COUNT
 };
@@ -31,6 +32,9 @@ enum value_type {
     V_TS,        /* struct ts_conf_list */
     V_AUTH,
     V_ID,      /* struct conn_auth's id */
+    V_ADDR,    /* one address: struct addr */
+    V_SPI,     /* decimal or 0x hex, from 256 on */
+    V_KEY,     /* struct secret, in 0x hex or 0s Base64 */
     V_TEXT,    /* char[size] */
     V_LANS,    /* names of interfaces: char[CONFIG_LAN_MAX][16], count at `aux` */
     V_SECRET,  /* read by secrets.c */
@@ -107,6 +111,12 @@ void set_ts(struct cx *cx, const struct row *r, const struct vnode *n, void *obj
 void set_auth(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
 void set_id(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
 void set_mode(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+
+/* manual.c */
+void set_addr(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+void set_spi(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+/* secrets.c: never shows the value */
+void set_key(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
 
 /* What to say of a text that id_parse refused. */
 const char *id_problem(const char *text);

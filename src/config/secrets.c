@@ -112,6 +112,15 @@ static bool decode(struct cx *cx, const struct vnode *n, struct secret *out)
     return len > 0;
 }
 
+void set_key(struct cx *cx, const struct row *r, const struct vnode *n, void *obj)
+{
+    struct secret *out = (struct secret *)(void *)((char *)obj + r->off);
+    if (strncmp(n->value, "0x", 2) != 0 && strncmp(n->value, "0s", 2) != 0)
+        cx_report(cx, DIAG_ERROR, n, NULL, "expected a key in hex (0x...) or Base64 (0s...)");
+    else
+        decode(cx, n, out);
+}
+
 /* --- a file's section --- */
 
 static void add_owner(struct cx *cx, const struct vnode *at, const char *text, struct shared *s)

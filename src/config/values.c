@@ -306,7 +306,8 @@ void value_apply(struct cx *cx, const struct row *r, const struct vnode *n, void
         [V_BYTES] = set_bytes, [V_DECIMAL] = set_decimal, [V_WORD] = set_word,
         [V_MODE] = set_mode,   [V_ADDRS] = set_addrs,     [V_PROPOSALS] = set_proposals,
         [V_TS] = set_ts,       [V_AUTH] = set_auth,       [V_ID] = set_id,
-        [V_TEXT] = set_text,   [V_LANS] = set_lans,
+        [V_TEXT] = set_text,   [V_LANS] = set_lans,       [V_ADDR] = set_addr,
+        [V_SPI] = set_spi,     [V_KEY] = set_key,
     };
     if (!is_usable(cx, r, n))
         return;

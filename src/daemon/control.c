@@ -24,7 +24,7 @@ void reply_no(struct vnode *reply, const char *fmt, ...)
     vnode_value(reply, "errmsg", text);
 }
 
-static void reply_diag(struct vnode *reply, const struct diag *d, const char *tail)
+void reply_diag(struct vnode *reply, const struct diag *d, const char *tail)
 {
     struct buf b = {0};
     for (const struct diag_item *i = d->first; i && !b.n; i = i->next)
@@ -41,7 +41,7 @@ static void reply_diag(struct vnode *reply, const struct diag *d, const char *ta
     }
 }
 
-static void say_warnings(struct core *c, const struct diag *d)
+void say_warnings(struct core *c, const struct diag *d)
 {
     for (const struct diag_item *i = d->first; i; i = i->next) {
         struct buf line = {0};
@@ -467,6 +467,9 @@ const struct vici_command core_commands[] = {
     {"rekey", control_rekey},
     {"list-sas", control_list_sas},
     {"export-keys", control_keys},
+    {"load-sa", control_load_sa},
+    {"unload-sa", control_unload_sa},
+    {"list-manual-sas", control_list_manual},
     {"get-keys", get_keys},
     {"get-authorities", get_authorities},
     {"get-pools", get_pools},
@@ -485,7 +488,8 @@ const struct vici_command core_commands[] = {
 const size_t core_command_count = sizeof core_commands / sizeof *core_commands;
 
 const char *const core_events[] = {
-    "log",       "control-log", "list-sa",      "list-conn",   "list-policy", "ike-updown",
-    "ike-rekey", "ike-update",  "child-updown", "child-rekey", "list-cert",   "list-authority",
+    "log",        "control-log",    "list-sa",        "list-conn",    "list-policy",
+    "ike-updown", "ike-rekey",      "ike-update",     "child-updown", "child-rekey",
+    "list-cert",  "list-authority", "list-manual-sa",
 };
 const size_t core_event_count = sizeof core_events / sizeof *core_events;

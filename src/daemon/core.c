@@ -77,24 +77,38 @@ static void do_send(void *ctx, const struct ike_act *a)
                                               .text = "on sending"});
 }
 
-static bool child_add(struct core *c, const struct child_sa *given)
+err_t core_child_add(struct core *c, const struct child_sa *given, const struct conn_child *ch)
 {
     struct child_sa sa = *given;
-    sa.policy = policies_sa_add(c->pol, &sa, ike_conn_get(runner_engine(c->runner), sa.conn));
+    sa.policy = policies_sa_add(c->pol, &sa, ch);
     apply(c); /* first: the answer to what comes through the SA must not leave in clear */
     err_t e = sa.policy ? datapath_child_add(c->path, &sa) : E_NOMEM;
-    if (!e) {
+    if (!e)
         keylog_add(c->keylog, &sa);
-        return true;
-    }
-    policies_sa_del(c->pol, sa.id);
-    sinks_event(c->sinks, &(struct event){.kind = EV_CHILD_FAILED,
-                                          .reason = e,
-                                          .conn = sa.conn,
-                                          .child = sa.child,
-                                          .child_id = sa.id,
-                                          .text = "in the data plane"});
-    return false;
+    else
+        policies_sa_del(c->pol, sa.id);
+    return e;
+}
+
+void core_child_del(struct core *c, uint32_t child_id)
+{
+    datapath_child_del(c->path, child_id);
+    policies_sa_del(c->pol, child_id);
+    keylog_del(c->keylog, child_id);
+}
+
+static bool child_add(struct core *c, const struct child_sa *sa)
+{
+    const struct conn *conn = ike_conn_get(runner_engine(c->runner), sa->conn);
+    err_t e = core_child_add(c, sa, conn ? conn_child_find(conn, sa->child) : NULL);
+    if (e)
+        sinks_event(c->sinks, &(struct event){.kind = EV_CHILD_FAILED,
+                                              .reason = e,
+                                              .conn = sa->conn,
+                                              .child = sa->child,
+                                              .child_id = sa->id,
+                                              .text = "in the data plane"});
+    return !e;
 }
 
 static void acquire_failed(struct core *c, const struct ike_act *a)
@@ -118,9 +132,7 @@ static bool do_child(void *ctx, const struct ike_act *a)
         policies_sa_del(c->pol, a->sa->id);
         return true;
     case ACT_CHILD_DEL:
-        datapath_child_del(path, a->sa->id);
-        policies_sa_del(c->pol, a->sa->id);
-        keylog_del(c->keylog, a->sa->id);
+        core_child_del(c, a->sa->id);
         return true;
     case ACT_CHILD_MOVE:
         return datapath_child_move(path, a->sa->id, &a->sa->local, &a->sa->remote) == E_OK;
@@ -202,9 +214,24 @@ static void on_acquire(struct core *c, const struct dp_note *n)
                                             .flow_remote = n->flow_remote});
 }
 
+/* Nobody rekeys what came by hand; where it sends to changes as with the others. */
+static void on_manual(struct core *c, const struct dp_note *n)
+{
+    if (n->kind == NOTE_HARD)
+        manual_expired(c->manual, n->child_id);
+    else if (n->kind == NOTE_MOVED &&
+             datapath_child_move(c->path, n->child_id, &n->local, &n->remote))
+        core_say(c, EV_DAEMON_ERROR, NULL, "an SA by hand did not follow its peer");
+    core_settle(c);
+}
+
 static void on_note(void *ctx, const struct dp_note *n)
 {
     struct core *c = ctx;
+    if (n->kind != NOTE_ACQUIRE && n->child_id >= MANUAL_ID_FIRST) {
+        on_manual(c, n);
+        return;
+    }
     switch (n->kind) {
     case NOTE_ACQUIRE:
         on_acquire(c, n);
@@ -337,8 +364,9 @@ static err_t open_engine(struct core *c, struct io_error *err)
     c->names = names_new(c->loop, core_name_ready, c);
     c->waiting = waiting_new(c->loop, late, c);
     c->runner = runner_new(c->loop, &s, &env, &ports);
+    c->manual = manual_new(c);
     snprintf(err->text, sizeof err->text, "out of memory");
-    return c->names && c->waiting && c->runner ? E_OK : E_NOMEM;
+    return c->names && c->waiting && c->runner && c->manual ? E_OK : E_NOMEM;
 }
 
 err_t core_open(struct core *c, struct io_error *err)
@@ -369,6 +397,8 @@ void core_stop(struct core *c)
 
 void core_close(struct core *c)
 {
+    if (c->manual)
+        manual_close(c->manual);
     if (c->runner)
         runner_close(c->runner);
     waiting_free(c->waiting);
@@ -383,6 +413,7 @@ void core_close(struct core *c)
 
 void core_free(struct core *c)
 {
+    manual_free(c->manual);
     runner_free(c->runner);
     policies_close(c->pol);
     datapath_free(c->path);

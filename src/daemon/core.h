@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "daemon/datapath.h"
 #include "daemon/keylog.h"
+#include "daemon/manual.h"
 #include "daemon/names.h"
 #include "daemon/policies.h"
 #include "daemon/render.h"
@@ -24,6 +25,7 @@ struct core {
     struct datapath *path;
     struct netlink *nl;
     struct policies *pol;
+    struct manual *manual;
     struct names *names;
     struct sinks *sinks;
     struct vici_server *vici;
@@ -43,6 +45,11 @@ void core_free(struct core *c);
 
 /* Applies policies; a failure is logged. */
 void core_settle(struct core *c);
+/* A pair of SAs with its policy and its place in the log of keys. `ch`: its configuration, NULL:
+ * unknown. */
+err_t core_child_add(struct core *c, const struct child_sa *sa,
+                     const struct conn_child *ch) must_use;
+void core_child_del(struct core *c, uint32_t child_id);
 void core_say(struct core *c, enum event_kind kind, const char *conn, const char *text);
 struct render core_render(struct core *c);
 
@@ -54,7 +61,7 @@ err_t core_unload_conn(struct core *c, const char *name) must_use;
 void core_load_shared(struct core *c, struct shared *s); /* takes it over */
 void core_name_ready(void *ctx, const char *host);
 
-/* control.c, control_sa.c, updown.c */
+/* control*.c, updown.c */
 extern const struct vici_command core_commands[];
 extern const size_t core_command_count;
 extern const char *const core_events[];
@@ -69,5 +76,10 @@ HANDLER(control_terminate);
 HANDLER(control_rekey);
 HANDLER(control_list_sas);
 HANDLER(control_keys);
+HANDLER(control_load_sa);
+HANDLER(control_unload_sa);
+HANDLER(control_list_manual);
 void reply_ok(struct vnode *reply);
 void reply_no(struct vnode *reply, const char *fmt, ...) printf_like(2, 3);
+void reply_diag(struct vnode *reply, const struct diag *d, const char *tail);
+void say_warnings(struct core *c, const struct diag *d);

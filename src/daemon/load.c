@@ -249,6 +249,18 @@ static err_t leave_out(struct core *c, struct config *cf, struct diag *d)
     return worst;
 }
 
+static void take_manual(struct core *c, struct config *cf)
+{
+    struct io_error err;
+    manual_keep(c->manual, cf->manual, cf->manual_count);
+    for (size_t i = 0; i < cf->manual_count; i++) {
+        struct manual_sa *sa = cf->manual[i];
+        cf->manual[i] = NULL;
+        if (manual_load(c->manual, sa, true, &err))
+            core_say(c, EV_DAEMON_ERROR, NULL, err.text);
+    }
+}
+
 static err_t take_config(struct core *c, struct config *cf, size_t *loaded, size_t *unloaded)
 {
     err_t e = E_OK;
@@ -258,6 +270,7 @@ static err_t take_config(struct core *c, struct config *cf, size_t *loaded, size
         e = runner_feed(c->runner, &in) ? E_OK : E_NOMEM;
         *loaded += !e;
     }
+    take_manual(c, cf);
     *unloaded = unload_missing(c, cf); /* last: another may have taken over its traffic */
     for (size_t i = 0; i < *loaded; i++)
         start_or_wait(c, cf->conn[i]);

@@ -49,8 +49,10 @@ err_t policies_install(struct policies *p, const struct conn *c, const struct co
                        struct io_error *err) must_use;
 err_t policies_uninstall(struct policies *p, const char *conn, const char *child) must_use;
 
-/* An SA comes: the id of the policy that it serves (0: out of memory). */
-uint32_t policies_sa_add(struct policies *p, const struct child_sa *sa, const struct conn *c);
+/* An SA comes: the id of the policy that it serves (0: out of memory). ch: its configuration, NULL
+ * when there is none (any more). */
+uint32_t policies_sa_add(struct policies *p, const struct child_sa *sa,
+                         const struct conn_child *ch);
 void policies_sa_del(struct policies *p, uint32_t child_id);
 /* The operator took this down: its rows may go with the last SA. child NULL: all of conn. */
 void policies_release(struct policies *p, const char *conn, const char *child);

@@ -23,7 +23,7 @@ static struct policies_row *row_found_for_sa(const struct policies *p, const str
 }
 
 static struct policies_row *row_for_sa(struct policies *p, const struct child_sa *sa,
-                                       const struct conn *c)
+                                       const struct conn_child *ch)
 {
     struct policies_row *r = row_found_for_sa(p, sa);
     if (r)
@@ -31,19 +31,19 @@ static struct policies_row *row_for_sa(struct policies *p, const struct child_sa
     r = row_new(p, sa->conn, sa->child, &sa->local_ts, &sa->remote_ts, false);
     if (!r)
         return NULL;
-    const struct conn_child *ch = c ? conn_child_find(c, sa->child) : NULL;
     r->action = POL_PROTECT;
     r->priority = ch ? ch->priority : 0;
     r->keep = ch && !has_dynamic(&ch->remote_ts);
     return r;
 }
 
-uint32_t policies_sa_add(struct policies *p, const struct child_sa *sa, const struct conn *c)
+uint32_t policies_sa_add(struct policies *p, const struct child_sa *sa,
+                         const struct conn_child *ch)
 {
     if (!sa->local_ts.count || !sa->remote_ts.count)
         return 0;
     struct sa_ref *ref = calloc(1, sizeof *ref);
-    struct policies_row *r = ref ? row_for_sa(p, sa, c) : NULL;
+    struct policies_row *r = ref ? row_for_sa(p, sa, ch) : NULL;
     uint32_t id = sa->id;
     if (!r || hash_add(&p->refs, &ref->node, hash_of(&p->refs, &id, sizeof id))) {
         free(ref);

@@ -1,0 +1,160 @@
+/*
+ * SAs by hand: a section sas.NAME of a file or of VICI's load-sa into struct manual_sa. RFC 4301
+ * 4.5.1; what is inherently dangerous about it says RFC 8221 3. Called by load.c and the daemon.
+ */
+#include "config/schema.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define SPI_MIN 256 /* RFC 4303 2.1: 1 to 255 are IANA's */
+
+void set_addr(struct cx *cx, const struct row *r, const struct vnode *n, void *obj)
+{
+    struct addr *a = (struct addr *)(void *)((char *)obj + r->off);
+    if (!addr_parse(a, n->value) || addr_any(a))
+        cx_report(cx, DIAG_ERROR, n, n->value, "expected one address");
+}
+
+void set_spi(struct cx *cx, const struct row *r, const struct vnode *n, void *obj)
+{
+    uint32_t *spi = (uint32_t *)(void *)((char *)obj + r->off);
+    bool hex = !strncmp(n->value, "0x", 2);
+    const char *digits = n->value + (hex ? 2 : 0);
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(digits, &end, hex ? 16 : 10);
+    if (strspn(digits, "0123456789abcdefABCDEF") != strlen(digits) || !*digits || *end || errno ||
+        v < SPI_MIN || v > UINT32_MAX)
+        cx_report(cx, DIAG_ERROR, n, n->value, "expected an SPI: 0x100 to 0xffffffff");
+    else
+        *spi = (uint32_t)v;
+}
+
+/* --- what belongs together --- */
+
+static void need(struct cx *cx, const struct vnode *sec, const char *key)
+{
+    if (!has_key(sec, key))
+        cx_report(cx, DIAG_ERROR, sec, NULL, "%s is missing", key);
+}
+
+static void check_ends(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
+{
+    static const char *const needed[] = {"local", "remote", "spi_in", "spi_out"};
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        need(cx, sec, needed[i]);
+    if (m->local.addr.family && m->remote.addr.family &&
+        m->local.addr.family != m->remote.addr.family)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "remote"), vnode_get(sec, "remote"),
+                  "local and remote are not of the same address family");
+}
+
+static size_t count_of(const struct proposal *p, uint8_t type)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->count; i++)
+        n += p->t[i].type == type;
+    return n;
+}
+
+static bool one_proposal(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
+{
+    if (m->esp.count + m->ah.count != 1) {
+        cx_report(cx, DIAG_ERROR, sec, NULL,
+                  "one of esp_proposals and ah_proposals is needed, with one proposal");
+        return false;
+    }
+    const struct proposal *p = manual_sa_proposal(m);
+    const struct vnode *at = key_or_section(sec, m->esp.count ? "esp_proposals" : "ah_proposals");
+    bool one = count_of(p, T_ENCR) <= 1 && count_of(p, T_INTEG) <= 1 && count_of(p, T_ESN) <= 1;
+    if (!one)
+        cx_report(cx, DIAG_ERROR, at, NULL, "nothing is negotiated: name one algorithm of a kind");
+    if (count_of(p, T_KE))
+        cx_report(cx, DIAG_ERROR, at, NULL, "a key exchange has no place where keys are given");
+    return one;
+}
+
+static void check_key(struct cx *cx, const struct vnode *sec, const char *key, const struct alg *a,
+                      size_t have)
+{
+    size_t want = a ? (size_t)a->key_len + a->salt_len : 0;
+    if (have == want)
+        return;
+    if (!want)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, key), NULL,
+                  "the algorithms have no use for %s", key);
+    else if (!have)
+        cx_report(cx, DIAG_ERROR, sec, NULL, "%s is missing: %s takes %zu bytes", key, a->name,
+                  want);
+    else
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, key), NULL,
+                  "%s takes a key of %zu bytes%s; %s has %zu", a->name, want,
+                  a->salt_len ? ", the salt at its end" : "", key, have);
+}
+
+static void check_keys(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
+{
+    const struct proposal *p = manual_sa_proposal(m);
+    const struct alg *encr = proposal_alg(p, T_ENCR), *integ = proposal_alg(p, T_INTEG);
+    check_key(cx, sec, "key_in", encr, m->in.encr.n);
+    check_key(cx, sec, "key_out", encr, m->out.encr.n);
+    check_key(cx, sec, "auth_in", integ, m->in.integ.n);
+    check_key(cx, sec, "auth_out", integ, m->out.integ.n);
+    if (encr && encr->iv_len && encr->block == 1)
+        cx_report(cx, DIAG_WARNING, key_or_section(sec, "esp_proposals"), encr->name,
+                  "RFC 8221 3 says MUST NOT with keys by hand: after a restart nonces repeat under "
+                  "the same key, which breaks it; aes128-sha256 does not suffer from that");
+}
+
+static void default_ts(struct ts_conf_list *l)
+{
+    if (l->count == 0) {
+        l->ts[0] = (struct ts_conf){.dynamic = true, .ts = {.port_hi = 65535}};
+        l->count = 1;
+    }
+}
+
+static void check_families(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
+{
+    struct ts_list l, r;
+    ts_resolve(&m->local_ts, &m->local.addr, &l);
+    ts_resolve(&m->remote_ts, &m->remote.addr, &r);
+    for (size_t i = 0; i < l.count; i++)
+        for (size_t k = 0; k < r.count; k++)
+            if (l.ts[i].lo.family == r.ts[k].lo.family)
+                return;
+    cx_report(cx, DIAG_ERROR, key_or_section(sec, "remote_ts"), vnode_get(sec, "remote_ts"),
+              "local_ts and remote_ts have no address family in common");
+}
+
+static void fill_in(struct cx *cx, const struct vnode *sec, struct manual_sa *m)
+{
+    size_t before = cx->d->errors;
+    schema_apply(cx, SC_MANUAL, sec, m);
+    if (cx->d->errors != before)
+        return; /* what follows would only repeat it */
+    default_ts(&m->local_ts);
+    default_ts(&m->remote_ts);
+    check_ends(cx, sec, m);
+    if (cx->d->errors == before)
+        check_families(cx, sec, m);
+    if (one_proposal(cx, sec, m))
+        check_keys(cx, sec, m);
+}
+
+err_t config_manual_from_tree(const struct vnode *sec, struct manual_sa **out, struct diag *d)
+{
+    struct cx cx = {d};
+    size_t before = d->errors;
+    *out = NULL;
+    struct manual_sa *m = manual_sa_new(sec->name);
+    if (!m)
+        return E_NOMEM;
+    fill_in(&cx, sec, m);
+    if (d->errors == before && !d->nomem) {
+        *out = m;
+        return E_OK;
+    }
+    manual_sa_free(m);
+    return d->nomem ? E_NOMEM : R_CONFIG_VALUE;
+}

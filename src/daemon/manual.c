@@ -1,0 +1,235 @@
+/* SAs by hand: see manual.h. */
+#include "daemon/manual.h"
+#include "daemon/core.h"
+#include "io/clock.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+struct entry {
+    struct list link;
+    struct manual *of;
+    struct manual_sa *sa;
+    uint32_t id;
+    bool from_file;
+    uint64_t installed_ms;
+    uv_timer_t timer; /* life_time */
+};
+
+struct manual {
+    struct core *core;
+    struct list entries;
+    uint32_t next_id;
+};
+
+struct manual *manual_new(struct core *c)
+{
+    struct manual *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    *m = (struct manual){.core = c, .next_id = MANUAL_ID_FIRST};
+    list_init(&m->entries);
+    return m;
+}
+
+static struct entry *find(const struct manual *m, const char *name)
+{
+    list_each (it, (struct list *)&m->entries) {
+        struct entry *en = container_of(it, struct entry, link);
+        if (!strcmp(en->sa->name, name))
+            return en;
+    }
+    return NULL;
+}
+
+static void say(const struct manual *m, enum event_kind kind, const struct manual_sa *sa,
+                uint32_t id, const char *text)
+{
+    sinks_event(m->core->sinks, &(struct event){.kind = kind,
+                                                .conn = sa->name,
+                                                .child = sa->name,
+                                                .child_id = id,
+                                                .spi_in = sa->spi_in,
+                                                .spi_out = sa->spi_out,
+                                                .local = sa->local,
+                                                .remote = sa->remote,
+                                                .text = text});
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    struct entry *en = h->data;
+    manual_sa_free(en->sa);
+    free(en);
+}
+
+static void take_down(struct entry *en, const char *why)
+{
+    if (!en->installed_ms)
+        return;
+    core_child_del(en->of->core, en->id);
+    en->installed_ms = 0;
+    uv_timer_stop(&en->timer);
+    say(en->of, EV_CHILD_DOWN, en->sa, en->id, why);
+}
+
+static void drop(struct entry *en, const char *why)
+{
+    take_down(en, why);
+    policies_release(en->of->core->pol, en->sa->name, NULL);
+    list_del(&en->link);
+    uv_close((uv_handle_t *)&en->timer, on_closed);
+}
+
+static void on_life(uv_timer_t *t)
+{
+    struct entry *en = t->data;
+    struct core *c = en->of->core;
+    take_down(en, "its life_time is over");
+    core_settle(c);
+}
+
+/* What the data plane or the SPD would refuse, told in the operator's words. */
+static err_t refused(const struct manual_sa *sa, err_t e, struct io_error *err)
+{
+    if (e == R_EXISTS)
+        snprintf(
+            err->text, sizeof err->text,
+            "SPI 0x%08x: its place in the table of inbound SAs is taken; choose another spi_in "
+            "(the low bits say the place)",
+            sa->spi_in);
+    else if (e == E_NOTSUP)
+        snprintf(err->text, sizeof err->text,
+                 "the data plane has no such SA: mode and algorithms do not go together");
+    else
+        snprintf(err->text, sizeof err->text, "%s", err_text(e));
+    return e;
+}
+
+static err_t install(struct manual *m, struct entry *en, struct io_error *err)
+{
+    struct child_sa child;
+    manual_sa_child(en->sa, &child);
+    child.id = en->id;
+    child.dirs = DIR_BOTH;
+    const struct conn_child ch = {.priority = en->sa->priority};
+    err_t e = core_child_add(m->core, &child, &ch);
+    if (e)
+        return refused(en->sa, e, err);
+    en->installed_ms = clock_now_ms();
+    if (en->sa->life.life_s)
+        uv_timer_start(&en->timer, on_life, en->sa->life.life_s * 1000, 0);
+    say(m, EV_CHILD_ESTABLISHED, en->sa, en->id, "by hand");
+    return E_OK;
+}
+
+static struct entry *entry_new(struct manual *m, struct manual_sa *sa, bool from_file)
+{
+    struct entry *en = calloc(1, sizeof *en);
+    if (!en)
+        return NULL;
+    *en = (struct entry){.of = m, .sa = sa, .id = m->next_id++, .from_file = from_file};
+    list_init(&en->link);
+    uv_timer_init(m->core->loop, &en->timer);
+    en->timer.data = en;
+    return en;
+}
+
+static bool name_taken(const struct manual *m, const char *name, struct io_error *err)
+{
+    if (!ike_conn_get(runner_engine(m->core->runner), name))
+        return false;
+    snprintf(err->text, sizeof err->text, "%s: a connection has this name; choose another", name);
+    return true;
+}
+
+/* The same again: a second start of its sequence numbers would be a replay to the peer, and with
+ * counter modes use a nonce twice. */
+static bool is_loaded(const struct entry *old, const struct manual_sa *sa)
+{
+    return old && old->installed_ms && manual_sa_eq(old->sa, sa);
+}
+
+/* The old one goes first: both may want the same SPI. It comes back when the new one fails. */
+err_t manual_load(struct manual *m, struct manual_sa *sa, bool from_file, struct io_error *err)
+{
+    struct entry *old = find(m, sa->name);
+    struct io_error again;
+    if (name_taken(m, sa->name, err)) {
+        manual_sa_free(sa);
+        return R_EXISTS;
+    }
+    if (is_loaded(old, sa)) {
+        old->from_file = from_file;
+        manual_sa_free(sa);
+        return E_OK;
+    }
+    struct entry *en = entry_new(m, sa, from_file);
+    if (!en) {
+        manual_sa_free(sa);
+        snprintf(err->text, sizeof err->text, "%s", err_text(E_NOMEM));
+        return E_NOMEM;
+    }
+    if (old)
+        take_down(old, "to be replaced");
+    err_t e = install(m, en, err);
+    if (e && old && install(m, old, &again))
+        drop(old, again.text);
+    else if (!e && old)
+        drop(old, "replaced");
+    if (!e)
+        list_add_tail(&m->entries, &en->link);
+    else
+        uv_close((uv_handle_t *)&en->timer, on_closed);
+    return e;
+}
+
+err_t manual_unload(struct manual *m, const char *name)
+{
+    struct entry *en = find(m, name);
+    if (!en)
+        return R_NOT_FOUND;
+    drop(en, "taken back by the operator");
+    return E_OK;
+}
+
+void manual_keep(struct manual *m, struct manual_sa *const *sa, size_t count)
+{
+    list_each_safe (it, next, &m->entries) {
+        struct entry *en = container_of(it, struct entry, link);
+        bool stays = !en->from_file;
+        for (size_t i = 0; i < count && !stays; i++)
+            stays = sa[i] && !strcmp(sa[i]->name, en->sa->name);
+        if (!stays)
+            drop(en, "no longer in the configuration");
+    }
+}
+
+void manual_expired(struct manual *m, uint32_t child_id)
+{
+    list_each (it, &m->entries) {
+        struct entry *en = container_of(it, struct entry, link);
+        if (en->id == child_id) {
+            take_down(en, "a limit of bytes, packets or sequence numbers was reached");
+            return;
+        }
+    }
+}
+
+void manual_each(const struct manual *m, manual_fn *fn, void *ctx)
+{
+    list_each (it, (struct list *)&m->entries) {
+        const struct entry *en = container_of(it, struct entry, link);
+        fn(ctx, en->sa, en->id, en->installed_ms);
+    }
+}
+
+void manual_close(struct manual *m)
+{
+    list_each_safe (it, next, &m->entries)
+        drop(container_of(it, struct entry, link), "the daemon ends");
+}
+
+void manual_free(struct manual *m)
+{
+    free(m);
+}

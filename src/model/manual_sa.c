@@ -1,0 +1,96 @@
+/* SAs by hand: see manual_sa.h. */
+#include "model/manual_sa.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct manual_sa *manual_sa_new(const char *name)
+{
+    struct manual_sa *m = calloc(1, sizeof *m);
+    char *copy = strdup(name);
+    if (!m || !copy) {
+        free(m);
+        free(copy);
+        return NULL;
+    }
+    m->name = copy;
+    m->local.port = m->remote.port = 4500;
+    m->replay_window = 64;
+    return m;
+}
+
+static void keys_free(struct child_keys *k)
+{
+    secret_free(&k->encr);
+    secret_free(&k->integ);
+}
+
+void manual_sa_free(struct manual_sa *m)
+{
+    if (!m)
+        return;
+    keys_free(&m->in);
+    keys_free(&m->out);
+    free(m->name);
+    free(m);
+}
+
+static bool key_eq(const struct secret *a, const struct secret *b)
+{
+    return a->n == b->n && secret_eq(a->p, b->p, a->n);
+}
+
+static bool keys_eq(const struct child_keys *a, const struct child_keys *b)
+{
+    return key_eq(&a->encr, &b->encr) && key_eq(&a->integ, &b->integ);
+}
+
+/* What selectors, algorithms and the rest come to in the data plane. */
+static bool child_eq(const struct child_sa *a, const struct child_sa *b)
+{
+    return a->proto == b->proto && a->mode == b->mode && a->spi_in == b->spi_in &&
+           a->spi_out == b->spi_out && a->encr == b->encr && a->integ == b->integ &&
+           a->esn == b->esn && a->replay_window == b->replay_window &&
+           a->udp_encap == b->udp_encap && endpoint_eq(&a->local, &b->local) &&
+           endpoint_eq(&a->remote, &b->remote) && ts_list_eq(&a->local_ts, &b->local_ts) &&
+           ts_list_eq(&a->remote_ts, &b->remote_ts);
+}
+
+bool manual_sa_eq(const struct manual_sa *a, const struct manual_sa *b)
+{
+    struct child_sa x, y;
+    manual_sa_child(a, &x);
+    manual_sa_child(b, &y);
+    return !strcmp(a->name, b->name) && child_eq(&x, &y) && keys_eq(&a->in, &b->in) &&
+           keys_eq(&a->out, &b->out) && a->priority == b->priority &&
+           a->life.life_s == b->life.life_s && a->life.life_bytes == b->life.life_bytes &&
+           a->life.life_packets == b->life.life_packets;
+}
+
+const struct proposal *manual_sa_proposal(const struct manual_sa *m)
+{
+    return m->esp.count ? &m->esp.p[0] : &m->ah.p[0];
+}
+
+void manual_sa_child(const struct manual_sa *m, struct child_sa *out)
+{
+    const struct proposal *p = manual_sa_proposal(m);
+    const struct transform *esn = proposal_get(p, T_ESN);
+    *out = (struct child_sa){.conn = m->name,
+                             .child = m->name,
+                             .proto = p->proto,
+                             .mode = m->mode,
+                             .spi_in = m->spi_in,
+                             .spi_out = m->spi_out,
+                             .encr = proposal_alg(p, T_ENCR),
+                             .integ = proposal_alg(p, T_INTEG),
+                             .esn = esn && esn->id == ESN_YES,
+                             .replay_window = m->replay_window,
+                             .udp_encap = m->encap,
+                             .local = m->local,
+                             .remote = m->remote,
+                             .in = m->in,
+                             .out = m->out,
+                             .life = m->life};
+    ts_resolve(&m->local_ts, &m->local.addr, &out->local_ts);
+    ts_resolve(&m->remote_ts, &m->remote.addr, &out->remote_ts);
+}

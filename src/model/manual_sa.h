@@ -1,0 +1,32 @@
+/*
+ * A pair of IPsec SAs and its policy by hand, without IKE: RFC 4301 4.5.1. As an operator writes
+ * it; read by config, installed by the daemon.
+ */
+#pragma once
+
+#include "base/secret.h"
+#include "model/child_sa.h"
+
+struct manual_sa {
+    char *name;
+    struct endpoint local, remote; /* ports count with encap */
+    bool encap;
+    uint8_t mode; /* enum ipsec_mode */
+    uint32_t spi_in, spi_out;
+    struct proposals esp, ah; /* one algorithm of each type, of one of the two protocols */
+    bool esp_default, ah_default;
+    struct child_keys in, out; /* for AH integ alone */
+    struct ts_conf_list local_ts, remote_ts;
+    uint32_t replay_window, priority;
+    struct lifetime life; /* hard limits only */
+};
+
+struct manual_sa *manual_sa_new(const char *name) must_use;
+void manual_sa_free(struct manual_sa *m);
+
+/* Nothing differs, keys included. */
+bool manual_sa_eq(const struct manual_sa *a, const struct manual_sa *b);
+/* The one proposal. */
+const struct proposal *manual_sa_proposal(const struct manual_sa *m);
+/* As the data plane takes it; borrows names and keys. id, policy and dirs are the caller's. */
+void manual_sa_child(const struct manual_sa *m, struct child_sa *out);
