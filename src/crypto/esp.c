@@ -17,12 +17,14 @@ bool esp_suite_ok(const struct alg *encr, const struct alg *integ)
 {
     if (!encr || encr->type != T_ENCR)
         return false;
-    return encr->aead ? !integ : integ && integ->type == T_INTEG;
+    if (encr->aead)
+        return !integ;
+    return integ && integ->type == T_INTEG && (!integ->ah_only || encr->id == ENCR_NULL);
 }
 
 bool cr_esp_supported(enum cr_impl impl, const struct alg *encr, const struct alg *integ)
 {
-    if (!esp_suite_ok(encr, integ))
+    if (!esp_suite_ok(encr, integ) || !ossl_esp_has(encr))
         return false;
     return impl != CR_IMB || imb_trusted(encr, integ);
 }
@@ -79,12 +81,12 @@ size_t cr_esp_size(enum cr_impl impl, const struct alg *encr, const struct alg *
 {
     if (!cr_esp_supported(impl, encr, integ))
         return 0;
-    return by_imb(impl, encr, integ) ? imb_esp_size(encr) : ossl_esp_size();
+    return by_imb(impl, encr, integ) ? imb_esp_size(encr, integ) : ossl_esp_size();
 }
 
 size_t cr_esp_size_of(const struct cr_esp *e)
 {
-    return e->kind == ESP_OSSL ? ossl_esp_size() : imb_esp_size(e->encr);
+    return e->kind == ESP_OSSL ? ossl_esp_size() : imb_esp_size(e->encr, e->integ);
 }
 
 err_t cr_esp_init(enum cr_impl impl, const struct alg *encr, const struct alg *integ,

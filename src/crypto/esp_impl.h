@@ -7,7 +7,12 @@
 #include "crypto/crypto.h"
 
 /* Who works on a key's operations, and how. */
-enum esp_kind { ESP_OSSL, ESP_IMB_GCM, ESP_IMB_JOB };
+enum esp_kind {
+    ESP_OSSL,
+    ESP_IMB_GCM,
+    ESP_IMB_JOB,
+    ESP_IMB_DIRECT /* AES-GMAC, and AES-GCM with an implicit IV */
+};
 
 /* Common head of both implementations' keys. */
 struct cr_esp {
@@ -50,6 +55,7 @@ static inline bool icv_eq(const uint8_t *a, const uint8_t *b, size_t n)
 
 bool esp_suite_ok(const struct alg *encr, const struct alg *integ);
 
+bool ossl_esp_has(const struct alg *encr);
 size_t ossl_esp_size(void);
 err_t ossl_esp_init(const struct alg *encr, const struct alg *integ, struct bytes key,
                     struct bytes integ_key, void *mem) must_use;
@@ -64,7 +70,7 @@ void imb_fini(void);
 struct imb_ctx *imb_ctx_new(void);
 void imb_ctx_free(struct imb_ctx *c);
 bool imb_has(const struct alg *encr, const struct alg *integ);
-size_t imb_esp_size(const struct alg *encr);
+size_t imb_esp_size(const struct alg *encr, const struct alg *integ);
 void imb_esp_init(const struct alg *encr, const struct alg *integ, struct bytes key,
                   struct bytes integ_key, void *mem);
 void imb_esp_fini(struct cr_esp *e);

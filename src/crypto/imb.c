@@ -52,7 +52,21 @@ bool imb_vaes_chosen(void)
 
 bool imb_has(const struct alg *encr, const struct alg *integ)
 {
-    return mgr && esp_suite_ok(encr, integ);
+    if (!mgr || !esp_suite_ok(encr, integ))
+        return false;
+    switch (encr->id) {
+    case ENCR_AES_CCM_8:
+    case ENCR_AES_CCM_12:
+    case ENCR_AES_CCM_16:
+    case ENCR_AES_CCM_8_IIV:
+        return encr->key_bits != 192;
+    case ENCR_AES_CBC:
+    case ENCR_3DES:
+    case ENCR_DES:
+        return true;
+    default:
+        return encr->mode != MODE_CBC && encr->id != ENCR_CAMELLIA_CTR && encr->mode != MODE_CCM;
+    }
 }
 
 struct imb_ctx *imb_ctx_new(void)
@@ -89,20 +103,18 @@ static void write_cbc_iv(struct imb_ctx *c, const struct cr_op *op)
 {
     static const uint8_t zero[16];
     const struct imb_block *k = (const struct imb_block *)op->key;
-    if (!k->e.head.iv_len)
-        return;
     DECLARE_ALIGNED(uint8_t seed[16], 16) = {0};
     put_u64(seed + 8, op->iv_seed);
     IMB_AES128_CFB_ONE(c->mgr, op->p + 8, zero, seed, k->iv_key, k->e.head.iv_len);
 }
 
-/* Counter modes take iv_seed as it is: RFC 7634 2. */
+/* Counter modes take iv_seed as it is: RFC 3686 3.1, RFC 4309 3.1, RFC 7634 2. */
 static void write_iv(struct imb_ctx *c, const struct cr_op *op)
 {
-    if (op->key->encr->aead)
-        put_u64(op->p + 8, op->iv_seed);
-    else
+    if (op->key->block > 1)
         write_cbc_iv(c, op);
+    else if (op->key->iv_len)
+        put_u64(op->p + 8, op->iv_seed);
 }
 
 /* How many operations from the start on are AES-GCM: all of them on most workers. */
@@ -134,6 +146,8 @@ static size_t seal_chunk(struct imb_ctx *c, struct cr_op *ops, size_t n)
             others++;
         } else if (op->key->kind == ESP_IMB_GCM) {
             imb_gcm_seal(c, op, 1);
+        } else if (op->key->kind == ESP_IMB_DIRECT) {
+            imb_direct_seal(c, op);
         } else if (!op_len_ok(op)) {
             op->status = E_USAGE;
         } else {
@@ -156,6 +170,8 @@ static size_t open_chunk(struct imb_ctx *c, struct cr_op *ops, size_t n)
             others++;
         else if (op->key->kind == ESP_IMB_GCM)
             imb_gcm_open(c, op, 1);
+        else if (op->key->kind == ESP_IMB_DIRECT)
+            imb_direct_open(c, op);
         else if (!op_len_ok(op))
             op->status = R_LENGTH;
         else

@@ -15,7 +15,7 @@ struct imb_esp {
     uint8_t rounds;       /* of AES */
 };
 
-/* AES-GCM by the library's direct calls. */
+/* AES-GCM and AES-GMAC by the library's direct calls. */
 struct imb_gcm {
     struct imb_esp e;
     aes_gcm_enc_dec_t enc, dec;
@@ -55,6 +55,14 @@ struct imb_block {
     };
 };
 
+/* AES-XCBC and AES-CMAC have more to keep than ipad and opad. */
+struct imb_block_cbc_mac {
+    struct imb_block b;
+    DECLARE_ALIGNED(uint8_t k1[11 * 16], 16); /* round keys */
+    DECLARE_ALIGNED(uint8_t k2[16], 16);
+    DECLARE_ALIGNED(uint8_t k3[16], 16);
+};
+
 /* A worker's scratch. Arrays by use, not by operation: GCM touches 1 KB of it, and L1 is full of
  * packets. */
 struct imb_ctx {
@@ -65,7 +73,7 @@ struct imb_ctx {
     uint8_t *gcm_page; /* the GCM context goes where imb_gcm_place says */
     DECLARE_ALIGNED(uint8_t nonce[IMB_CHUNK][16], 64); /* AEAD: salt | IV */
     uint8_t aad[IMB_CHUNK][16];  /* AEAD with ESN: SPI | sequence number, 64 bits */
-    uint8_t tag[IMB_CHUNK][32];  /* computed while opening */
+    uint8_t tag[IMB_CHUNK][32];  /* computed while opening; sealing: where it is to be cut */
     uint8_t want[IMB_CHUNK][32]; /* received; with ESN the high half takes its place meanwhile */
 };
 
@@ -76,17 +84,35 @@ static inline struct imb_esp *imb_key(const struct cr_op *op)
     return (struct imb_esp *)op->key;
 }
 
+/* AEAD with ESN: the associated data of the operation in place i, SPI | 64-bit sequence number. */
+static inline void imb_aead_aad(struct imb_ctx *c, const struct cr_op *op, size_t i)
+{
+    if (!op->esn)
+        return;
+    memcpy(c->aad[i], op->p, 4);
+    put_u32(c->aad[i] + 4, op->seq_hi);
+    memcpy(c->aad[i] + 8, op->p + 4, 4);
+}
+
 /* AEAD: nonce and associated data (RFC 4106 4, 5; RFC 7634 2) of the operation in place i. */
 static inline void imb_aead_frame(struct imb_ctx *c, const struct cr_op *op, size_t i)
 {
     memcpy(c->nonce[i], imb_key(op)->salt, 4);
     memcpy(c->nonce[i] + 4, op->p + 8, 8);
-    if (!op->esn)
-        return;
-    /* SPI | 64-bit sequence number */
-    memcpy(c->aad[i], op->p, 4);
-    put_u32(c->aad[i] + 4, op->seq_hi);
-    memcpy(c->aad[i] + 8, op->p + 4, 4);
+    imb_aead_aad(c, op, i);
+}
+
+/* The same for any salt, and without an IV in the packet: RFC 8750 4. */
+static inline void imb_nonce(struct imb_ctx *c, const struct cr_op *op, size_t i)
+{
+    uint8_t *at = c->nonce[i] + op->key->encr->salt_len;
+    memcpy(c->nonce[i], imb_key(op)->salt, 4);
+    if (op->key->iv_len) {
+        memcpy(at, op->p + 8, 8);
+    } else {
+        put_u32(at, op->esn ? op->seq_hi : 0);
+        memcpy(at + 4, op->p + 4, 4);
+    }
 }
 
 static inline const uint8_t *imb_aad(const struct imb_ctx *c, const struct cr_op *op, size_t i)
@@ -99,6 +125,10 @@ static inline const uint8_t *imb_aad(const struct imb_ctx *c, const struct cr_op
 /* AES-GCM by direct calls: n operations in a row, at most IMB_CHUNK. */
 void imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n);
 void imb_gcm_open(struct imb_ctx *c, struct cr_op *ops, size_t n);
+
+/* Implicit IV and AES-GMAC: one operation. */
+void imb_direct_seal(struct imb_ctx *c, struct cr_op *op);
+void imb_direct_open(struct imb_ctx *c, struct cr_op *op);
 
 /* bits: 128, 192, 256. */
 void imb_gcm_pre(IMB_MGR *m, unsigned bits, const uint8_t *key, struct gcm_key_data *out);

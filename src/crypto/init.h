@@ -1,4 +1,4 @@
-/* Which suites ipsec-mb may carry: decided by the self-test in cr_init. */
+/* Which suites ipsec-mb may carry: decided by the self-test, at the first question. */
 #pragma once
 
 #include "crypto/crypto.h"

@@ -11,6 +11,12 @@ static const struct ke_ops *ops_of(uint16_t method)
     case KE_ECP_256:
     case KE_ECP_384:
     case KE_ECP_521:
+    case KE_ECP_192:
+    case KE_ECP_224:
+    case KE_ECP_224_BP:
+    case KE_ECP_256_BP:
+    case KE_ECP_384_BP:
+    case KE_ECP_512_BP:
         return &ossl_ke_ecp;
     case KE_CURVE25519:
     case KE_CURVE448:

@@ -1,9 +1,8 @@
 /*
  * Fetches OpenSSL's algorithms once and keeps contexts per thread. Called by init.c. All that
- * culvert needs is in OpenSSL's default provider; a provider configuration (FIPS) that lacks one is
- * reported by name.
+ * a default may use is in OpenSSL's default provider; a provider configuration (FIPS) that lacks
+ * one is reported by name.
  */
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
 
 #include "crypto/ossl.h"
@@ -12,7 +11,7 @@
 
 struct ossl_algs ossl;
 
-static const char *const digests[OH_COUNT] = {"MD5", "SHA1", "SHA256", "SHA384", "SHA512"};
+const char *const ossl_digests[OM_HASHES] = {"MD5", "SHA1", "SHA256", "SHA384", "SHA512"};
 
 static pthread_key_t tls_key;
 static bool tls_ready;
@@ -22,12 +21,12 @@ static void tls_free(void *p)
     struct ossl_tls *t = p;
     if (!t)
         return;
-    for (int h = 0; h < OH_COUNT; h++)
-        EVP_MAC_CTX_free(t->hmac[h]);
+    for (int k = 0; k < OM_COUNT; k++)
+        ossl_mac_free(&t->mac[k]);
     for (int c = 0; c < OX_COUNT; c++)
         EVP_PKEY_CTX_free(t->xdh[c]);
     EVP_MD_CTX_free(t->md);
-    EVP_CIPHER_CTX_free(t->cipher);
+    ossl_keys_fini(&t->keys);
     secret_wipe(t, sizeof *t);
     free(t);
 }
@@ -41,8 +40,9 @@ struct ossl_tls *ossl_tls_get(void)
     if (!t)
         return NULL;
     t->md = EVP_MD_CTX_new();
-    t->cipher = EVP_CIPHER_CTX_new();
-    if (!t->md || !t->cipher || pthread_setspecific(tls_key, t) != 0) {
+    t->keys.cipher = EVP_CIPHER_CTX_new();
+    bool ok = cbc_mac_new(&t->keys.ccm, CBC_MAC_PLAIN);
+    if (!ok || !t->md || !t->keys.cipher || pthread_setspecific(tls_key, t) != 0) {
         tls_free(t);
         return NULL;
     }
@@ -57,28 +57,6 @@ static void after_fork(void)
         t->pool_left = 0;
 }
 
-EVP_MAC_CTX *ossl_hmac_new(enum ossl_hash h)
-{
-    char name[16];
-    memcpy(name, digests[h], strlen(digests[h]) + 1);
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-                           OSSL_PARAM_construct_end()};
-    EVP_MAC_CTX *c = EVP_MAC_CTX_new(ossl.hmac);
-    if (c && EVP_MAC_CTX_set_params(c, params) != 1) {
-        EVP_MAC_CTX_free(c);
-        return NULL;
-    }
-    return c;
-}
-
-EVP_MAC_CTX *ossl_tls_hmac(enum ossl_hash h)
-{
-    struct ossl_tls *t = ossl_tls_get();
-    if (t && !t->hmac[h])
-        t->hmac[h] = ossl_hmac_new(h);
-    return t ? t->hmac[h] : NULL;
-}
-
 EVP_PKEY_CTX *ossl_tls_xdh(enum ossl_curve c)
 {
     static const char *const names[OX_COUNT] = {"X25519", "X448"};
@@ -88,69 +66,6 @@ EVP_PKEY_CTX *ossl_tls_xdh(enum ossl_curve c)
     return t ? t->xdh[c] : NULL;
 }
 
-int ossl_hash_of_prf(uint16_t prf_id)
-{
-    switch (prf_id) {
-    case PRF_HMAC_MD5:
-        return OH_MD5;
-    case PRF_HMAC_SHA1:
-        return OH_SHA1;
-    case PRF_HMAC_SHA2_256:
-        return OH_SHA256;
-    case PRF_HMAC_SHA2_384:
-        return OH_SHA384;
-    case PRF_HMAC_SHA2_512:
-        return OH_SHA512;
-    default:
-        return -1;
-    }
-}
-
-int ossl_hash_of_integ(uint16_t integ_id)
-{
-    const struct alg *prf = alg_prf_of_integ(integ_id);
-    return prf ? ossl_hash_of_prf(prf->id) : -1;
-}
-
-EVP_CIPHER *ossl_cipher(const struct alg *encr)
-{
-    size_t size = encr->key_bits ? (size_t)(encr->key_bits - 128) / 64 : 0;
-    switch (encr->id) {
-    case ENCR_AES_CBC:
-        return ossl.aes_cbc[size];
-    case ENCR_AES_GCM_8:
-    case ENCR_AES_GCM_12:
-    case ENCR_AES_GCM_16:
-        return ossl.aes_gcm[size];
-    case ENCR_CHACHA20_POLY1305:
-        return ossl.chacha;
-    case ENCR_3DES:
-        return ossl.des3;
-    default:
-        return NULL;
-    }
-}
-
-static err_t fetch_ciphers(const char **what)
-{
-    const struct {
-        EVP_CIPHER **to;
-        const char *name;
-    } want[] = {
-        {&ossl.aes_cbc[0], "AES-128-CBC"},   {&ossl.aes_cbc[1], "AES-192-CBC"},
-        {&ossl.aes_cbc[2], "AES-256-CBC"},   {&ossl.aes_gcm[0], "AES-128-GCM"},
-        {&ossl.aes_gcm[1], "AES-192-GCM"},   {&ossl.aes_gcm[2], "AES-256-GCM"},
-        {&ossl.chacha, "ChaCha20-Poly1305"}, {&ossl.des3, "DES-EDE3-CBC"},
-    };
-    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
-        *what = want[i].name;
-        *want[i].to = EVP_CIPHER_fetch(NULL, want[i].name, NULL);
-        if (!*want[i].to)
-            return E_NOTSUP;
-    }
-    return E_OK;
-}
-
 /* Makes the calling thread's HMAC contexts, which shows whether every hash is there. */
 static err_t fetch_hashes(const char **what)
 {
@@ -158,9 +73,9 @@ static err_t fetch_hashes(const char **what)
     ossl.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     if (!ossl.hmac)
         return E_NOTSUP;
-    for (int h = 0; h < OH_COUNT; h++) {
-        *what = digests[h];
-        if (!ossl_tls_hmac((enum ossl_hash)h))
+    for (int h = 0; h < OM_HASHES; h++) {
+        *what = ossl_digests[h];
+        if (!ossl_tls_mac((enum ossl_mac_kind)h))
             return E_NOTSUP;
     }
     *what = "SHA1";
@@ -178,7 +93,8 @@ err_t ossl_init(const char **what)
     if (!tls_ready && pthread_key_create(&tls_key, tls_free) != 0)
         return E_SYS;
     tls_ready = true;
-    err_t e = fetch_ciphers(what);
+    err_t e = ossl_ciphers_init(what);
+    ossl.aes128_cbc = ossl_cipher(alg_find(T_ENCR, ENCR_AES_CBC, 128));
     if (!e)
         e = fetch_hashes(what);
     if (!e) {
@@ -201,12 +117,7 @@ void ossl_fini(void)
     tls_ready = false;
     ossl_modp_fini();
     ossl_ecp_fini();
-    for (int i = 0; i < 3; i++) {
-        EVP_CIPHER_free(ossl.aes_cbc[i]);
-        EVP_CIPHER_free(ossl.aes_gcm[i]);
-    }
-    EVP_CIPHER_free(ossl.chacha);
-    EVP_CIPHER_free(ossl.des3);
+    ossl_ciphers_fini();
     EVP_MAC_free(ossl.hmac);
     EVP_MD_free(ossl.sha1);
     ossl = (struct ossl_algs){0};

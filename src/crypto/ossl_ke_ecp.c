@@ -1,7 +1,8 @@
 /*
- * ECP groups 19, 20, 21: RFC 5903. The public value is X | Y without a leading octet (7), the
- * shared secret X alone (7, 9). Called by ke.c. Points directly instead of EVP_PKEY objects, whose
- * import and export cost more than the P-256 multiplication itself.
+ * ECP groups 19, 20, 21 (RFC 5903), 25, 26 (RFC 5114), 27 to 30 (RFC 6954). The public value is X |
+ * Y without a leading octet (7), the shared secret X alone (7, 9). Called by ke.c. Points directly
+ * instead of EVP_PKEY objects, whose import and export cost more than the P-256 multiplication
+ * itself.
  */
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -17,9 +18,11 @@ static struct curve {
     int nid;
     EC_GROUP *group;
 } curves[] = {
-    {KE_ECP_256, NID_X9_62_prime256v1, NULL},
-    {KE_ECP_384, NID_secp384r1, NULL},
-    {KE_ECP_521, NID_secp521r1, NULL},
+    {KE_ECP_256, NID_X9_62_prime256v1, NULL},   {KE_ECP_384, NID_secp384r1, NULL},
+    {KE_ECP_521, NID_secp521r1, NULL},          {KE_ECP_192, NID_X9_62_prime192v1, NULL},
+    {KE_ECP_224, NID_secp224r1, NULL},          {KE_ECP_224_BP, NID_brainpoolP224r1, NULL},
+    {KE_ECP_256_BP, NID_brainpoolP256r1, NULL}, {KE_ECP_384_BP, NID_brainpoolP384r1, NULL},
+    {KE_ECP_512_BP, NID_brainpoolP512r1, NULL},
 };
 #define CURVES (sizeof curves / sizeof curves[0])
 

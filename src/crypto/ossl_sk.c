@@ -1,5 +1,6 @@
 /*
- * Protection of IKE messages: the SK payload of RFC 7296 3.14, with AEAD as in RFC 5282. The IKE
+ * Protection of IKE messages: the SK payload of RFC 7296 3.14, with AEAD as in RFC 5282 and
+ * AES-CTR as in RFC 5930. The IKE
  * engine calls it. An SK object holds keys only, the cipher contexts are the thread's: tens of
  * thousands of idle IKE SAs need no key schedules, and a message is rare enough to pay for one.
  */
@@ -16,11 +17,12 @@ struct cr_sk {
 
 static bool suite_ok(const struct alg *encr, const struct alg *integ, size_t key, size_t integ_key)
 {
-    if (!encr || encr->type != T_ENCR || key != (size_t)encr->key_len + encr->salt_len)
+    if (!encr || encr->type != T_ENCR || encr->not_ike ||
+        key != (size_t)encr->key_len + encr->salt_len)
         return false;
     if (encr->aead)
         return !integ && integ_key == 0;
-    return integ && integ->type == T_INTEG && integ_key == integ->key_len;
+    return integ && integ->type == T_INTEG && !integ->ah_only && integ_key == integ->key_len;
 }
 
 err_t cr_sk_new(const struct alg *encr, const struct alg *integ, struct bytes encr_key,
@@ -59,6 +61,7 @@ static err_t message(struct cr_sk *sk, uint8_t *msg, size_t aad_len, size_t text
     uint8_t *text = msg + aad_len + sk->encr->iv_len;
     *m = (struct ossl_msg){.encr = sk->encr,
                            .integ = sk->integ,
+                           .k = &t->keys,
                            .key = bytes_of(sk->key, sk->encr->key_len),
                            .salt = sk->key + sk->encr->key_len,
                            .aad = bytes_of(msg, aad_len),
@@ -67,20 +70,19 @@ static err_t message(struct cr_sk *sk, uint8_t *msg, size_t aad_len, size_t text
                            .out = text,
                            .text_len = text_len,
                            .icv = text + text_len};
-    if (ossl_cipher(sk->encr))
-        m->cipher = t->cipher;
     if (!sk->integ)
         return E_OK;
-    m->mac = ossl_tls_hmac((enum ossl_hash)ossl_hash_of_integ(sk->integ->id));
+    m->mac = ossl_tls_mac((enum ossl_mac_kind)ossl_mac_of_integ(sk->integ->id));
     m->mac_key = bytes_of(sk->integ_key, sk->integ->key_len);
     return m->mac ? E_OK : E_NOMEM;
 }
 
-/* Resetting wipes the key schedule from the thread's context. */
+/* Resetting wipes the key schedule from the thread's contexts. */
 static void forget(const struct ossl_msg *m)
 {
-    if (m->cipher)
-        EVP_CIPHER_CTX_reset(m->cipher);
+    EVP_CIPHER_CTX_reset(m->k->cipher);
+    if (m->encr->mode == MODE_CCM)
+        cbc_mac_forget(&m->k->ccm);
 }
 
 err_t cr_sk_seal(struct cr_sk *sk, uint8_t *msg, size_t aad_len, size_t text_len)

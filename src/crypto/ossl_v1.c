@@ -2,14 +2,15 @@
  */
 #include <openssl/evp.h>
 
+#include "crypto/ltc_rc5.h"
 #include "crypto/ossl.h"
 
 static const EVP_MD *digest(const struct alg *prf)
 {
-    static const EVP_MD *(*const all[OH_COUNT])(void) = {EVP_md5, EVP_sha1, EVP_sha256, EVP_sha384,
-                                                         EVP_sha512};
-    int h = prf && prf->type == T_PRF ? ossl_hash_of_prf(prf->id) : -1;
-    return h < 0 ? NULL : all[h]();
+    static const EVP_MD *(*const all[OM_HASHES])(void) = {EVP_md5, EVP_sha1, EVP_sha256, EVP_sha384,
+                                                          EVP_sha512};
+    int h = prf && prf->type == T_PRF ? ossl_mac_of_prf(prf->id) : -1;
+    return h < 0 || h >= OM_HASHES ? NULL : all[h]();
 }
 
 err_t cr_hash(const struct alg *prf, const struct bytes *parts, size_t n, uint8_t *out)
@@ -24,30 +25,40 @@ err_t cr_hash(const struct alg *prf, const struct bytes *parts, size_t n, uint8_
     return ok && EVP_DigestFinal_ex(t->md, out, NULL) == 1 ? E_OK : E_CRYPTO;
 }
 
-static bool run(EVP_CIPHER_CTX *c, const EVP_CIPHER *cipher, struct bytes key, const uint8_t *iv,
+static bool run(struct ossl_tls *t, const struct alg *encr, const uint8_t *key, const uint8_t *iv,
                 uint8_t *text, size_t n, bool seal)
 {
+    EVP_CIPHER_CTX *c = t->keys.cipher;
     int len = 0;
-    return EVP_CipherInit_ex2(c, cipher, key.p, iv, seal, NULL) == 1 &&
-           EVP_CIPHER_CTX_set_padding(c, 0) == 1 &&
-           EVP_CipherUpdate(c, text, &len, text, (int)n) == 1 && (size_t)len == n;
+    bool ok = ossl_cipher_key(c, encr, key, iv, seal) && EVP_CIPHER_CTX_set_padding(c, 0) == 1 &&
+              EVP_CipherUpdate(c, text, &len, text, (int)n) == 1 && (size_t)len == n;
+    EVP_CIPHER_CTX_reset(c); /* wipes the key schedule */
+    return ok;
+}
+
+static bool run_rc5(const struct alg *encr, const uint8_t *key, const uint8_t *iv, uint8_t *text,
+                    size_t n, bool seal)
+{
+    struct ltc_rc5 *k = ltc_rc5_new(key, encr->key_len);
+    bool ok = k && ltc_rc5_cbc(k, iv, text, text, n, seal);
+    ltc_rc5_free(k);
+    return ok;
 }
 
 err_t cr_cbc(const struct alg *encr, struct bytes key, uint8_t *iv, uint8_t *text, size_t n,
              bool seal)
 {
     struct ossl_tls *t = ossl_tls_get();
-    EVP_CIPHER *cipher = encr && !encr->aead ? ossl_cipher(encr) : NULL;
     uint8_t last[16];
-    if (!cipher || encr->block < 8 || key.n != encr->key_len)
+    if (!encr || encr->mode != MODE_CBC || key.n != encr->key_len)
         return E_USAGE;
     if (!t)
         return E_NOMEM;
     if (n == 0 || n % encr->block || n > 65535)
         return R_LENGTH;
     memcpy(last, text + n - encr->block, encr->block);
-    bool ok = run(t->cipher, cipher, key, iv, text, n, seal);
-    EVP_CIPHER_CTX_reset(t->cipher); /* wipes the key schedule */
+    bool ok = encr->id == ENCR_RC5 ? run_rc5(encr, key.p, iv, text, n, seal)
+                                   : run(t, encr, key.p, iv, text, n, seal);
     if (!ok)
         return E_CRYPTO;
     memcpy(iv, seal ? text + n - encr->block : last, encr->block);

@@ -26,7 +26,7 @@ static void make_keys(struct bench *b, const struct alg *encr, const struct alg 
         cr_random(integ_key, sizeof integ_key);
         struct bytes k = bytes_of(key, (size_t)encr->key_len + encr->salt_len),
                      ik = bytes_of(integ_key, integ ? integ->key_len : 0);
-        b->imb[i] = aligned_alloc(64, (imb_esp_size(encr) + 63) / 64 * 64);
+        b->imb[i] = aligned_alloc(64, (imb_esp_size(encr, integ) + 63) / 64 * 64);
         b->ossl[i] = aligned_alloc(64, (ossl_esp_size() + 63) / 64 * 64);
         if (!b->imb[i] || !b->ossl[i] || ossl_esp_init(encr, integ, k, ik, b->ossl[i])) {
             free(b->imb[i]);
