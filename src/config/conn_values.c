@@ -99,18 +99,6 @@ void set_addrs(struct cx *cx, const struct row *r, const struct vnode *n, void *
 
 /* --- proposals --- */
 
-static const char *clause_of(enum proto proto, uint8_t type)
-{
-    if (type == T_KE)
-        return "RFC 8247 2.4";
-    if (proto != PROTO_IKE)
-        return type == T_INTEG ? "RFC 8221 6" : "RFC 8221 5";
-    return type == T_ENCR    ? "RFC 8247 2.1"
-           : type == T_PRF   ? "RFC 8247 2.2"
-           : type == T_INTEG ? "RFC 8247 2.3"
-                             : "RFC 8247 2";
-}
-
 /* "md5" in an IKE proposal brings its PRF along: one warning is enough. */
 static bool is_implied(const struct proposal *p, const struct transform *t)
 {
@@ -130,14 +118,12 @@ static void warn_weak(struct cx *cx, const struct vnode *n, const struct proposa
         const struct alg *a = alg_find((enum transform_type)t->type, t->id, t->key_bits);
         if (!a || t->type == T_ESN || is_implied(p, t))
             continue;
-        if (t->type == T_ENCR && t->id == ENCR_NULL)
+        if (t->type == T_ENCR && (a->mode == MODE_NULL || a->mode == MODE_GMAC))
             cx_report(cx, DIAG_WARNING, n, a->name, "nothing is encrypted");
-        enum alg_status st = p->proto == PROTO_IKE || t->type == T_KE ? a->ike : a->esp;
-        if (st >= ST_SHOULD_NOT)
+        const char *why = alg_weakness(a, p->proto == PROTO_IKE);
+        if (why)
             cx_report(cx, DIAG_WARNING, n, a->name,
-                      "weak algorithm: %s says %s; allowed because it is named",
-                      clause_of((enum proto)p->proto, t->type),
-                      st == ST_MUST_NOT ? "MUST NOT" : "SHOULD NOT");
+                      "weak algorithm: %s; allowed because it is named", why);
     }
 }
 

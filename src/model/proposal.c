@@ -107,9 +107,14 @@ static err_t finish_ike(struct proposal *p, const char *text, struct proposal_er
                         "an IKE proposal needs a key exchange (x25519, ecp256, modp2048)");
     if (proposal_get(p, T_ESN))
         return bad_word(err, text, n, "esn and noesn belong to ESP proposals");
-    const struct transform *c = proposal_get(p, T_ENCR);
-    if (c && c->id == ENCR_NULL)
-        return bad_word(err, text, n, "IKE messages must be encrypted");
+    for (size_t i = 0; i < p->count; i++) {
+        const struct transform *t = &p->t[i];
+        const struct alg *a = alg_find((enum transform_type)t->type, t->id, t->key_bits);
+        if (a && a->not_ike)
+            return bad_word(err, text, n,
+                            a->iv_len || !a->aead ? "IKE messages must be encrypted"
+                                                  : "an implicit IV is for ESP only (RFC 8750 5)");
+    }
     return E_OK;
 }
 
@@ -120,14 +125,15 @@ static err_t finish_esp(struct proposal *p, const char *text, struct proposal_er
     return proposal_get(p, T_ESN) ? E_OK : proposal_add(p, T_ESN, ESN_NO, 0);
 }
 
+/* RFC 7296 3.3.3: integrity, ESN, and a key exchange if one is wanted */
 static err_t finish_ah(struct proposal *p, const char *text, struct proposal_error *err)
 {
     size_t n = strlen(text);
-    if (proposal_get(p, T_ENCR))
-        return bad_word(err, text, n, "AH does not encrypt: write only a hash, for example sha256");
+    if (proposal_get(p, T_PRF))
+        return bad_word(err, text, n, "a PRF belongs to IKE proposals");
     if (!proposal_get(p, T_INTEG))
-        return bad_word(err, text, n, "an AH proposal needs a hash (sha256)");
-    return finish_esp(p, text, err);
+        return bad_word(err, text, n, "an AH proposal needs an integrity algorithm (sha256 ...)");
+    return proposal_get(p, T_ESN) ? E_OK : proposal_add(p, T_ESN, ESN_NO, 0);
 }
 
 /* RFC 7296 3.3.3 and RFC 8221 4: a combined-mode cipher goes without integrity, others need it. */
@@ -142,7 +148,7 @@ static err_t finish(struct proposal *p, const char *text, struct proposal_error 
     if (has_aead(p) && has_plain_cipher(p))
         return bad_word(
             err, text, n,
-            "combined-mode ciphers (GCM, ChaCha20) and others need proposals of their own");
+            "combined-mode ciphers (GCM, CCM, ChaCha20) and others need proposals of their own");
     err_t e = p->proto == PROTO_IKE ? finish_ike(p, text, err) : finish_esp(p, text, err);
     if (e)
         return e;
@@ -162,6 +168,8 @@ static err_t parse_words(struct proposal *p, const char *text, struct proposal_e
         const struct alg *a = alg_by_name(w, n);
         if (!a)
             return bad_word(err, w, n, n ? "unknown algorithm" : "empty word in the proposal");
+        if (p->proto == PROTO_AH && !(a = alg_for_ah(a)))
+            return bad_word(err, w, n, "AH does not encrypt: an integrity algorithm is wanted");
         err_t e = proposal_add(p, (uint8_t)a->type, a->id, a->key_bits);
         if (e)
             return bad_word(err, w, n, "too many algorithms in one proposal");

@@ -39,7 +39,7 @@ err_t proposal_add(struct proposal *p, uint8_t type, uint16_t id, uint16_t key_b
 /*
  * Parses one proposal in swanctl.conf's words, or "default" (which may add several). On
  * R_CONFIG_VALUE `bad` points at the offending word within text and `why` says what was expected.
- * An ESP proposal gets ESN_NO where no word says otherwise; an IKE proposal gets a PRF from
+ * An ESP or AH proposal gets ESN_NO where no word says otherwise; an IKE proposal gets a PRF from
  * its hash words where none is named, and must name a key exchange.
  */
 struct proposal_error {

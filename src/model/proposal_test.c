@@ -43,6 +43,28 @@ static void test_words(void **state)
         {PROTO_IKE, "null-sha256-x25519", NULL, "null-sha256-x25519"},
         {PROTO_IKE, "aes128gcm16-x25519", NULL, "aes128gcm16-x25519"},
         {PROTO_ESP, "", NULL, ""},
+        {PROTO_ESP, "null", NULL, "null"}, /* RFC 8221 4 */
+        {PROTO_ESP, "aes128gmac", "aes128gmac", NULL},
+        {PROTO_ESP, "aes128gcm16iiv-esn", "aes128gcm16iiv-esn", NULL},
+        {PROTO_ESP, "aes256ctr-sha512", "aes256ctr-sha512", NULL},
+        {PROTO_ESP, "aes256ctr", NULL, "aes256ctr"},
+        {PROTO_ESP, "camellia128ccm96", "camellia128ccm12", NULL},
+        {PROTO_ESP, "blowfish-sha256_96", "blowfish128-sha256_96", NULL},
+        {PROTO_ESP, "aes128ccm16-aes128ctr", NULL, "aes128ccm16-aes128ctr"},
+        {PROTO_IKE, "aes128ctr-aesxcbc-modp2048", "aes128ctr-aesxcbc-modp2048", NULL},
+        {PROTO_IKE, "aes128-aescmac-prfaesxcbc-ecp256bp", "aes128-aescmac-prfaesxcbc-ecp256bp",
+         NULL},
+        {PROTO_IKE, "aes128ccm8-prfaescmac-modp2048s224", "aes128ccm8-prfaescmac-modp2048s224",
+         NULL},
+        {PROTO_IKE, "aes128gmac-prfsha256-x25519", NULL, "aes128gmac-prfsha256-x25519"},
+        {PROTO_IKE, "chacha20poly1305iiv-prfsha256-x25519", NULL,
+         "chacha20poly1305iiv-prfsha256-x25519"},
+        {PROTO_AH, "sha256-aesxcbc-esn", "sha256-aesxcbc-esn", NULL},
+        {PROTO_AH, "aes256gmac-modp2048", "aes256gmac-modp2048", NULL},
+        {PROTO_AH, "default", "sha256-sha384-sha512", NULL},
+        {PROTO_AH, "aes128-sha256", NULL, "aes128"},
+        {PROTO_AH, "modp2048", NULL, "modp2048"},
+        {PROTO_AH, "sha256-prfsha256", NULL, "sha256-prfsha256"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct proposals ps = {0};

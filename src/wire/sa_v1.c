@@ -37,11 +37,17 @@ struct attrs {
 
 /* --- numbers of IKEv1 to rows of the model --- */
 
-/* Key lengths may be said or left out where there is one only. */
+/* RFC 2451 2.1: Blowfish, CAST and RC5 have keys of 128 bits when nothing is said */
+static bool bits_fit(const struct alg *a, uint16_t bits)
+{
+    bool varies = a->id == ENCR_BLOWFISH || a->id == ENCR_CAST || a->id == ENCR_RC5;
+    return a->key_bits == (varies && !bits ? 128 : bits);
+}
+
 static const struct alg *find_encr(bool ike, uint16_t id, uint16_t bits)
 {
     for (const struct alg *a = alg_table; a < alg_table + alg_count; a++)
-        if (a->type == T_ENCR && (ike ? a->v1_ike : a->v1_esp) == id && a->key_bits == bits)
+        if (a->type == T_ENCR && (ike ? a->v1_ike : a->v1_esp) == id && bits_fit(a, bits))
             return a;
     return NULL;
 }

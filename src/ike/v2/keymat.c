@@ -33,10 +33,12 @@ err_t v2_keys_expand(struct v2_keys *k, const struct v2_suite *s, struct bytes s
     return E_OK;
 }
 
-/* 2.14: SKEYSEED = prf(Ni | Nr, g^ir) */
+/* 2.14: SKEYSEED = prf(Ni | Nr, g^ir); the PRFs made of AES take the first 64 bits of each nonce */
 err_t v2_skeyseed(const struct alg *prf, struct bytes shared, struct bytes ni, struct bytes nr,
                   uint8_t out[CR_HASH_MAX])
 {
+    if (prf->id == PRF_AES128_XCBC || prf->id == PRF_AES128_CMAC)
+        ni.n = nr.n = 8;
     uint8_t both[2 * V2_NONCE_MAX];
     struct wr w = wr_of(both, sizeof both);
     wr_bytes_put(&w, ni);
@@ -127,31 +129,27 @@ err_t v2_child_keys(const struct alg *prf, struct bytes d, struct bytes shared, 
 }
 
 /* Wireshark's names of what it can decrypt. */
-static const char *tshark_encr(const struct alg *a)
+static void tshark_encr(struct buf *out, const struct alg *a)
 {
-    switch (a->id) {
-    case ENCR_3DES:
-        return "3DES [RFC2451]";
-    case ENCR_NULL:
-        return "NULL [RFC2410]";
-    case ENCR_AES_CBC:
-        return a->key_bits == 128   ? "AES-CBC-128 [RFC3602]"
-               : a->key_bits == 192 ? "AES-CBC-192 [RFC3602]"
-                                    : "AES-CBC-256 [RFC3602]";
-    case ENCR_AES_GCM_8:
-        return a->key_bits == 128   ? "AES-GCM-128 with 8 octet ICV [RFC5282]"
-               : a->key_bits == 192 ? "AES-GCM-192 with 8 octet ICV [RFC5282]"
-                                    : "AES-GCM-256 with 8 octet ICV [RFC5282]";
-    case ENCR_AES_GCM_12:
-        return a->key_bits == 128   ? "AES-GCM-128 with 12 octet ICV [RFC5282]"
-               : a->key_bits == 192 ? "AES-GCM-192 with 12 octet ICV [RFC5282]"
-                                    : "AES-GCM-256 with 12 octet ICV [RFC5282]";
-    case ENCR_AES_GCM_16:
-        return a->key_bits == 128   ? "AES-GCM-128 with 16 octet ICV [RFC5282]"
-               : a->key_bits == 192 ? "AES-GCM-192 with 16 octet ICV [RFC5282]"
-                                    : "AES-GCM-256 with 16 octet ICV [RFC5282]";
+    switch (a->mode) {
+    case MODE_NULL:
+        buf_puts(out, "NULL [RFC2410]");
+        break;
+    case MODE_CBC:
+        if (a->id == ENCR_3DES)
+            buf_puts(out, "3DES [RFC2451]");
+        else
+            buf_printf(out, "AES-CBC-%u [RFC3602]", a->key_bits);
+        break;
+    case MODE_CTR:
+        buf_printf(out, "AES-CTR-%u [RFC5930]", a->key_bits);
+        break;
+    case MODE_CHACHA:
+        buf_puts(out, "CHACHA20-POLY1305 [RFC7634]");
+        break;
     default:
-        return "CHACHA20-POLY1305 [RFC7634]";
+        buf_printf(out, "AES-%s-%u with %u octet ICV [RFC5282]",
+                   a->mode == MODE_CCM ? "CCM" : "GCM", a->key_bits, a->icv_len);
     }
 }
 
@@ -168,7 +166,9 @@ static const char *tshark_integ(const struct alg *a)
         return "HMAC_SHA2_384_192 [RFC4868]";
     case AUTH_HMAC_SHA2_512_256:
         return "HMAC_SHA2_512_256 [RFC4868]";
-    default:
+    case AUTH_HMAC_SHA2_256_96:
+        return "HMAC_SHA2_256_96 [draft-ietf-ipsec-ciph-sha-256-00]";
+    default: /* others it does not know; it can decrypt without them */
         return "NONE [RFC4306]";
     }
 }
@@ -183,7 +183,9 @@ bool v2_keys_export(const struct ike_sa *sa, struct buf *out)
     buf_hex(out, v2_key_e(k, true));
     buf_puts(out, ",");
     buf_hex(out, v2_key_e(k, false));
-    buf_printf(out, ",\"%s\",", tshark_encr(sa->encr));
+    buf_puts(out, ",\"");
+    tshark_encr(out, sa->encr);
+    buf_puts(out, "\",");
     buf_hex(out, v2_key_a(k, true));
     buf_puts(out, ",");
     buf_hex(out, v2_key_a(k, false));

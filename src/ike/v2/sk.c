@@ -19,11 +19,12 @@ static err_t context(const struct v2_suite *s, const struct v2_keys *k, bool by_
     return cr_sk_new(s->encr, s->integ, v2_key_e(k, by_initiator), v2_key_a(k, by_initiator), sk);
 }
 
-/* RFC 5282 4: never the same IV twice under a key. RFC 7296 3.14: unpredictable for CBC. */
+/* RFC 5282 3.1, RFC 5930 2: never the same IV twice under a key. RFC 7296 3.14: unpredictable for
+ * CBC. */
 static void fill_iv(struct ike *e, struct v2_sa *v, uint8_t *iv)
 {
     size_t n = v->sa.encr->iv_len;
-    if (!v->sa.encr->aead) {
+    if (v->sa.encr->mode == MODE_CBC) {
         e->env.random(e->env.ctx, iv, n);
         return;
     }
