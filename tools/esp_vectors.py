@@ -15,8 +15,9 @@ import os
 import struct
 import sys
 
-ENCR = {"null", "3des", "aes128", "aes192", "aes256", "aes128gcm16", "aes256gcm16", "chacha20poly1305"}
-INTEG = {None, "md5", "sha1", "sha256", "sha384", "sha512"}
+ENCR = {"null", "des", "3des", "aes128", "aes192", "aes256", "aes128ctr", "aes256ctr", "aes128ccm16",
+        "aes128gcm16", "aes256gcm16", "aes128gmac", "aes256gmac", "chacha20poly1305", "blowfish128", "camellia256"}
+INTEG = {None, "md5", "sha1", "sha256", "sha256_96", "sha384", "sha512", "aesxcbc", "aescmac"}
 
 
 def frames(path):
