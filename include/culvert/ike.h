@@ -60,6 +60,7 @@ struct ike_settings {
      * was under way: 5000. */
     uint32_t close_delay_ms;
     uint16_t port, port_natt; /* ours: 500, 4500 */
+    uint16_t fragment_size;   /* 1280: largest IP packet with a message in it, where parts go */
     bool make_before_break;
     uint8_t cpus; /* workers that may have SAs of their own (RFC 9611): 1 */
 };

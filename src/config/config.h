@@ -64,7 +64,7 @@ struct config_daemon {
     uint32_t retransmit_tries, retransmit_timeout_ms, retransmit_base_pct;
     uint32_t half_open_timeout_ms, half_open_max, cookie_threshold, init_limit_per_source;
     uint32_t keepalive_ms;
-    uint16_t port, port_natt;
+    uint16_t port, port_natt, fragment_size;
     bool make_before_break;
     int esp_io;             /* enum config_esp_io */
     char esp_interface[16]; /* "": none */

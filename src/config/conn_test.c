@@ -36,7 +36,7 @@ static void test_defaults(void **state)
     assert_int_equal(c->local_count, 1);
     assert_int_equal(c->local[0].lo.family, 0);
     assert_int_equal(c->remote[0].lo.family, 4);
-    assert_true(c->ike_default && c->mobike && c->fragmentation && !c->encap);
+    assert_true(c->ike_default && c->mobike && c->fragmentation == FRAG_YES && !c->encap);
     assert_int_equal(c->rekey_s, 4 * 3600);
     assert_int_equal(c->over_s, 1440);
     assert_int_equal(c->rand_s, 1440);

@@ -16,6 +16,7 @@ void config_daemon_default(struct config_daemon *s)
         .keepalive_ms = 20000,
         .port = 500,
         .port_natt = 4500,
+        .fragment_size = 1280,
         .make_before_break = true,
         .esp_io = CONFIG_ESP_AUTO,
         .tun = "culvert0",

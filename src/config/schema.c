@@ -50,8 +50,9 @@ static const struct word uniques[] = {{"no", UNIQUE_NO},
                                       {"keep", UNIQUE_KEEP},
                                       {"replace", UNIQUE_REPLACE},
                                       {NULL, 0}};
-static const struct word fragmentations[] = {{"yes", 1}, {"no", 0},    {"accept", 1}, {"true", 1},
-                                             {"1", 1},   {"false", 0}, {"0", 0},      {NULL, 0}};
+static const struct word fragmentations[] = {
+    {"yes", FRAG_YES}, {"accept", FRAG_ACCEPT}, {"force", FRAG_FORCE}, {"no", FRAG_NO}, {"true", FRAG_YES},
+    {"1", FRAG_YES}, {"false", FRAG_NO}, {"0", FRAG_NO}, {NULL, 0}};
 /* The second names are those of older versions, which charon still takes. */
 static const struct word starts[] = {{"none", START_NONE},
                                      {"trap", START_TRAP},
@@ -138,7 +139,7 @@ const struct row schema[] =
     CONN("proposals", V_PROPOSALS, "default", ike, "IKE proposals, for example aes256gcm16-prfsha384-x25519 or aes128-sha256-modp2048; default stands for what RFC 8247 recommends."), .aux = offsetof(struct conn, ike_default), .min = PROTO_IKE},
     CONN("encap", V_BOOL, "no", encap, "Force UDP encapsulation of ESP, as if there were a NAT.")},
     CONN("mobike", V_BOOL, "yes", mobike, "Accepted, without effect yet: MOBIKE (RFC 4555) is not offered to the peer.")},
-    CONN("fragmentation", V_WORD, "yes", fragmentation, "Accepted, without effect yet: IKE fragmentation (RFC 7383) is not offered to the peer."), .words = fragmentations},
+    CONN("fragmentation", V_WORD, "yes", fragmentation, "Messages too large for a datagram of fragment_size go in parts: yes announces that and does it when the peer announces it too; accept only receives them; force does not wait for the peer with IKEv1, where even the first message may be large; no refuses them. With IKEv1 this is the payload of Cisco and strongSwan."), .words = fragmentations},
     CONN("dpd_delay", V_TIME, "0s", dpd_delay_s, "Ask whether the peer is alive after this time without a sign of life; 0: never.")},
     CONN("dpd_timeout", V_TIME, "0s", dpd_timeout_s, "IKEv1 only: a peer that does not answer DPD (RFC 3706) for this time is dead; 0 and IKEv2 use the retransmission times.")},
     CONN("keyingtries", V_COUNT, "1", keyingtries, "Rounds of retransmissions for the first message; 0: forever."), .max = 100000},
@@ -282,6 +283,7 @@ const struct row schema[] =
     DAEMON("log_level", V_WORD, "control", log_level, "error, audit, control, detail or raw; -1 to 3 mean the same. --log-level wins."), .words = levels},
     DAEMON("port", V_COUNT, "500", port, "UDP port for IKE."), .min = 1, .max = 65535},
     DAEMON("port_nat_t", V_COUNT, "4500", port_natt, "UDP port for IKE and ESP behind a NAT."), .min = 1, .max = 65535},
+    DAEMON("fragment_size", V_COUNT, "1280", fragment_size, "The largest IP packet that carries an IKE message; larger ones go in parts where fragmentation allows it."), .min = 576, .max = 65535},
     DAEMON("retransmit_tries", V_COUNT, "5", retransmit_tries, "Retransmissions before the peer counts as dead."), .max = 100},
     DAEMON("retransmit_timeout", V_DECIMAL, "4.0", retransmit_timeout_ms, "Seconds before the first retransmission."), .min = 1000, .max = 3600},
     DAEMON("retransmit_base", V_DECIMAL, "1.8", retransmit_base_pct, "Each wait is this many times the one before."), .min = 100, .max = 10},

@@ -279,6 +279,7 @@ static void settings_of(const struct config_daemon *d, struct ike_settings *s)
 {
     ike_settings_default(s);
     s->retransmit_tries = d->retransmit_tries;
+    s->fragment_size = d->fragment_size;
     s->retransmit_timeout_ms = d->retransmit_timeout_ms;
     s->retransmit_base_pct = d->retransmit_base_pct;
     s->half_open_timeout_ms = d->half_open_timeout_ms;

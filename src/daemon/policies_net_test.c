@@ -107,7 +107,7 @@ static uint32_t sa_up(struct fixture *f, const char *conf, uint32_t id, const ch
 {
     struct conn *c = conf ? conn_of(conf) : NULL;
     const struct child_sa sa = sa_of(id, local, remote);
-    uint32_t policy = policies_sa_add(f->p, &sa, c);
+    uint32_t policy = policies_sa_add(f->p, &sa, c ? &c->child[0] : NULL);
     conn_unref(c);
     return policy;
 }

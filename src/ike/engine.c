@@ -4,6 +4,7 @@
  * waits for. Protocol versions come as tables from outside: include/culvert/ike.h.
  */
 #include "ike/engine.h"
+#include "ike/parts.h"
 #include "ike/half.h"
 #include "wire/ike_hdr.h"
 #include <stdlib.h>
@@ -22,6 +23,7 @@ void ike_settings_default(struct ike_settings *s)
         .cpus = 1,
         .port = 500,
         .port_natt = 4500,
+        .fragment_size = 1280,
     };
 }
 
@@ -48,6 +50,7 @@ static void tables_fini(struct ike *e)
 
 static void lists_init(struct ike *e)
 {
+    list_init(&e->strangers);
     list_init(&e->lingering);
     list_init(&e->refused);
     list_init(&e->early1);
@@ -116,6 +119,7 @@ void ike_free(struct ike *e)
         sa_drop(e, container_of(t, struct ike_sa, timer), R_SHUTDOWN);
     sa_bury(e);
     linger_flush(e);
+    parts_strangers_free(e);
     cmd_unref(e, e->shutdown);
     conns_fini(e);
     shared_clear(e);
@@ -128,12 +132,10 @@ void ike_free(struct ike *e)
     free(e);
 }
 
-static err_t header_of(const struct ike_in *in, struct ike_pkt *p)
+err_t ike_pkt_read(struct ike_pkt *p)
 {
     struct ike_hdr h;
-    *p = (struct ike_pkt){.local = in->local, .remote = in->remote, .natt = in->natt};
-    p->raw = in->data;
-    err_t err = ike_hdr_parse(in->data, &h);
+    err_t err = ike_hdr_parse(p->raw, &h);
     if (err)
         return err;
     p->spi_i = h.spi_i;
@@ -144,6 +146,13 @@ static err_t header_of(const struct ike_in *in, struct ike_pkt *p)
     p->flags = h.flags;
     p->msg_id = h.msg_id;
     return E_OK;
+}
+
+static err_t header_of(const struct ike_in *in, struct ike_pkt *p)
+{
+    *p = (struct ike_pkt){.local = in->local, .remote = in->remote, .natt = in->natt};
+    p->raw = in->data;
+    return ike_pkt_read(p);
 }
 
 static struct ike_sa *sa_of(const struct ike *e, const struct ike_pkt *p)

@@ -205,6 +205,8 @@ struct ike {
     struct ike_heap heap;
     struct list refused;   /* acquires that wait: holdoff.c */
     uint64_t refused_at;   /* UINT64_MAX: none */
+    struct list strangers; /* parts of first messages: parts.h */
+    size_t stranger_count;
     struct list lingering; /* replaced CHILD SAs that still receive, oldest first: linger.c */
     struct list half_open; /* oldest first: half.h */
     uint64_t spi_key[2];   /* of half-open SAs: the same peer gets the same SPI again */
@@ -237,7 +239,13 @@ struct ike {
     struct event *evidence; /* the last refusal of this step, for ACT_CMD_DONE */
 };
 
+/* --- engine.c --- */
+err_t ike_pkt_read(struct ike_pkt *p) must_use; /* fills all but raw and the addresses, from raw */
+
 /* --- out.c: actions --- */
+/* Bytes of a message that fit a datagram of fragment_size. */
+size_t ike_datagram_room(const struct ike *e, const struct ike_sa *sa);
+/* msg: one message or several, one behind the other: each goes as a datagram of its own. */
 void ike_send(struct ike *e, struct ike_sa *sa, struct bytes msg);
 void ike_send_to(struct ike *e, const struct endpoint *local, const struct endpoint *remote,
                  bool natt, struct bytes msg);

@@ -1,5 +1,6 @@
 /* Actions of a step and strings for them, all in the step's arena. Used by the whole engine. */
 #include "ike/engine.h"
+#include "wire/ike_hdr.h"
 
 void ike_fail(struct ike *e, err_t err)
 {
@@ -32,8 +33,14 @@ struct ike_act *ike_act_add(struct ike *e, enum ike_act_kind kind)
     return a;
 }
 
-void ike_send_to(struct ike *e, const struct endpoint *local, const struct endpoint *remote,
-                 bool natt, struct bytes msg)
+size_t ike_datagram_room(const struct ike *e, const struct ike_sa *sa)
+{
+    size_t ip = sa->remote.addr.family == 6 ? 40 : 20, udp = 8;
+    return e->set.fragment_size - ip - udp - (sa->natt ? NON_ESP_MARKER_LEN : 0);
+}
+
+static void send_one(struct ike *e, const struct endpoint *local, const struct endpoint *remote,
+                     bool natt, struct bytes msg)
 {
     struct bytes copy = arena_copy(&e->out->arena, msg);
     if (!copy.p) {
@@ -46,6 +53,17 @@ void ike_send_to(struct ike *e, const struct endpoint *local, const struct endpo
     a->natt = natt;
     a->data = copy;
     e->stats.packets_out++;
+}
+
+void ike_send_to(struct ike *e, const struct endpoint *local, const struct endpoint *remote,
+                 bool natt, struct bytes msg)
+{
+    for (size_t n; msg.n; msg = bytes_of(msg.p + n, msg.n - n)) {
+        n = msg.n > IKE_HDR_LEN ? get_u32(msg.p + 24) : msg.n;
+        if (n < IKE_HDR_LEN || n > msg.n)
+            n = msg.n;
+        send_one(e, local, remote, natt, bytes_of(msg.p, n));
+    }
 }
 
 void ike_send(struct ike *e, struct ike_sa *sa, struct bytes msg)

@@ -14,7 +14,8 @@ struct conn *conn_new(const char *name)
     }
     c->refs = 1;
     c->local_port = c->remote_port = 500;
-    c->mobike = c->fragmentation = true;
+    c->mobike = true;
+    c->fragmentation = FRAG_YES;
     c->rekey_s = 4 * 3600;
     c->over_s = c->rekey_s / 10;
     c->rand_s = c->over_s;

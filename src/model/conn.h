@@ -20,6 +20,7 @@ enum start_action {
 enum child_policy { CHILD_PROTECT, CHILD_PASS, CHILD_DROP }; /* mode = pass, drop */
 enum dpd_action { DPD_CLEAR, DPD_TRAP, DPD_RESTART };
 enum unique { UNIQUE_NO, UNIQUE_NEVER, UNIQUE_KEEP, UNIQUE_REPLACE };
+enum frag_use { FRAG_NO, FRAG_ACCEPT, FRAG_YES, FRAG_FORCE }; /* of IKE messages */
 enum auth_kind { AUTH_PSK, AUTH_PUBKEY, AUTH_EAP, AUTH_XAUTH };
 
 struct conn_auth {
@@ -69,7 +70,8 @@ struct conn {
     struct conn_auth auth_local, auth_remote;
     bool aggressive; /* IKEv1: this mode is initiated, and accepted */
     bool encap;      /* force UDP encapsulation */
-    bool mobike, fragmentation;
+    bool mobike;
+    enum frag_use fragmentation;
     uint64_t dpd_delay_s; /* 0: off */
     uint64_t dpd_timeout_s;
     uint64_t rekey_s, reauth_s, over_s, rand_s; /* 0: off */

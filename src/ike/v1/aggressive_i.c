@@ -25,7 +25,7 @@ static void send1(struct ike *e, struct v1_sa *v)
     payload_put(&b.c, P1_KE, v1_bytes(&p->ke_i));
     payload_put(&b.c, P1_NONCE, v1_bytes(&p->ni));
     v1_put_id(e, &b, &us, &p->id_i);
-    v1_put_vendors(&b);
+    v1_put_vendors(&b, v);
     if (!v1_build_end(e, v, &b, NULL, &m))
         return;
     v->state = V1_I_AM1;

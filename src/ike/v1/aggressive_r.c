@@ -23,7 +23,7 @@ static void send2(struct ike *e, struct v1_sa *v)
     v1_put_id(e, &b, &us, &p->id_r);
     if (!v1_put_hash(e, v, &b, false))
         return;
-    v1_put_vendors(&b);
+    v1_put_vendors(&b, v);
     v1_nat_put(e, &b, v);
     v->state = V1_R_AM2;
     struct ike_msg again = {0};

@@ -67,7 +67,7 @@ void v1_start(struct ike *e, struct ike_sa *sa)
     }
     if (!v1_build_begin(e, v, &b, EXCH_V1_MAIN, 0) || !v1_put_offer(e, v, &b))
         return;
-    v1_put_vendors(&b);
+    v1_put_vendors(&b, v);
     if (!v1_build_end(e, v, &b, NULL, &m))
         return;
     v->state = V1_I_MM1;

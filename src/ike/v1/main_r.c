@@ -219,7 +219,7 @@ static void main1(struct ike *e, struct v1_msg *m)
     if (!v1_build_begin(e, v, &b, EXCH_V1_MAIN, 0))
         return;
     v1_put_choice(&b, v);
-    v1_put_vendors(&b);
+    v1_put_vendors(&b, v);
     if (v1_build_end(e, v, &b, NULL, &out))
         v1_p1_answer(e, v, &out);
 }

@@ -124,7 +124,7 @@ static err_t encrypt(const struct v1_sa *v, struct v1_build *b, uint8_t *iv)
                   wr_len(&b->w) - IKE_HDR_LEN, true);
 }
 
-bool v1_build_end(struct ike *e, const struct v1_sa *v, struct v1_build *b, uint8_t *iv,
+bool v1_build_end(struct ike *e, struct v1_sa *v, struct v1_build *b, uint8_t *iv,
                   struct ike_msg *out)
 {
     err_t err = b->w.err;
@@ -135,7 +135,7 @@ bool v1_build_end(struct ike *e, const struct v1_sa *v, struct v1_build *b, uint
     else
         ike_hdr_end(&b->w, 0);
     if (!err)
-        return ike_msg_set(e, out, wr_bytes(&b->w));
+        return v1_frag_split(e, v, &b->hdr, wr_bytes(&b->w), out);
     ike_fail(e, err < 0 ? err : E_USAGE);
     return false;
 }

@@ -79,10 +79,12 @@ bool v1_p1_keys(struct ike *e, struct v1_sa *v)
 
 /* --- vendor ids: RFC 3706 5.1, RFC 3947 3.1 --- */
 
-void v1_put_vendors(struct v1_build *b)
+void v1_put_vendors(struct v1_build *b, const struct v1_sa *v)
 {
     payload_put(&b->c, P1_VENDOR, vendor_id("DPD"));
     payload_put(&b->c, P1_VENDOR, vendor_id("NAT-T (RFC 3947)"));
+    if (v->sa.conn->fragmentation != FRAG_NO)
+        payload_put(&b->c, P1_VENDOR, vendor_id("FRAGMENTATION"));
 }
 
 void v1_read_vendors(struct ike *e, struct v1_sa *v, const struct v1_msg *m)
@@ -91,6 +93,7 @@ void v1_read_vendors(struct ike *e, struct v1_sa *v, const struct v1_msg *m)
         const char *name = vendor_name(p->body);
         v->peer_dpd |= bytes_eq(p->body, vendor_id("DPD"));
         v->peer_natt |= bytes_eq(p->body, vendor_id("NAT-T (RFC 3947)"));
+        v->peer_frag |= name && !strcmp(name, "FRAGMENTATION");
         ike_event(e, EV_MSG_VENDOR, &v->sa, NULL)->text = name ? name : "unknown";
     }
 }

@@ -143,7 +143,9 @@ void v1_packet(struct ike *e, struct ike_sa *sa, const struct ike_pkt *p)
 {
     bool phase1_exchange = p->exchange == EXCH_V1_MAIN || p->exchange == EXCH_V1_AGGRESSIVE;
     bool first = phase1_exchange && !p->spi_r && !p->msg_id && p->spi_i;
-    if (sa && sa->state == SA_GONE)
+    if (p->next == P1_FRAGMENT && !(sa && sa->state == SA_GONE))
+        v1_frag_in(e, sa, p);
+    else if (sa && sa->state == SA_GONE)
         ike_drop(e, p, R_STATE, ike_exchange_name(p->exchange));
     else if (sa)
         known(e, v1_of(sa), p);

@@ -108,7 +108,9 @@ struct v1_sa {
     struct endpoint init_from;
     bool in_inits, half; /* half: counted as half open, under init_from */
     uint16_t state;      /* enum v1_state */
-    bool aggressive, peer_dpd, peer_natt;
+    bool aggressive, peer_dpd, peer_natt, peer_frag;
+    uint16_t frag_id;        /* of the last message that we sent in fragments */
+    struct ike_parts *parts; /* a message on its way in */
     struct v1_keys keys;
     uint8_t iv[V1_BLOCK_MAX]; /* last block of phase 1: what phase 2 begins with */
     uint8_t last_in[20];      /* of phase 1: digest, and the answer to repeat */
@@ -177,7 +179,7 @@ bool v1_build_begin2(struct ike *e, const struct v1_sa *v, struct v1_build *b, u
 bool v1_build_hash(struct ike *e, const struct v1_sa *v, struct v1_build *b, bool third,
                    struct bytes ni, struct bytes nr);
 /* Closes and copies the message; iv: encrypts with it and moves it on; NULL: in clear. */
-bool v1_build_end(struct ike *e, const struct v1_sa *v, struct v1_build *b, uint8_t *iv,
+bool v1_build_end(struct ike *e, struct v1_sa *v, struct v1_build *b, uint8_t *iv,
                   struct ike_msg *out);
 void v1_put_sa(struct v1_build *b, bool ike, const struct v1_transform *t, size_t n);
 void v1_put_notify(struct v1_build *b, uint8_t proto, uint16_t type, struct bytes spi,
@@ -211,7 +213,7 @@ void v1_p1_job(struct ike *e, struct v1_sa *v, enum job_kind kind, struct bytes 
                v1_p1_resume *resume);
 bool v1_p1_nonce(struct ike *e, struct ike_msg *to);
 bool v1_p1_keys(struct ike *e, struct v1_sa *v); /* from p1; false: failed, SA dropped */
-void v1_put_vendors(struct v1_build *b);
+void v1_put_vendors(struct v1_build *b, const struct v1_sa *v);
 void v1_read_vendors(struct ike *e, struct v1_sa *v, const struct v1_msg *m);
 void v1_local_id(const struct ike_sa *sa, const struct conn *c, struct id *out);
 void v1_put_id(struct ike *e, struct v1_build *b, const struct id *id, struct ike_msg *keep);
@@ -241,6 +243,12 @@ bool v1_peer_id(struct ike *e, struct v1_sa *v, const struct id *them);
 /* --- nat.c --- */
 void v1_nat_put(struct ike *e, struct v1_build *b, const struct v1_sa *v);
 void v1_nat_read(struct ike *e, struct v1_sa *v, const struct v1_msg *m);
+
+/* --- frag.c --- */
+void v1_frag_in(struct ike *e, struct ike_sa *sa, const struct ike_pkt *p);
+/* out: the message, or its fragments. */
+bool v1_frag_split(struct ike *e, struct v1_sa *v, const struct ike_hdr *whole_hdr,
+                   struct bytes msg, struct ike_msg *out);
 
 /* --- nat_oa.c --- */
 void v1_nat_oa_put(struct v1_build *b, const struct v1_sa *v, const struct v1_exch *x);

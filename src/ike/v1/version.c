@@ -1,4 +1,5 @@
 /* IKEv1 as the engine sees it: the table handed to ike_new, and what begins the next exchange. */
+#include "ike/parts.h"
 #include "ike/v1/v1.h"
 
 static void begin(struct ike *e, struct v1_sa *v, struct task *t)
@@ -68,6 +69,7 @@ static void release(struct ike *e, struct v1_sa *v)
     v->in_inits = false;
     v1_p1_free(v->p1);
     v->p1 = NULL;
+    parts_free(&v->parts);
     v->state = V1_GONE;
 }
 
