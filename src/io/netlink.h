@@ -41,6 +41,11 @@ bool netlink_source_addr(struct netlink *n, const struct addr *remote, uint32_t 
  * its LAN; for the source hint of routes. */
 bool netlink_local_in(struct netlink *n, const struct addr *lo, const struct addr *hi, int except,
                       struct addr *out);
+/* An address on an interface of ours; one that is there already is fine, and so is one that is gone.
+ */
+err_t netlink_addr_add(struct netlink *n, int ifindex, const struct addr *a, unsigned bits,
+                       struct io_error *err) must_use;
+void netlink_addr_del(struct netlink *n, int ifindex, const struct addr *a, unsigned bits);
 /* Whether addresses of this host may have changed since the last call; true the first time. */
 bool netlink_addrs_changed(struct netlink *n);
 /* Is this address one of the host's own? */

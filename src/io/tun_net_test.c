@@ -316,6 +316,27 @@ static void test_route_errors(void **state)
     netlink_table_flush(nl, TABLE);
 }
 
+static void test_addrs(void **state)
+{
+    static const char *const text[] = {"10.255.0.1", "2001:db8:9::1"};
+    static const unsigned bits[] = {30, 64};
+    struct io_error err = {""};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct addr a = lab_addr(text[i]);
+        for (int again = 0; again < 2; again++)
+            assert_int_equal(netlink_addr_add(nl, tun.ifindex, &a, bits[i], &err), 0);
+        struct addr found;
+        assert_true(netlink_local_in(nl, &a, &a, 0, &found));
+        for (int again = 0; again < 2; again++)
+            netlink_addr_del(nl, tun.ifindex, &a, bits[i]);
+        assert_false(netlink_local_in(nl, &a, &a, 0, &found));
+    }
+    struct addr a = lab_addr("10.255.0.1");
+    assert_int_equal(netlink_addr_add(nl, 9999, &a, 30, &err), E_SYS);
+    assert_non_null(strstr(err.text, "10.255.0.1/30"));
+}
+
 static void test_addrs_changed(void **state)
 {
     (void)state;
@@ -374,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_kinds_replace),
         cmocka_unit_test(test_flush),
         cmocka_unit_test(test_route_errors),
+        cmocka_unit_test(test_addrs),
         cmocka_unit_test(test_addrs_changed),
         cmocka_unit_test(test_names_in_use),
         cmocka_unit_test(test_device_deleted),
