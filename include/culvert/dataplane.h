@@ -100,10 +100,12 @@ uint32_t dp_policy_held(const struct dp *d, uint32_t policy_id); /* packets */
 #define DP_HEADROOM 128 /* bytes free before data for outer headers */
 #define DP_TAILROOM 64  /* bytes free behind data for padding and ICV */
 #define DP_BATCH    64
+#define DP_IP_MAX   124 /* bytes of IP and extension headers that AH and transport mode take */
 
 enum dp_verdict {
     DP_NONE = 0,
-    DP_TO_NET,    /* encapsulated: send to `remote` from `local` (udp: in UDP, else protocol 50) */
+    DP_TO_NET,    /* encapsulated: send to `remote` from `local` (udp: in UDP; whole: as it is; else
+                     protocol 50) */
     DP_TO_HOST,   /* plain packet for the TUN device */
     DP_TO_IKE,    /* data is an IKE message, marker stripped */
     DP_HELD,      /* the data plane keeps a copy; buffer may be reused */
@@ -119,6 +121,12 @@ struct dp_pkt {
     err_t reason;
     struct endpoint local, remote; /* encrypted side: in: whence it came and where; out: where to */
     bool udp;                      /* encrypted side: ESP in UDP */
+    bool ah;                       /* in: protocol 51; `data` is at the SPI all the same */
+    bool whole;                    /* out: data begins with an IP header that must stay as it is */
+    uint8_t ttl;                   /* out: TTL or hop limit of the outer header; 0: the usual one */
+    /* In: bytes in front of data that came with it: IP header, extension headers, the four bytes of
+     * AH before its SPI. 0: they are not there; then AH cannot be checked. */
+    uint16_t ip_len;
     uint8_t tos;   /* outer DSCP and ECN; in: as received, set by the caller, 0 if unknown */
     bool df;       /* out: IPv4 DF of the outer header */
     uint8_t owner; /* DP_ELSEWHERE */
@@ -130,8 +138,8 @@ struct dp_pkt {
      * others, where there is room for them; IP and transport header are in place. So a segment of a
      * super-packet is encrypted without a copy. NULL: all is in place.
      */
-    const uint8_t *body;
     uint32_t body_len;
+    const uint8_t *body;
 };
 
 /*
@@ -158,7 +166,8 @@ static inline uint8_t dp_room_back(const struct dp_room *r, uint32_t len)
 }
 
 /* From the network. udp: datagrams of the NAT-T socket (IKE, keepalives and ESP mixed); otherwise
- * ESP packets from the SPI on, local and remote set by the caller. */
+ * ESP and AH packets from the SPI on, local and remote set by the caller. The packets that come out
+ * stay where they are until the next call; some lie in memory of the data plane. */
 void dp_inbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
 
 /* Held packets whose SA is up now, already encapsulated (verdict DP_TO_NET), or answered

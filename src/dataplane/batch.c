@@ -1,5 +1,5 @@
 /* The data plane's face: making one, packets in batches, notes, time and counters. */
-#include "dataplane/dp.h"
+#include "dataplane/modes.h"
 #include <stdlib.h>
 
 void dp_settings_default(struct dp_settings *s)
@@ -19,6 +19,7 @@ static err_t init(struct dp *d)
     flow_key_init(&d->flow_key, d->set.seed);
     d->sa_in.size = sizeof(struct sa_in);
     d->sa_out.size = sizeof(struct sa_out);
+    d->late.size = sizeof(struct lateness);
     d->keying.impl = d->set.crypto;
     if ((e = cr_esp_ctx_new((enum cr_impl)d->set.crypto, &d->crypto)) ||
         (e = sad_init(&d->sad, d->set.sa_max, d->set.seed)) ||
@@ -58,6 +59,8 @@ void dp_free(struct dp *d)
     flow_cache_fini(&d->flows);
     pool_fini(&d->sa_in);
     pool_fini(&d->sa_out);
+    pool_fini(&d->late);
+    modes_close(d->modes);
     keying_fini(&d->keying);
     sad_fini(&d->sad);
     cr_esp_ctx_free(d->crypto);
@@ -88,6 +91,7 @@ void dp_outbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t no
 
 void dp_inbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms)
 {
+    modes_begin(d->modes);
     for (size_t i = 0; i < n; i += DP_BATCH)
         esp_in_batch(d, pkts + i, min_batch(n - i), now_ms);
 }
@@ -99,7 +103,7 @@ bool dp_held_next(struct dp *d, struct dp_pkt *p, uint8_t *buf, size_t cap, uint
     for (;;) {
         *p = (struct dp_pkt){.data = buf + DP_HEADROOM};
         if (early_take(&d->early, p, cap - DP_HEADROOM - DP_TAILROOM)) {
-            esp_in_batch(d, &p, 1, now_ms);
+            dp_inbound(d, &p, 1, now_ms);
             if (p->verdict == DP_TO_HOST)
                 return true;
             continue;

@@ -3,7 +3,9 @@
  * for the first packet of their direction (keying.h).
  */
 #include "dataplane/lifetime.h"
+#include "dataplane/modes.h"
 #include "dataplane/tunnel.h"
+#include <assert.h>
 #include <stdlib.h>
 
 struct child *child_find(const struct dp *d, uint32_t id)
@@ -19,12 +21,16 @@ struct child *child_find(const struct dp *d, uint32_t id)
 
 static struct framing framing_of(const struct child_sa *sa)
 {
+    if (sa->proto == PROTO_AH)
+        return (struct framing){
+            .hdr_len = AH_FIXED, .icv_len = sa->integ->icv_len, .esn = sa->esn, .kind = KIND_AH};
     uint8_t align = sa->encr->block > 4 ? sa->encr->block : 4; /* RFC 4303 2.4 */
     return (struct framing){.hdr_len = (uint8_t)(8 + sa->encr->iv_len),
                             .icv_len = sa->encr->aead ? sa->encr->icv_len : sa->integ->icv_len,
                             .align_mask = (uint8_t)(align - 1),
                             .esn = sa->esn,
-                            .udp = sa->udp_encap};
+                            .udp = sa->udp_encap,
+                            .kind = modes_needed(sa) ? KIND_ESP : KIND_TUNNEL};
 }
 
 err_t sa_key_in(struct dp *d, struct sa_in *sa)
@@ -37,6 +43,14 @@ err_t sa_key_out(struct dp *d, struct sa_out *sa)
 {
     sa->key = keying_make(&d->keying, &sa->child->seed_out);
     return sa->key ? E_OK : E_NOMEM;
+}
+
+static err_t keep_keys(struct dp *d, const struct child_sa *sa, const struct child_keys *k,
+                       struct key_seed **seed)
+{
+    const struct alg *encr = sa->encr ? sa->encr : alg_find(T_ENCR, ENCR_NULL, 0);
+    return keying_keep(&d->keying, encr, encr->aead ? NULL : sa->integ, secret_bytes(&k->encr),
+                       secret_bytes(&k->integ), seed);
 }
 
 static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
@@ -56,12 +70,17 @@ static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
     tunnel_rules_in(in, &sa->ip);
     life_init_in(in);
     err_t e = replay_init(&in->replay, sa->replay_window, in->own_bits);
-    return e ? e : keying_keep(&d->keying, sa, &sa->in, &c->seed_in);
+    in->replay.top = sa->seq_in;
+    return e ? e : keep_keys(d, sa, &sa->in, &c->seed_in);
 }
 
-static void set_mtu(struct sa_out *out, uint16_t mtu)
+static void set_mtu(struct child *c)
 {
-    out->inner_mtu = tunnel_inner_mtu(&out->f, out->remote.addr.family, mtu);
+    struct sa_out *out = c->out;
+    uint16_t mtu = c->path_mtu;
+    unsigned family = out->remote.addr.family;
+    out->inner_mtu =
+        c->mode ? modes_inner_mtu(c, family, mtu) : tunnel_inner_mtu(&out->f, family, mtu);
 }
 
 static err_t out_new(struct dp *d, const struct child_sa *sa, struct child *c)
@@ -79,18 +98,25 @@ static err_t out_new(struct dp *d, const struct child_sa *sa, struct child *c)
                            .remote = sa->remote};
     c->out = out;
     tunnel_rules_out(out, &sa->ip);
+    out->seq = sa->seq_out;
     life_init_out(out);
-    set_mtu(out, c->path_mtu);
-    return keying_keep(&d->keying, sa, &sa->out, &c->seed_out);
+    return keep_keys(d, sa, &sa->out, &c->seed_out);
+}
+
+void sa_in_free(struct dp *d, struct sa_in *in)
+{
+    replay_fini(&in->replay, in->own_bits);
+    if (in->late)
+        pool_put(&d->late, in->late);
+    pool_put(&d->sa_in, in);
 }
 
 static void in_free(struct dp *d, struct child *c)
 {
     if (!c->in)
         return;
-    replay_fini(&c->in->replay, c->in->own_bits);
     keying_drop(&d->keying, c->seed_in, c->in->key);
-    pool_put(&d->sa_in, c->in);
+    sa_in_free(d, c->in);
 }
 
 /* The generation outlives the SA: flows that still point here see that it changed. */
@@ -107,6 +133,7 @@ static void out_free(struct dp *d, struct child *c)
 
 static void child_free(struct dp *d, struct child *c)
 {
+    modes_del(d, c);
     out_free(d, c);
     in_free(d, c);
     if (c->bind)
@@ -119,6 +146,7 @@ static void install(struct dp *d, struct child *c, enum child_dir dir)
 {
     if ((dir & DIR_IN) && !c->in_active) {
         sad_slot_of(&d->sad, c->spi_in)->sa = c->in;
+        modes_install(d, c);
         c->in_active = true;
         early_release(&d->early, c->spi_in);
     }
@@ -132,9 +160,10 @@ static void install(struct dp *d, struct child *c, enum child_dir dir)
 
 static err_t check(const struct dp *d, const struct child_sa *sa)
 {
-    if (sa->proto != PROTO_ESP || sa->mode != MODE_TUNNEL || !sa->encr)
-        return E_NOTSUP;
-    if (!sa->encr->aead && !sa->integ)
+    err_t e = modes_check(sa);
+    if (e)
+        return e;
+    if (sa->encr && !sa->encr->aead && !sa->integ)
         return E_NOTSUP; /* RFC 8221 4: never encryption alone */
     if (child_find(d, sa->id))
         return R_EXISTS;
@@ -153,7 +182,13 @@ static err_t make(struct dp *d, const struct child_sa *sa, struct child *c)
     if (!c->bind || !c->sel)
         return E_NOMEM;
     err_t e = in_new(d, sa, c);
-    return e ? e : out_new(d, sa, c);
+    if (!e)
+        e = out_new(d, sa, c);
+    if (!e && modes_needed(sa))
+        e = modes_add(d, sa, c);
+    if (!e)
+        set_mtu(c);
+    return e;
 }
 
 static err_t add(struct dp *d, const struct child_sa *sa)
@@ -241,7 +276,9 @@ err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *loca
     c->in->local = c->out->local = *local;
     c->in->remote = c->out->remote = *remote;
     c->in->noted = (struct endpoint){0};
-    set_mtu(c->out, c->path_mtu);
+    if (c->mode)
+        modes_moved(c);
+    set_mtu(c);
     return E_OK;
 }
 
@@ -251,7 +288,7 @@ err_t dp_child_mtu(struct dp *d, uint32_t child_id, uint16_t mtu)
     if (!c)
         return R_NOT_FOUND;
     c->path_mtu = mtu;
-    set_mtu(c->out, mtu);
+    set_mtu(c);
     return E_OK;
 }
 
@@ -263,8 +300,15 @@ bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *o
     const struct sa_in *in = c->in;
     *out = (struct child_stats){.in = {in->life.bytes, in->life.packets, in->last_ms},
                                 .out = {c->out->life.bytes, c->out->seq, c->out->last_ms},
-                                .replay_dropped = in->replay_dropped,
+                                .duplicate = in->duplicate,
                                 .icv_failed = in->icv_failed,
-                                .selector_dropped = in->selector_dropped};
+                                .selector_dropped = in->selector_dropped,
+                                .window = in->replay.window};
+    static const struct lateness none;
+    const struct lateness *l = in->late ? in->late : &none;
+    static_assert(sizeof l->n == sizeof out->lateness, "the same steps");
+    memcpy(out->lateness, l->n, sizeof l->n);
+    out->late = l->dropped;
+    out->window_advice = lateness_window(l, in->life.packets + l->dropped);
     return true;
 }

@@ -358,9 +358,9 @@ static void test_add_refused(void **state)
     (void)state;
     struct child_sa sa;
     struct dp *d = trapped(&sa);
-    sa.mode = MODE_TRANSPORT;
+    sa.proto = PROTO_AH; /* with a cipher */
     assert_int_equal(dp_child_add(d, &sa, 0), E_NOTSUP);
-    sa.mode = MODE_TUNNEL;
+    sa.proto = PROTO_ESP;
     sa.encr = alg_find(T_ENCR, ENCR_AES_CBC, 128);
     assert_int_equal(dp_child_add(d, &sa, 0), E_NOTSUP); /* no integrity */
     sa.encr = alg_find(T_ENCR, ENCR_AES_GCM_16, 256);

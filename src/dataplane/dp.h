@@ -52,7 +52,8 @@ struct dp {
     struct flow_key flow_key;
     struct flow_cache flows;
     struct hash children, binds;
-    struct pool sa_in, sa_out;
+    struct pool sa_in, sa_out, late;
+    struct modes *modes; /* NULL: all SAs are KIND_TUNNEL */
     struct keying keying;
     struct hold hold;
     struct early early;
@@ -95,6 +96,11 @@ err_t sa_key_out(struct dp *d, struct sa_out *sa) must_use;
 
 struct child *child_find(const struct dp *d, uint32_t id);
 void children_free(struct dp *d);
+
+void sa_in_free(struct dp *d, struct sa_in *in);
+
+/* The packet is larger than the path. False: it has its verdict. */
+bool esp_may_exceed(struct dp *d, struct out_work *w, const struct sa_out *sa);
 
 /* Gives back a reference; packets held for a policy that nobody names any more are dropped. */
 void bind_let_go(struct dp *d, struct bind *b);

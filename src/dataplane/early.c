@@ -28,13 +28,13 @@ static void forget(struct early *e, struct early_slot *s)
 
 bool early_put(struct early *e, uint32_t spi, const struct dp_pkt *p, uint64_t now_ms)
 {
-    if (p->len > EARLY_SIZE || e->count == EARLY_MAX)
+    if (p->ip_len > DP_HEADROOM || p->len + p->ip_len > EARLY_SIZE || e->count == EARLY_MAX)
         return false;
     for (struct early_slot *s = e->slot; s < e->slot + EARLY_MAX; s++) {
         if (s->spi)
             continue;
         *s = (struct early_slot){.spi = spi, .at_ms = now_ms, .pkt = *p};
-        memcpy(memory(e, s), p->data, p->len);
+        memcpy(memory(e, s), p->data - p->ip_len, p->len + p->ip_len);
         e->count++;
         return true;
     }
@@ -61,7 +61,8 @@ bool early_take(struct early *e, struct dp_pkt *p, size_t cap)
         return false;
     uint8_t *data = p->data;
     *p = first->pkt;
-    p->data = memcpy(data, memory(e, first), first->pkt.len);
+    p->data = data;
+    memcpy(data - p->ip_len, memory(e, first), p->len + p->ip_len);
     forget(e, first);
     return true;
 }

@@ -3,11 +3,11 @@
  * all, commit all. Until the ICV has held nothing of an SA changes but its counters of bad packets.
  * Called by batch.c.
  */
-#include "dataplane/lifetime.h"
-#include "dataplane/tunnel.h"
+#include "dataplane/modes.h"
+#include "dataplane/rx.h"
 #include "dataplane/udp_encap.h"
-
-enum { NEXT_IPV4 = 4, NEXT_IPV6 = 41, NEXT_DUMMY = 59 };
+#include <assert.h>
+#include <stddef.h>
 
 /* True: ESP, and p->data is at the SPI. Otherwise the packet has its verdict. */
 static bool classify(struct dp *d, struct dp_pkt *p)
@@ -77,24 +77,20 @@ static void find_sas(struct dp *d, size_t runs)
             __builtin_prefetch(r->sa->key);
 }
 
+/* In UDP or not, and as no AH: two bytes side by side in both. */
+static_assert(offsetof(struct framing, kind) == offsetof(struct framing, udp) + 1 && !KIND_TUNNEL,
+              "compared as one");
+static_assert(offsetof(struct dp_pkt, ah) == offsetof(struct dp_pkt, udp) + 1, "likewise");
+
 /* RFC 4303 3.4.2 and 3.4.3: everything that needs no key. */
 static inline err_t check(struct dp *d, struct sa_in *sa, struct in_work *w)
 {
-    if (sa->f.udp != w->p->udp)
+    if (get_u16((const uint8_t *)&sa->f.udp) != get_u16((const uint8_t *)&w->p->udp))
         return R_DP_ENCAP;
     uint32_t fixed = (uint32_t)sa->f.hdr_len + sa->f.icv_len;
     if (w->p->len <= fixed || ((w->p->len - fixed) & sa->f.align_mask))
         return R_DP_SHORT;
-    if (sa->dead)
-        return life_dead_in(d, sa);
-    uint32_t low = get_u32(w->p->data + 4);
-    w->seq = low;
-    if ((sa->f.esn && !replay_esn(&sa->replay, low, &w->seq)) ||
-        !replay_check(&sa->replay, w->seq)) {
-        sa->replay_dropped++;
-        return R_DP_REPLAY;
-    }
-    return E_OK;
+    return rx_fresh(d, sa, get_u32(w->p->data + 4), &w->seq);
 }
 
 /* Another worker's SPI; or a reserved one, which gets its SA in a moment: the peer was quicker than
@@ -121,6 +117,11 @@ static size_t check_run(struct dp *d, struct in_run *r, const struct in_work *fr
     size_t before = k;
     if (!r->sa) {
         without_sa(d, r, from, now_ms);
+        r->n = 0;
+        return k;
+    }
+    if (r->sa->f.kind != KIND_TUNNEL) {
+        modes_in(d, r->sa, from, r->n, now_ms);
         r->n = 0;
         return k;
     }
@@ -156,74 +157,13 @@ static size_t check_all(struct dp *d, size_t runs, uint64_t now_ms)
     return k;
 }
 
-/* RFC 4303 2.4: 1, 2, 3 ... `end` is behind the last byte of padding. At least the eight bytes of
- * SPI and sequence number lie before it, so that short padding is one load and one compare. */
-static inline bool padding_ok(const uint8_t *end, uint32_t n)
-{
-    if (n <= 8) {
-        unsigned cut = 64 - 8 * n;
-        return n == 0 || ((get_u64(end - 8) ^ 0x0102030405060708u >> cut) << cut) == 0;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        if (end[(int64_t)i - (int64_t)n] != (uint8_t)(i + 1))
-            return false;
-    return true;
-}
-
-/* The inner packet's length within the payload; what follows it is TFC padding (RFC 4303 2.7). */
-static err_t inner_parse(struct sa_in *sa, const uint8_t *inner, uint32_t payload, uint8_t next,
-                         uint32_t *len)
-{
-    struct ip_info ip;
-    err_t e = ip_parse(inner, payload, &ip);
-    if (e)
-        return R_DP_INNER;
-    if (flow_family(&ip.flow) != (next == NEXT_IPV4 ? 4 : 6))
-        return R_DP_INNER;
-    if (!sel_set_match_received(sa->sel, &ip.flow)) {
-        sa->selector_dropped++;
-        return R_DP_SELECTOR; /* RFC 4301 5.2 step 4 */
-    }
-    *len = ip.len;
-    return E_OK;
-}
-
-/*
- * The common case of inner_parse: one IPv4 prefix on each side, any protocol and port. Then the two
- * addresses are one word to compare, and nothing behind the IP header matters. 0: ask inner_parse.
- */
-static inline uint32_t inner_quick(const struct sa_in *sa, const uint8_t *inner, uint32_t payload,
-                                   uint8_t next)
-{
-    if (payload < 20 || next != NEXT_IPV4 || (inner[0] & 0xf0) != 0x40)
-        return 0;
-    uint32_t hlen = (inner[0] & 15u) * 4u, total = get_u16(inner + 2);
-    if (hlen < 20 || total < hlen || total > payload)
-        return 0;
-    return (get_u64(inner + 12) & sa->v4.mask) == sa->v4.net ? total : 0;
-}
-
-static inline err_t inner_check(struct sa_in *sa, struct dp_pkt *p, uint32_t payload, uint8_t next)
-{
-    uint8_t *inner = p->data + sa->f.hdr_len;
-    uint32_t len = inner_quick(sa, inner, payload, next);
-    if (!len) {
-        err_t e = inner_parse(sa, inner, payload, next, &len);
-        if (e)
-            return e;
-    }
-    p->data = inner;
-    p->len = len;
-    return tunnel_tos_in(sa, inner, p->tos);
-}
-
 static inline err_t trailer_check(struct sa_in *sa, struct dp_pkt *p, uint32_t text_len,
                                   bool *dummy)
 {
     const uint8_t *end = p->data + sa->f.hdr_len + text_len;
     uint8_t next = end[-1];
     uint32_t pad = end[-2];
-    if (text_len < pad + 2 || !padding_ok(end - 2, pad))
+    if (text_len < pad + 2 || !rx_padding_ok(end - 2, pad))
         return R_DP_PADDING;
     if (next == NEXT_DUMMY) { /* RFC 4303 2.6: discarded without a word */
         *dummy = true;
@@ -231,63 +171,19 @@ static inline err_t trailer_check(struct sa_in *sa, struct dp_pkt *p, uint32_t t
     }
     if (next != NEXT_IPV4 && next != NEXT_IPV6)
         return R_DP_NEXT_HEADER;
-    return inner_check(sa, p, text_len - pad - 2, next);
+    return rx_inner_check(sa, p, p->data + sa->f.hdr_len, text_len - pad - 2, next);
 }
 
-static void tell_moved(struct dp *d, struct sa_in *sa, const struct dp_pkt *p)
-{
-    struct dp_note n = {.kind = NOTE_MOVED,
-                        .child_id = sa->child_id,
-                        .policy_id = sa->child->policy,
-                        .local = p->local,
-                        .remote = p->remote};
-    if (!endpoint_eq(&sa->noted, &p->remote) && notes_put(&d->notes, &n))
-        sa->noted = p->remote;
-}
-
-static void tell_first(struct dp *d, struct sa_in *sa)
-{
-    struct dp_note n = {
-        .kind = NOTE_FIRST_IN, .child_id = sa->child_id, .policy_id = sa->child->policy};
-    sa->announce = !notes_put(&d->notes, &n);
-}
-
-/* Family and port first: an address that differs is rare. */
-static inline bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
-{
-    return a->port == b->port && a->addr.family == b->addr.family &&
-           get_u64(a->addr.ip) == get_u64(b->addr.ip) &&
-           get_u64(a->addr.ip + 8) == get_u64(b->addr.ip + 8);
-}
-
-/* RFC 4303 3.4.4: the ICV has been checked; only now the window moves. */
 static inline err_t commit(struct dp *d, struct sa_in *sa, const struct in_work *w,
                            const struct cr_op *op)
 {
     struct dp_pkt *p = w->p;
-    if (op->status) {
-        sa->icv_failed += op->status == R_DP_ICV;
-        return op->status;
-    }
-    if (sa->dead)
-        return life_dead_in(d, sa);
-    bool newest = w->seq > sa->replay.top;
-    if (!replay_commit(&sa->replay, w->seq)) {
-        sa->replay_dropped++;
-        return R_DP_REPLAY;
-    }
-    /* an old packet delayed on the former path says nothing about where the peer is now */
-    if (newest && sa->f.udp && !same_endpoint(&sa->remote, &p->remote))
-        tell_moved(d, sa, p);
-    if (sa->announce)
-        tell_first(d, sa);
-    sa->life.packets++;
     bool dummy = false;
-    err_t e = trailer_check(sa, p, op->text_len, &dummy);
-    if (!e && !dummy)
-        sa->life.bytes += p->len;
-    if (life_due(&sa->life, sa->life.packets))
-        life_reached_in(d, sa);
+    err_t e = rx_commit(d, sa, p, w->seq, op->status);
+    if (e)
+        return e;
+    e = trailer_check(sa, p, op->text_len, &dummy);
+    rx_count(d, sa, !e && !dummy ? p->len : 0);
     if (!e)
         p->verdict = dummy ? DP_DROP : DP_TO_HOST;
     return e;

@@ -4,6 +4,7 @@
  */
 #include "dataplane/frag_pmtu.h"
 #include "dataplane/lifetime.h"
+#include "dataplane/modes.h"
 #include "dataplane/train.h"
 
 #define ACQUIRE_AGAIN_MS 1000 /* with SAs whose narrowed selectors do not hold the flow */
@@ -207,8 +208,7 @@ static struct sa_out *choose(struct dp *d, struct out_run *r, const struct out_w
     return r->sa;
 }
 
-/* The packet is larger than the path. False: it has its verdict. */
-static bool may_exceed(struct dp *d, struct out_work *w, const struct sa_out *sa)
+bool esp_may_exceed(struct dp *d, struct out_work *w, const struct sa_out *sa)
 {
     struct ip_info ip;
     gather(w->p);
@@ -237,7 +237,8 @@ bool dp_out_room(const struct dp *d, const uint8_t *pkt, uint32_t len, uint32_t 
         return false;
     const struct flow_entry *e =
         flow_cache_find(&d->flows, flow_hash(&d->flow_key, &ip.flow), &ip.flow);
-    if (!e || !e->sa || e->sa_gen != e->sa->gen || each > e->sa->inner_mtu)
+    if (!e || !e->sa || e->sa_gen != e->sa->gen || e->sa->f.kind != KIND_TUNNEL ||
+        each > e->sa->inner_mtu)
         return false;
     *room = (struct dp_room){e->sa->f.hdr_len, e->sa->f.align_mask, e->sa->f.icv_len};
     return true;
@@ -301,7 +302,7 @@ static void frame_run(struct dp *d, struct sa_out *sa, struct out_work *w, size_
             continue;
         }
         w->df = (w->df & sa->df_copy) | sa->df_set;
-        if (w->len > sa->inner_mtu && !may_exceed(d, w, sa))
+        if (w->len > sa->inner_mtu && !esp_may_exceed(d, w, sa))
             continue;
         frame(&d->ops[sum->ops], w, sa, ++sa->seq, next);
         d->out[sum->ops++] = *w;
@@ -311,6 +312,15 @@ static void frame_run(struct dp *d, struct sa_out *sa, struct out_work *w, size_
         if (life_due(&sa->life, sa->seq))
             life_reached_out(d, sa);
     }
+}
+
+/* The other modes have no use for slices. */
+static void special_run(struct dp *d, struct sa_out *sa, struct out_work *w, size_t n,
+                        uint64_t now_ms)
+{
+    for (size_t i = 0; i < n; i++)
+        gather(w[i].p);
+    modes_out(d, sa, w, n, now_ms);
 }
 
 static struct out_sum frame_all(struct dp *d, size_t runs, uint64_t now_ms)
@@ -326,8 +336,10 @@ static struct out_sum frame_all(struct dp *d, size_t runs, uint64_t now_ms)
             for (; w < end; w++)
                 pkt_drop(d, w->p, E_NOMEM);
         }
-        if (w < end)
+        if (w < end && sa->f.kind == KIND_TUNNEL)
             frame_run(d, sa, w, (size_t)(end - w), now_ms, &sum);
+        else if (w < end)
+            special_run(d, sa, w, (size_t)(end - w), now_ms);
         w = end;
     }
     return sum;

@@ -106,6 +106,39 @@ static void test_replay_in_batch(void **state)
     kit_down(&k);
 }
 
+/* RFC 4303 3.4.3: late and seen before are told apart, and how late it was is kept. */
+static void test_late(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t seq;
+        err_t want;
+    } came[] = {{1, E_OK},       {100, E_OK},     {99, E_OK},        {37, E_OK},
+                {36, R_DP_LATE}, {2, R_DP_LATE},  {99, R_DP_REPLAY}, {100, R_DP_REPLAY},
+                {5000000, E_OK}, {101, R_DP_LATE}};
+    struct kit k;
+    struct child_stats st;
+    kit_up(&k, &kit_suites[0], &(struct kit_opts){.window = 64});
+    for (size_t i = 0; i < sizeof came / sizeof came[0]; i++) {
+        child_find(k.a, 1)->out->seq = came[i].seq - 1;
+        struct dp_pkt p = kit_pkt(buf, kit_inner(buf + DP_HEADROOM, 61, 4, true));
+        kit_out(k.a, &p);
+        kit_cross(&p);
+        kit_in(k.b, &p);
+        assert_int_equal(p.reason, came[i].want);
+    }
+    assert_true(dp_child_stats(k.b, 1, &st));
+    assert_int_equal(st.duplicate, 2);
+    assert_int_equal(st.late, 3);
+    assert_int_equal(st.lateness[0], 1); /* 99 */
+    assert_int_equal(st.lateness[5], 1); /* 37 */
+    assert_int_equal(st.lateness[6], 2); /* 36 and 2 */
+    assert_int_equal(st.lateness[17], 1);
+    assert_int_equal(st.window, 64);
+    assert_int_equal(st.window_advice, 65536);
+    kit_down(&k);
+}
+
 /* Every byte flipped: dropped, counted, and the genuine packet still goes through. */
 static void flip_each(struct kit *k)
 {
@@ -405,19 +438,13 @@ int main(void)
     if (cr_init(&what))
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back),
-        cmocka_unit_test(test_batch),
-        cmocka_unit_test(test_replay_in_batch),
-        cmocka_unit_test(test_flipped),
-        cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_trailers),
-        cmocka_unit_test(test_dummy),
-        cmocka_unit_test(test_selector),
-        cmocka_unit_test(test_encapsulation),
-        cmocka_unit_test(test_udp_port),
-        cmocka_unit_test(test_inner_length),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_body),
+        cmocka_unit_test(test_late),     cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_batch),    cmocka_unit_test(test_replay_in_batch),
+        cmocka_unit_test(test_flipped),  cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_trailers), cmocka_unit_test(test_dummy),
+        cmocka_unit_test(test_selector), cmocka_unit_test(test_encapsulation),
+        cmocka_unit_test(test_udp_port), cmocka_unit_test(test_inner_length),
+        cmocka_unit_test(test_keys),     cmocka_unit_test(test_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,19 +13,17 @@ static size_t seed_size(const struct key_seed *s)
     return sizeof *s + s->n + s->integ_n;
 }
 
-err_t keying_keep(const struct keying *y, const struct child_sa *sa, const struct child_keys *k,
-                  struct key_seed **out)
+err_t keying_keep(const struct keying *y, const struct alg *encr, const struct alg *integ,
+                  struct bytes key, struct bytes integ_key, struct key_seed **out)
 {
-    const struct alg *integ = sa->encr->aead ? NULL : sa->integ;
-    struct bytes key = secret_bytes(&k->encr), integ_key = secret_bytes(&k->integ);
-    err_t e = cr_esp_check((enum cr_impl)y->impl, sa->encr, integ, key, integ_key);
+    err_t e = cr_esp_check((enum cr_impl)y->impl, encr, integ, key, integ_key);
     if (e)
         return e;
     struct key_seed *s = malloc(sizeof *s + key.n + integ_key.n);
     if (!s)
         return E_NOMEM;
     *s = (struct key_seed){
-        .encr = sa->encr, .integ = integ, .n = (uint8_t)key.n, .integ_n = (uint8_t)integ_key.n};
+        .encr = encr, .integ = integ, .n = (uint8_t)key.n, .integ_n = (uint8_t)integ_key.n};
     if (key.n)
         memcpy(s->material, key.p, key.n);
     if (integ_key.n)

@@ -17,8 +17,8 @@ struct keying {
 };
 
 /* Checks suite and lengths, so that later only memory can fail. */
-err_t keying_keep(const struct keying *y, const struct child_sa *sa, const struct child_keys *k,
-                  struct key_seed **out) must_use;
+err_t keying_keep(const struct keying *y, const struct alg *encr, const struct alg *integ,
+                  struct bytes key, struct bytes integ_key, struct key_seed **out) must_use;
 /* The key, and *seed is gone; NULL: out of memory, nothing has changed. */
 struct cr_esp *keying_make(struct keying *y, struct key_seed **seed) must_use;
 /* Either of them, or none. */

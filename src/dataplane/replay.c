@@ -30,6 +30,22 @@ void replay_fini(struct replay *r, const uint64_t *own)
     r->bits = NULL;
 }
 
+void lateness_add(struct lateness *l, uint64_t behind)
+{
+    unsigned i = 63u - (unsigned)__builtin_clzll(behind | 1);
+    uint32_t *n = &l->n[i < LATE_STEPS ? i : LATE_STEPS - 1];
+    *n += *n != UINT32_MAX;
+}
+
+uint32_t lateness_window(const struct lateness *l, uint64_t packets)
+{
+    uint64_t outside = 0;
+    unsigned i = LATE_STEPS; /* what came 2^i and more behind is outside */
+    while (i > 5 && outside + l->n[i - 1] <= packets / 10000)
+        outside += l->n[--i];
+    return i > 16 ? REPLAY_WINDOW_MAX : 1u << i;
+}
+
 void replay_advance(struct replay *r, uint64_t seq)
 {
     uint64_t from = r->top >> 6, to = seq >> 6;

@@ -37,6 +37,28 @@ static inline bool replay_esn(const struct replay *r, uint32_t low, uint64_t *se
     return true;
 }
 
+/*
+ * How far behind the window's head packets came that did not come in order: by powers of two, the
+ * last one open. Those left of the window are among them, and have not been authenticated: they are
+ * a hint to the operator, nothing follows from them here.
+ */
+#define LATE_STEPS 18
+struct lateness {
+    uint32_t n[LATE_STEPS]; /* n[i]: from 2^i up to 2^(i+1) - 1; stops at its largest value */
+    uint64_t dropped;
+};
+
+void lateness_add(struct lateness *l, uint64_t behind);
+/* The smallest window, a power of two from 32 to REPLAY_WINDOW_MAX, that would have taken all but
+ * one of 10,000 of `packets` that came. */
+uint32_t lateness_window(const struct lateness *l, uint64_t packets);
+
+/* A number that replay_check refused: left of the window, or else seen before. */
+static inline bool replay_is_late(const struct replay *r, uint64_t seq)
+{
+    return r->top - seq >= r->window;
+}
+
 /* Neither seen nor left of the window. Zero is never sent (RFC 4303 2.2). */
 static inline bool replay_check(const struct replay *r, uint64_t seq)
 {

@@ -75,11 +75,52 @@ static void compare(uint32_t window, uint64_t start, uint64_t seed)
 static void test_model(void **state)
 {
     (void)state;
-    static const uint32_t windows[] = {32, 33, 63, 64, 65, 128, 192, 193, 1000, 4096, 65536};
+    static const uint32_t windows[] = {32,  33,   63,   64,   65,   128,  192,   193,   256,
+                                       512, 1000, 1024, 2048, 4096, 8192, 16384, 32768, 65536};
     static const uint64_t starts[] = {0, 1, 5, 0xfffffff0, 0xffffffffffu};
     for (size_t w = 0; w < sizeof windows / sizeof *windows; w++)
         for (size_t s = 0; s < sizeof starts / sizeof *starts; s++)
             compare(windows[w], starts[s], w * 100 + s);
+}
+
+/* Every size that can be configured: some 30 seconds. */
+static void test_all_windows(void **state)
+{
+    (void)state;
+    if (!getenv("CULVERT_LONG"))
+        skip();
+    for (uint32_t window = 32; window <= REPLAY_WINDOW_MAX; window++)
+        compare(window, window & 1 ? 0 : 0xfffffff0, window);
+}
+
+/* The advice against counting by hand. */
+static void test_lateness(void **state)
+{
+    (void)state;
+    uint64_t rnd = 3;
+    for (int round = 0; round < 200; round++) {
+        struct lateness l = {0};
+        uint64_t behind[400], packets = 1 + kit_rand(&rnd) % 3000000;
+        unsigned bits = 1 + (unsigned)(kit_rand(&rnd) % 18);
+        for (int i = 0; i < 400; i++) {
+            behind[i] = 1 + kit_rand(&rnd) % (1u << (kit_rand(&rnd) % bits + 1));
+            lateness_add(&l, behind[i]);
+        }
+        uint32_t want = 32;
+        for (uint64_t outside;; want *= 2) {
+            outside = 0;
+            for (int i = 0; i < 400; i++)
+                outside += behind[i] >= want;
+            if (outside <= packets / 10000 || want == REPLAY_WINDOW_MAX)
+                break;
+        }
+        assert_int_equal(lateness_window(&l, packets), want);
+    }
+    struct lateness l = {.n[3] = UINT32_MAX};
+    lateness_add(&l, 8);
+    assert_int_equal(l.n[3], UINT32_MAX);
+    lateness_add(&l, UINT64_MAX);
+    assert_int_equal(l.n[LATE_STEPS - 1], 1);
 }
 
 static void test_no_window(void **state)
@@ -121,8 +162,8 @@ static void test_esn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model),
-        cmocka_unit_test(test_no_window),
+        cmocka_unit_test(test_model),    cmocka_unit_test(test_all_windows),
+        cmocka_unit_test(test_lateness), cmocka_unit_test(test_no_window),
         cmocka_unit_test(test_esn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

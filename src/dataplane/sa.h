@@ -17,11 +17,19 @@ struct life {
     uint64_t bytes_limit, packets_limit;
 };
 
+/* What of the packet path an SA takes: the straight one, or modes_in.c and modes_out.c. */
+enum sa_kind {
+    KIND_TUNNEL, /* ESP in tunnel mode */
+    KIND_ESP,    /* ESP otherwise: transport, BEET, with IPComp, in a bundle */
+    KIND_AH,
+};
+
 struct framing {
     uint8_t hdr_len; /* SPI, sequence number, IV */
     uint8_t icv_len;
     uint8_t align_mask; /* block or 4, whichever is more, less one */
     bool esn, udp;
+    uint8_t kind; /* enum sa_kind */
 };
 
 struct sa_in {
@@ -41,9 +49,10 @@ struct sa_in {
     /* third */
     uint64_t own_bits[REPLAY_INLINE];
     struct sel_v4 v4; /* instead of `sel`, where that is possible */
-    uint64_t replay_dropped, icv_failed;
+    uint64_t duplicate, icv_failed;
     /* fourth */
     uint64_t selector_dropped;
+    struct lateness *late; /* NULL: all came in order so far */
     struct endpoint noted; /* the last address told by NOTE_MOVED */
     struct endpoint local;
 } __attribute__((aligned(64)));
@@ -71,6 +80,7 @@ struct sa_out {
 } __attribute__((aligned(64)));
 
 struct key_seed;
+struct mode;
 
 struct child {
     struct hash_node node;
@@ -80,6 +90,7 @@ struct child {
     struct sa_out *out;
     struct sel_set *sel;
     struct bind *bind;
+    struct mode *mode; /* NULL: KIND_TUNNEL */
     struct lifetime limits;
     uint32_t spi_in;
     uint16_t path_mtu;

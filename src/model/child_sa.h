@@ -71,7 +71,11 @@ struct child_use {
     uint64_t last_ms; /* monotonic time of the last packet, 0 never */
 };
 
+#define CHILD_LATE_STEPS 18
+
 struct child_stats {
     struct child_use in, out;
-    uint64_t replay_dropped, icv_failed, selector_dropped;
+    uint64_t duplicate, late, icv_failed, selector_dropped; /* drops */
+    uint32_t lateness[CHILD_LATE_STEPS]; /* packets that came from 2^i numbers behind on */
+    uint32_t window, window_advice;      /* packets: as it is, and one that would have done */
 };

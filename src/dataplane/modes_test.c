@@ -1,0 +1,516 @@
+/* AH, transport mode, BEET, IPComp, bundles: there and back, every byte flipped, headers changed on
+ * the way. Known packets of others are kernel_test.c and tests/codec. */
+#include "dataplane/modes.h"
+#include "dataplane/testkit.h"
+
+struct shape {
+    const char *name;
+    uint8_t proto, mode;
+    bool ah, zip; /* a bundle; IPComp */
+};
+
+static const struct shape shapes[] = {
+    {"esp transport", PROTO_ESP, MODE_TRANSPORT, false, false},
+    {"esp beet", PROTO_ESP, MODE_BEET, false, false},
+    {"ah tunnel", PROTO_AH, MODE_TUNNEL, false, false},
+    {"ah transport", PROTO_AH, MODE_TRANSPORT, false, false},
+    {"ah beet", PROTO_AH, MODE_BEET, false, false},
+    {"ah+esp tunnel", PROTO_ESP, MODE_TUNNEL, true, false},
+    {"ah+esp transport", PROTO_ESP, MODE_TRANSPORT, true, false},
+    {"ah+esp beet", PROTO_ESP, MODE_BEET, true, false},
+    {"esp tunnel ipcomp", PROTO_ESP, MODE_TUNNEL, false, true},
+    {"esp transport ipcomp", PROTO_ESP, MODE_TRANSPORT, false, true},
+    {"ah transport ipcomp", PROTO_AH, MODE_TRANSPORT, false, true},
+    {"ah+esp beet ipcomp", PROTO_ESP, MODE_BEET, true, true},
+};
+
+#define SHAPES (sizeof shapes / sizeof shapes[0])
+
+/* Two hosts with the addresses that testkit's packets have inside. */
+struct peers {
+    struct kit k;
+    const struct shape *s;
+    unsigned inner; /* family */
+};
+
+static struct addr addr_of(const char *text)
+{
+    struct addr a;
+    assert_true(addr_parse(&a, text));
+    return a;
+}
+
+static void shape_sa(struct child_sa *sa, const struct shape *s, unsigned inner, bool is_a)
+{
+    sa->mode = s->mode;
+    sa->proto = s->proto;
+    sa->replay_window = 64;
+    if (s->proto == PROTO_AH) {
+        secret_free(&sa->in.encr);
+        secret_free(&sa->out.encr);
+        sa->encr = NULL;
+    }
+    if (s->zip)
+        sa->cpi_in = sa->cpi_out = 0x1234;
+    const char *a = inner == 4 ? "10.1.2.3/32" : "fd01::5/128";
+    const char *b = inner == 4 ? "10.2.2.3/32" : "fd02::5/128";
+    if (s->mode == MODE_TUNNEL)
+        return;
+    sa->local_ts = (struct ts_list){1, {kit_ts(is_a ? a : b)}};
+    sa->remote_ts = (struct ts_list){1, {kit_ts(is_a ? b : a)}};
+    if (s->mode == MODE_BEET)
+        return;
+    sa->local.addr = sa->local_ts.ts[0].lo;
+    sa->remote.addr = sa->remote_ts.ts[0].lo;
+}
+
+static void bundle(struct child_sa *sa, const struct child_sa *like, bool is_a)
+{
+    static uint8_t key_a[32] = {1}, key_b[32] = {2};
+    sa->ah = (struct child_ah){.spi_in = is_a ? 0x70001 : 0x70002,
+                               .spi_out = is_a ? 0x70002 : 0x70001,
+                               .integ = alg_find(T_INTEG, AUTH_HMAC_SHA2_256_128, 0),
+                               .in = {is_a ? key_a : key_b, 32},
+                               .out = {is_a ? key_b : key_a, 32},
+                               .esn = like->esn};
+}
+
+static void up(struct peers *t, const struct shape *s, unsigned inner, const struct kit_suite *u,
+               const struct kit_opts *o)
+{
+    *t = (struct peers){.s = s, .inner = inner};
+    struct kit *k = &t->k;
+    k->a = kit_dp();
+    k->b = kit_dp();
+    kit_policy(k->a, "10.1.0.0/16", "10.2.0.0/16", "fd01::/64", "fd02::/64");
+    kit_policy(k->b, "10.2.0.0/16", "10.1.0.0/16", "fd02::/64", "fd01::/64");
+    kit_sa(&k->sa_a, u, o, true);
+    kit_sa(&k->sa_b, u, o, false);
+    shape_sa(&k->sa_a, s, inner, true);
+    shape_sa(&k->sa_b, s, inner, false);
+    if (s->ah) {
+        bundle(&k->sa_a, &k->sa_a, true);
+        bundle(&k->sa_b, &k->sa_a, false);
+    }
+    k->sa_a.spi_in = k->sa_b.spi_out = dp_spi_alloc(k->a);
+    k->sa_b.spi_in = k->sa_a.spi_out = dp_spi_alloc(k->b);
+    assert_int_equal(dp_child_add(k->a, &k->sa_a, 0), E_OK);
+    assert_int_equal(dp_child_add(k->b, &k->sa_b, 0), E_OK);
+}
+
+/* What the network and the receiving kernel make of a packet: header and payload apart. */
+static struct dp_pkt arrive(const struct dp_pkt *p, uint8_t *buf)
+{
+    uint8_t *at = buf + DP_HEADROOM;
+    struct dp_pkt q = {.local = p->remote, .remote = p->local, .udp = p->udp, .tos = p->tos};
+    struct transport_at h = {.next_at = p->remote.addr.family == 4 ? 9 : 6};
+    if (!p->whole) {
+        h.hlen = transport_header(at, &p->local.addr, &p->remote.addr, p->tos, p->ttl);
+        memcpy(at + h.hlen, p->data, p->len);
+        if (p->df && at[0] == 0x45)
+            at[6] = 0x40;
+        transport_finish(at, &h, 50, p->len);
+        q.len = p->len;
+    } else {
+        memcpy(at, p->data, p->len);
+        assert_int_equal(transport_split(at, p->len, &h), E_OK);
+        q.len = p->len - h.hlen;
+        q.tos = at[0] >> 4 == 4 ? at[1] : (uint8_t)(at[0] << 4 | at[1] >> 4);
+    }
+    q.ah = p->whole && at[h.next_at] == 51;
+    q.ip_len = p->udp ? 0 : (uint16_t)(h.hlen + (q.ah ? 4 : 0));
+    q.data = at + h.hlen + (q.ah ? 4 : 0);
+    q.len -= q.ah ? 4 : 0;
+    return q;
+}
+
+static uint8_t wire[KIT_BUF], got[KIT_BUF], plain[KIT_BUF];
+
+static uint32_t make_inner(uint32_t len, unsigned family)
+{
+    uint32_t n = kit_inner(plain, len, family, true);
+    if (family == 4 && len >= 20) { /* an identification of zero would not stay with AH */
+        plain[4] = 0x11;
+        plain[10] = plain[11] = 0;
+        put_u16(plain + 10, ip_csum(ip_sum(plain, 20, 0)));
+    }
+    return n;
+}
+
+static struct dp_pkt sent(struct peers *t, uint32_t len)
+{
+    memcpy(wire + DP_HEADROOM, plain, len);
+    struct dp_pkt p = kit_pkt(wire, len);
+    kit_out(t->k.a, &p);
+    if (p.verdict != DP_TO_NET)
+        fail_msg("%s, %u bytes out: %s", t->s->name, len, err_name(p.reason));
+    return p;
+}
+
+static void there(struct peers *t, uint32_t len)
+{
+    struct dp_pkt p = sent(t, len), q = arrive(&p, got);
+    kit_in(t->k.b, &q);
+    if (q.verdict != DP_TO_HOST)
+        fail_msg("%s, %u bytes in: %s", t->s->name, len, err_name(q.reason));
+    assert_int_equal(q.len, len);
+    /* the kernel chooses the identification of a header that it writes, and IPv6 has none */
+    bool lost = !p.whole || p.data[0] >> 4 == 6;
+    if (plain[0] >> 4 == 4 && t->s->mode != MODE_TUNNEL && lost) {
+        memcpy(q.data + 4, plain + 4, 2);
+        memcpy(q.data + 10, plain + 10, 2);
+    }
+    assert_memory_equal(q.data, plain, len);
+}
+
+static const uint32_t lengths[] = {40, 41, 42, 43, 44, 45, 46, 47, 60, 100, 255, 576, 1300};
+
+static void lengths_of(struct peers *t)
+{
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
+        there(t, make_inner(lengths[i], t->inner));
+}
+
+static void test_there(void **state)
+{
+    (void)state;
+    static const char *const suites[] = {"aes128-sha256", "null-sha256", "aes128gcm16"};
+    for (unsigned i = 0; i < SHAPES * 3 * 16; i++) {
+        const struct shape *s = &shapes[i / 48];
+        const struct kit_suite *u = kit_suites;
+        while (strcmp(u->name, suites[i / 16 % 3]))
+            u++;
+        struct kit_opts o = {.esn = i & 1, .udp = i & 2, .outer6 = i & 4};
+        unsigned inner = i & 8 ? 6 : 4;
+        bool ah = s->proto == PROTO_AH || s->ah;
+        if ((ah && o.udp) || (s->proto == PROTO_AH && !u->integ))
+            continue;
+        struct peers t;
+        up(&t, s, inner, u, &o);
+        lengths_of(&t);
+        kit_down(&t.k);
+    }
+}
+
+/* Every byte of a packet: the one that was changed is dropped, under a name that says why, and the
+ * one that was not is accepted after all of them. */
+static void test_flip(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SHAPES; i++) {
+        struct peers t;
+        struct dp_stats st;
+        up(&t, &shapes[i], 4, &kit_suites[6], &(struct kit_opts){0});
+        struct dp_pkt p = sent(&t, make_inner(200, 4)), q = arrive(&p, got);
+        static uint8_t bad[KIT_BUF];
+        for (uint32_t k = 0; k < q.len; k++) {
+            memcpy(bad, got, DP_HEADROOM + 200 + 200);
+            struct dp_pkt b = q;
+            b.data = bad + (q.data - got);
+            b.data[k] ^= 1;
+            kit_in(t.k.b, &b);
+            assert_int_equal(b.verdict, DP_DROP);
+            if (b.reason != R_DP_ICV)
+                assert_int_equal(b.reason, k < 4 ? R_DP_NO_SA : R_DP_REPLAY);
+            assert_true(b.reason == R_DP_ICV || k < 8);
+        }
+        dp_stats_get(t.k.b, &st);
+        assert_int_equal(st.drops[R_DP_ICV] + st.drops[R_DP_NO_SA] + st.drops[R_DP_REPLAY], q.len);
+        kit_in(t.k.b, &q);
+        assert_int_equal(q.verdict, DP_TO_HOST);
+        kit_down(&t.k);
+    }
+}
+
+struct change {
+    const char *name;
+    unsigned family;
+    uint32_t at;
+    uint8_t bits;
+    err_t want;
+};
+
+/* RFC 4302 3.3.3.1: which fields a router may change. */
+static const struct change changes[] = {
+    {"IPv4 DSCP and ECN", 4, 1, 0xff, E_OK},
+    {"IPv4 flags", 4, 6, 0x40, E_OK},
+    {"IPv4 TTL", 4, 8, 0x15, E_OK},
+    {"IPv4 checksum", 4, 10, 0xff, E_OK},
+    {"IPv4 identification", 4, 5, 1, R_DP_ICV},
+    {"IPv4 length", 4, 3, 1, R_DP_ICV},
+    {"IPv4 source", 4, 15, 1, R_DP_ICV},
+    {"IPv4 destination", 4, 19, 0x80, R_DP_ICV},
+    {"IPv6 class", 6, 0, 0x0f, E_OK},
+    {"IPv6 flow label", 6, 3, 0xff, E_OK},
+    {"IPv6 hop limit", 6, 7, 0x33, E_OK},
+    {"IPv6 length", 6, 5, 1, R_DP_ICV},
+    {"IPv6 source", 6, 23, 1, R_DP_ICV},
+    {"IPv6 destination", 6, 39, 1, R_DP_ICV},
+};
+
+static void test_on_the_way(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        const struct change *c = &changes[i];
+        struct peers t;
+        up(&t, &shapes[3], c->family, &kit_suites[6], &(struct kit_opts){.outer6 = c->family == 6});
+        struct dp_pkt p = sent(&t, make_inner(120, c->family)), q = arrive(&p, got);
+        q.data[(int32_t)c->at - q.ip_len] ^= c->bits;
+        kit_in(t.k.b, &q);
+        if (q.reason != c->want)
+            fail_msg("%s: %s", c->name, err_name(q.reason));
+        kit_down(&t.k);
+    }
+}
+
+/* A packet with options or extension headers in front of its UDP. */
+static uint32_t with_extras(unsigned family, const uint8_t *extra, uint32_t n, uint8_t first)
+{
+    uint32_t len = make_inner(120, family), fixed = family == 4 ? 20 : 40;
+    memmove(plain + fixed + n, plain + fixed, len - fixed);
+    memcpy(plain + fixed, extra, n);
+    struct transport_at at = {fixed + n, family == 4 ? 9 : 6};
+    if (family == 4)
+        plain[0] = (uint8_t)(0x40 | at.hlen / 4);
+    transport_finish(plain, &at, family == 4 ? 17 : first, len - fixed);
+    return len + n;
+}
+
+static const struct {
+    const char *name;
+    unsigned family;
+    uint8_t first, n;
+    uint8_t bytes[40];
+    uint8_t change; /* a byte of them that may change on the way; 0: none */
+} extras[] = {
+    {"record route", 4, 0, 8, {7, 7, 4, 0, 0, 0, 0, 0}, 5},
+    {"router alert", 4, 0, 4, {148, 4, 0, 0}, 0},
+    {"timestamp", 4, 0, 12, {68, 12, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 6},
+    {"no-ops and end", 4, 0, 4, {1, 1, 0, 0}, 0},
+    {"hop-by-hop", 6, 0, 8, {17, 0, 0x3e, 2, 1, 2, 1, 0}, 4},
+    {"destination options", 6, 60, 8, {17, 0, 0x1e, 4, 1, 2, 3, 4}, 0},
+    {"hop-by-hop, destination", 6, 0, 16, {60, 0, 5, 2, 0, 0, 1, 0, 17, 0, 0x1e, 4, 1, 2, 3, 4}, 0},
+};
+
+static void test_extras(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof extras / sizeof extras[0]; i++) {
+        for (size_t s = 0; s < SHAPES; s++) {
+            struct peers t;
+            unsigned f = extras[i].family;
+            up(&t, &shapes[s], f, &kit_suites[6], &(struct kit_opts){.outer6 = f == 6});
+            there(&t, with_extras(f, extras[i].bytes, extras[i].n, extras[i].first));
+            if (strcmp(shapes[s].name, "ah transport") == 0 && extras[i].change) {
+                uint32_t len = with_extras(f, extras[i].bytes, extras[i].n, extras[i].first);
+                struct dp_pkt p = sent(&t, len), q = arrive(&p, got);
+                q.data[(f == 4 ? 20 : 40) + extras[i].change - q.ip_len] ^= 0xff;
+                kit_in(t.k.b, &q);
+                assert_int_equal(q.verdict, DP_TO_HOST);
+            }
+            kit_down(&t.k);
+        }
+    }
+}
+
+/* RFC 4302 3.3.3.1.1.2 and 3.3.3.1.2.3: the ICV is that of the packet as it will arrive. */
+static void test_source_route(void **state)
+{
+    (void)state;
+    uint8_t v4[32] = {0x48, 0, 0, 100, 1,   2,  0, 0,  9, 51, 0, 0,  10, 1, 2, 3,
+                      10,   9, 9, 9,   131, 11, 4, 10, 8, 8,  8, 10, 2,  2, 3, 1};
+    assert_int_equal(ah_zero(v4, 32), E_OK);
+    assert_memory_equal(v4 + 16, "\x0a\x02\x02\x03", 4);
+    uint8_t v6[80] = {0x60, [6] = 43, [39] = 1, [40] = 51, 4, 0, 2, [63] = 2, [79] = 3};
+    uint8_t end[80] = {0x60, [6] = 43, [39] = 3, [40] = 51, 4, 0, 0, [63] = 1, [79] = 2};
+    assert_int_equal(ah_zero(v6, 80), E_OK);
+    assert_memory_equal(v6, end, 80);
+    uint8_t odd[64] = {0x60, [6] = 43, [40] = 51, 2, 4, 1}; /* an unknown type, not at its end */
+    assert_int_equal(ah_zero(odd, 64), R_DP_HEADER);
+}
+
+static uint16_t l4_sum(const uint8_t *p, uint32_t len)
+{
+    uint32_t sum = ip_sum(p + 12, 8, p[9] + len - 20);
+    return ip_csum(ip_sum(p + 20, len - 20, sum));
+}
+
+/* RFC 3948 3.1.2: both hosts are behind NATs, and neither knows the other's address. */
+static void test_nat_oa(void **state)
+{
+    (void)state;
+    static const uint8_t protos[] = {6, 17, 17, 47};
+    for (unsigned i = 0; i < 4; i++) {
+        struct peers t;
+        up(&t, &shapes[0], 4, &kit_suites[0], &(struct kit_opts){.udp = true});
+        struct child_sa *sa = &t.k.sa_b;
+        sa->id = 2;
+        sa->oa_remote = addr_of("10.1.2.3");
+        sa->oa_local = addr_of("10.2.2.3");
+        sa->local.addr = addr_of("172.16.5.1");
+        sa->remote.addr = addr_of("198.51.100.77");
+        sa->local_ts = (struct ts_list){1, {kit_ts("172.16.5.1/32")}};
+        sa->remote_ts = (struct ts_list){1, {kit_ts("198.51.100.77/32")}};
+        dp_child_del(t.k.b, 1);
+        assert_true(dp_child_add(t.k.b, sa, 0) == E_OK);
+        uint32_t len = make_inner(101, 4);
+        plain[9] = protos[i];
+        uint32_t at = i == 0 ? 36 : 26;
+        memset(plain + at, 0, 2);
+        if (i != 2)
+            put_u16(plain + at, l4_sum(plain, len));
+        struct dp_pkt p = sent(&t, len), q = arrive(&p, got);
+        q.local = sa->local;
+        q.remote = sa->remote;
+        kit_in(t.k.b, &q);
+        assert_int_equal(q.verdict, DP_TO_HOST);
+        assert_memory_equal(q.data + 12, "\xc6\x33\x64\x4d\xac\x10\x05\x01", 8);
+        assert_int_equal(ip_csum(ip_sum(q.data, 20, 0)), 0);
+        if (i == 2)
+            assert_int_equal(get_u16(q.data + 26), 0);
+        else if (i < 2)
+            assert_int_equal(l4_sum(q.data, q.len), 0);
+        else
+            assert_memory_equal(q.data + 20, plain + 20, len - 20);
+        kit_down(&t.k);
+    }
+}
+
+/* A bundle's ESP without its AH is not for us: RFC 4301 5.2. */
+static void test_bundle_alone(void **state)
+{
+    (void)state;
+    struct peers t;
+    up(&t, &shapes[6], 4, &kit_suites[6], &(struct kit_opts){0});
+    struct dp_pkt p = sent(&t, make_inner(100, 4)), q = arrive(&p, got);
+    uint32_t ah = ah_size(4, 16);
+    struct dp_pkt bare = {.data = q.data - 4 + ah, .len = q.len + 4 - ah, .local = q.local};
+    kit_in(t.k.b, &bare);
+    assert_int_equal(bare.reason, R_DP_ENCAP);
+    kit_in(t.k.b, &q);
+    assert_int_equal(q.verdict, DP_TO_HOST);
+    kit_down(&t.k);
+}
+
+/* What shrinks is sent smaller; what does not, as it is (RFC 3173 2.2). */
+static void test_ipcomp(void **state)
+{
+    (void)state;
+    struct peers t;
+    uint64_t rand = 7;
+    up(&t, &shapes[8], 4, &kit_suites[0], &(struct kit_opts){0});
+    uint32_t len = make_inner(1000, 4);
+    memset(plain + 28, 'x', len - 28);
+    struct dp_pkt p = sent(&t, len);
+    assert_true(p.len < 200);
+    there(&t, len);
+    for (unsigned i = 0; i < 100; i++) {
+        make_inner(1000, 4);
+        for (uint32_t k = 28; k < 1000; k++)
+            plain[k] = (uint8_t)kit_rand(&rand);
+        p = sent(&t, len);
+        assert_true(p.len > 1000);
+        there(&t, len);
+    }
+    kit_down(&t.k);
+}
+
+/* A stream that ends early, or unfolds to more than a packet holds. */
+static void test_ipcomp_bad(void **state)
+{
+    (void)state;
+    struct ipcomp *z;
+    static uint8_t b[65536], out[65536];
+    uint32_t len = 65000, n;
+    assert_int_equal(ipcomp_new(&z), E_OK);
+    memset(b, 'a', sizeof b);
+    assert_true(ipcomp_pack(z, b, &len, 17, 2));
+    assert_int_equal(ipcomp_unpack(z, b + 4, len - 4, out, 65535, &n), E_OK);
+    assert_int_equal(n, 65000);
+    assert_int_equal(ipcomp_unpack(z, b + 4, len - 4, out, 64999, &n), R_DP_IPCOMP);
+    for (uint32_t i = 0; i < len - 4; i++)
+        assert_int_equal(ipcomp_unpack(z, b + 4, i, out, 65535, &n), R_DP_IPCOMP);
+    assert_int_equal(ipcomp_unpack(z, b + 4, len - 3, out, 65535, &n), R_DP_IPCOMP);
+    ipcomp_free(z);
+}
+
+/* RFC 4303 3.1.1: a fragment cannot go by itself; and a train of them in UDP must not overlap. */
+static void test_fragment(void **state)
+{
+    (void)state;
+    struct peers t;
+    up(&t, &shapes[0], 4, &kit_suites[0], &(struct kit_opts){0});
+    uint32_t len = make_inner(100, 4);
+    plain[6] = 0x20;
+    memcpy(wire + DP_HEADROOM, plain, len);
+    struct dp_pkt p = kit_pkt(wire, len);
+    kit_out(t.k.a, &p);
+    assert_int_equal(p.reason, R_DP_FRAGMENT);
+    kit_down(&t.k);
+}
+
+static void test_train(void **state)
+{
+    (void)state;
+    struct peers t;
+    struct dp_pkt q[8], *qq[8];
+    static uint8_t train[KIT_BUF];
+    up(&t, &shapes[0], 6, &kit_suites[0], &(struct kit_opts){.udp = true, .outer6 = true});
+    uint32_t at = DP_HEADROOM, len = make_inner(300, 6);
+    for (int i = 0; i < 8; i++) {
+        struct dp_pkt p = sent(&t, len);
+        q[i] = arrive(&p, got);
+        memcpy(train + at, p.data, p.len);
+        q[i].data = train + at;
+        qq[i] = &q[i];
+        at += p.len;
+    }
+    dp_inbound(t.k.b, qq, 8, 1000);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(q[i].verdict, DP_TO_HOST);
+        assert_memory_equal(q[i].data, plain, len);
+    }
+    kit_down(&t.k);
+}
+
+/* RFC 4303 3.3.3, RFC 4302 3.3.2: told in time, and the last number is the last. */
+static void test_overflow(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SHAPES; i++) {
+        struct peers t;
+        struct dp_note note;
+        up(&t, &shapes[i], 4, &kit_suites[6], &(struct kit_opts){0});
+        struct child_sa *sa = &t.k.sa_a;
+        dp_child_del(t.k.a, 1);
+        sa->seq_out = UINT32_MAX - 2;
+        assert_int_equal(dp_child_add(t.k.a, sa, 0), E_OK);
+        uint32_t len = make_inner(100, 4);
+        sent(&t, len);
+        assert_true(dp_note_next(t.k.a, &note) && note.kind == NOTE_SOFT);
+        sent(&t, len);
+        assert_true(dp_note_next(t.k.a, &note) && note.kind == NOTE_HARD);
+        memcpy(wire + DP_HEADROOM, plain, len);
+        struct dp_pkt p = kit_pkt(wire, len);
+        kit_out(t.k.a, &p);
+        assert_int_equal(p.reason, R_DP_SEQ_OVERFLOW);
+        kit_down(&t.k);
+    }
+}
+
+int main(void)
+{
+    const char *what = "";
+    if (cr_init(&what))
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_there),        cmocka_unit_test(test_flip),
+        cmocka_unit_test(test_on_the_way),   cmocka_unit_test(test_extras),
+        cmocka_unit_test(test_source_route), cmocka_unit_test(test_nat_oa),
+        cmocka_unit_test(test_bundle_alone), cmocka_unit_test(test_ipcomp),
+        cmocka_unit_test(test_ipcomp_bad),   cmocka_unit_test(test_fragment),
+        cmocka_unit_test(test_train),        cmocka_unit_test(test_overflow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
