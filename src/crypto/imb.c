@@ -133,6 +133,25 @@ static void list_add(struct imb_list *l, struct cr_op *op)
     l->ops[l->n++] = op;
 }
 
+/* Between jobs; returns 1 when the key is not ipsec-mb's. */
+static size_t seal_single(struct imb_ctx *c, struct cr_op *op)
+{
+    if (op->key->kind == ESP_IMB_GCM)
+        imb_gcm_seal(c, op, 1);
+    else if (op->key->kind == ESP_IMB_DIRECT)
+        imb_direct_seal(c, op);
+    return op->key->kind == ESP_OSSL;
+}
+
+static size_t open_single(struct imb_ctx *c, struct cr_op *op)
+{
+    if (op->key->kind == ESP_IMB_GCM)
+        imb_gcm_open(c, op, 1);
+    else if (op->key->kind == ESP_IMB_DIRECT)
+        imb_direct_open(c, op);
+    return op->key->kind == ESP_OSSL;
+}
+
 static size_t seal_chunk(struct imb_ctx *c, struct cr_op *ops, size_t n)
 {
     struct imb_list jobs;
@@ -142,12 +161,8 @@ static size_t seal_chunk(struct imb_ctx *c, struct cr_op *ops, size_t n)
         struct cr_op *op = &ops[i];
         if (op->body && op->key->kind != ESP_IMB_GCM)
             op_gather(op);
-        if (op->key->kind == ESP_OSSL) {
-            others++;
-        } else if (op->key->kind == ESP_IMB_GCM) {
-            imb_gcm_seal(c, op, 1);
-        } else if (op->key->kind == ESP_IMB_DIRECT) {
-            imb_direct_seal(c, op);
+        if (op->key->kind != ESP_IMB_JOB) {
+            others += seal_single(c, op);
         } else if (!op_len_ok(op)) {
             op->status = E_USAGE;
         } else {
@@ -166,12 +181,8 @@ static size_t open_chunk(struct imb_ctx *c, struct cr_op *ops, size_t n)
     imb_gcm_open(c, ops, i);
     for (jobs.n = 0; i < n; i++) {
         struct cr_op *op = &ops[i];
-        if (op->key->kind == ESP_OSSL)
-            others++;
-        else if (op->key->kind == ESP_IMB_GCM)
-            imb_gcm_open(c, op, 1);
-        else if (op->key->kind == ESP_IMB_DIRECT)
-            imb_direct_open(c, op);
+        if (op->key->kind != ESP_IMB_JOB)
+            others += open_single(c, op);
         else if (!op_len_ok(op))
             op->status = R_LENGTH;
         else

@@ -53,7 +53,8 @@ static void library_seal(struct imb_ctx *c, struct cr_op *ops, size_t n)
     for (size_t i = 0; i < n; i++) {
         put_u64(ops[i].p + 8, ops[i].iv_seed); /* RFC 4106 3.1: unique is enough */
         ops[i].status = E_OK;
-        imb_aead_frame(c, &ops[i], i);
+        imb_nonce_12(c, &ops[i], i);
+        imb_aead_aad(c, &ops[i], i);
     }
     for (size_t i = 0; i < n; i++) {
         fetch_key(ops, i, n);
@@ -63,8 +64,10 @@ static void library_seal(struct imb_ctx *c, struct cr_op *ops, size_t n)
 
 static void library_open(struct imb_ctx *c, struct cr_op *ops, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        imb_aead_frame(c, &ops[i], i);
+    for (size_t i = 0; i < n; i++) {
+        imb_nonce_12(c, &ops[i], i);
+        imb_aead_aad(c, &ops[i], i);
+    }
     for (size_t i = 0; i < n; i++) {
         fetch_key(ops, i, n);
         open_one(c, &ops[i], i);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "crypto/esp_impl.h"
+#include <assert.h>
 
 #define IMB_CHUNK 64 /* operations in flight: enough to fill every lane, few enough for L2 */
 
@@ -13,7 +14,11 @@ struct imb_esp {
     uint8_t salt[4];
     uint8_t cipher, hash; /* IMB_CIPHER_MODE, IMB_HASH_ALG */
     uint8_t rounds;       /* of AES */
+    uint8_t odd;          /* enum imb_odd: what a job needs beyond CBC with HMAC */
 };
+static_assert(sizeof(struct imb_esp) == 32, "half a cache line");
+
+enum imb_odd { ODD_CUT = 1, ODD_COUNTER = 2, ODD_CBC_MAC = 4, ODD_CCM = 8, ODD_IMPLICIT = 16 };
 
 /* AES-GCM and AES-GMAC by the library's direct calls. */
 struct imb_gcm {
@@ -94,12 +99,11 @@ static inline void imb_aead_aad(struct imb_ctx *c, const struct cr_op *op, size_
     memcpy(c->aad[i] + 8, op->p + 4, 4);
 }
 
-/* AEAD: nonce and associated data (RFC 4106 4, 5; RFC 7634 2) of the operation in place i. */
-static inline void imb_aead_frame(struct imb_ctx *c, const struct cr_op *op, size_t i)
+/* The nonce of the operation in place i: RFC 4106 4, RFC 7634 2 */
+static inline void imb_nonce_12(struct imb_ctx *c, const struct cr_op *op, size_t i)
 {
     memcpy(c->nonce[i], imb_key(op)->salt, 4);
     memcpy(c->nonce[i] + 4, op->p + 8, 8);
-    imb_aead_aad(c, op, i);
 }
 
 /* The same for any salt, and without an IV in the packet: RFC 8750 4. */

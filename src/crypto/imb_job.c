@@ -9,6 +9,9 @@
 
 #include "crypto/imb_impl.h"
 
+/* Kept out of the loops over CBC with HMAC and ChaCha20-Poly1305: 3 % of a small packet. */
+#define NOT_HOT __attribute__((noinline))
+
 /*
  * Offsets in a job count from src. Out of place the bytes to be hashed are not where src is; the
  * library adds offsets modulo 2^64, so one may point anywhere.
@@ -41,42 +44,54 @@ static void fill_text(IMB_JOB *j, const uint8_t *src, uint8_t *dst, size_t n)
     j->msg_len_to_cipher_in_bytes = n;
 }
 
-static void fill_aead(IMB_JOB *j, struct imb_ctx *c, const struct cr_op *op, size_t i)
+NOT_HOT static void fill_ccm(IMB_JOB *j, const struct imb_ctx *c, const struct cr_op *op, size_t i)
 {
-    imb_nonce(c, op, i);
-    imb_aead_aad(c, op, i);
-    j->iv = c->nonce[i];
-    j->hash_start_src_offset_in_bytes = 0;
-    j->msg_len_to_hash_in_bytes = op->text_len;
-    if (op->key->encr->mode == MODE_CCM) {
-        j->iv_len_in_bytes = 11;
-        j->u.CCM.aad = imb_aad(c, op, i);
-        j->u.CCM.aad_len_in_bytes = op->esn ? 12 : 8;
-        return;
-    }
-    j->iv_len_in_bytes = 12;
-    j->u.CHACHA20_POLY1305.aad = imb_aad(c, op, i);
-    j->u.CHACHA20_POLY1305.aad_len_in_bytes = op->esn ? 12 : 8;
+    j->iv_len_in_bytes = 11;
+    j->u.CCM.aad = imb_aad(c, op, i);
+    j->u.CCM.aad_len_in_bytes = op->esn ? 12 : 8;
 }
 
-static void fill_mac(IMB_JOB *j, const struct imb_block *k)
+static inline void fill_aead(IMB_JOB *j, struct imb_ctx *c, const struct cr_op *op, size_t i)
+{
+    uint8_t odd = imb_key(op)->odd;
+    imb_aead_aad(c, op, i);
+    if (odd)
+        imb_nonce(c, op, i);
+    else
+        imb_nonce_12(c, op, i);
+    j->iv = c->nonce[i];
+    j->iv_len_in_bytes = 12;
+    j->hash_start_src_offset_in_bytes = 0;
+    j->msg_len_to_hash_in_bytes = op->text_len;
+    j->u.CHACHA20_POLY1305.aad = imb_aad(c, op, i);
+    j->u.CHACHA20_POLY1305.aad_len_in_bytes = op->esn ? 12 : 8;
+    if (odd & ODD_CCM)
+        fill_ccm(j, c, op, i);
+}
+
+NOT_HOT static void fill_cbc_mac(IMB_JOB *j, const struct imb_block *k)
 {
     const struct imb_block_cbc_mac *x = (const struct imb_block_cbc_mac *)k;
     if (k->e.hash == IMB_AUTH_AES_XCBC) {
         j->u.XCBC._k1_expanded = (const uint32_t *)(const void *)x->k1;
         j->u.XCBC._k2 = x->k2;
         j->u.XCBC._k3 = x->k3;
-    } else if (k->e.hash == IMB_AUTH_AES_CMAC) {
+    } else {
         j->u.CMAC._key_expanded = x->k1;
         j->u.CMAC._skey1 = x->k2;
         j->u.CMAC._skey2 = x->k3;
-    } else {
-        j->u.HMAC._hashed_auth_key_xor_ipad = k->ipad;
-        j->u.HMAC._hashed_auth_key_xor_opad = k->opad;
     }
 }
 
-static void fill_auth(IMB_JOB *j, struct imb_ctx *c, const struct cr_op *op, size_t i)
+/* RFC 3686 4: the library's block counter begins at 1 */
+NOT_HOT static void fill_counter(IMB_JOB *j, struct imb_ctx *c, const struct cr_op *op, size_t i)
+{
+    imb_nonce(c, op, i);
+    j->iv = c->nonce[i];
+    j->iv_len_in_bytes = 12;
+}
+
+static inline void fill_auth(IMB_JOB *j, struct imb_ctx *c, const struct cr_op *op, size_t i)
 {
     const struct imb_block *k = block_key(op);
     if (k->e.head.encr->aead) {
@@ -85,26 +100,26 @@ static void fill_auth(IMB_JOB *j, struct imb_ctx *c, const struct cr_op *op, siz
     }
     j->iv = op->p + 8;
     j->iv_len_in_bytes = k->e.head.iv_len;
-    if (k->e.cipher == IMB_CIPHER_CNTR) { /* RFC 3686 4: the library's block counter begins at 1 */
-        imb_nonce(c, op, i);
-        j->iv = c->nonce[i];
-        j->iv_len_in_bytes = 12;
-    }
     j->hash_start_src_offset_in_bytes = offset(j->src, op->p);
     j->msg_len_to_hash_in_bytes = 8u + k->e.head.iv_len + op->text_len + (op->esn ? 4u : 0u);
-    fill_mac(j, k);
+    j->u.HMAC._hashed_auth_key_xor_ipad = k->ipad;
+    j->u.HMAC._hashed_auth_key_xor_opad = k->opad;
+    if (k->e.odd & ODD_COUNTER)
+        fill_counter(j, c, op, i);
+    if (k->e.odd & ODD_CBC_MAC)
+        fill_cbc_mac(j, k);
 }
 
-/* SHA-256 gives 16 bytes or all 32. */
-static inline bool is_cut(const struct cr_op *op)
+/* The library works CCM the other way round: the MAC is over the plain text. Of SHA-256 it gives 16
+ * bytes or all 32. */
+NOT_HOT static void seal_otherwise(IMB_JOB *j, struct imb_ctx *c, const struct cr_op *op, size_t i)
 {
-    return op->key->integ && op->key->integ->id == AUTH_HMAC_SHA2_256_96;
-}
-
-/* The library works CCM the other way round: the MAC is over the plain text. */
-static inline bool is_ccm(const struct cr_op *op)
-{
-    return imb_key(op)->cipher == IMB_CIPHER_CCM;
+    if (imb_key(op)->odd & ODD_CCM) {
+        j->chain_order = IMB_ORDER_HASH_CIPHER;
+        return;
+    }
+    j->auth_tag_output = c->tag[i];
+    j->auth_tag_output_len_in_bytes = 16;
 }
 
 static void fill_seal(IMB_JOB *j, struct imb_ctx *c, struct cr_op *op, size_t i)
@@ -114,12 +129,10 @@ static void fill_seal(IMB_JOB *j, struct imb_ctx *c, struct cr_op *op, size_t i)
     fill_text(j, op->plain ? op->plain : text, text, op->text_len);
     fill_auth(j, c, op, i);
     j->cipher_direction = IMB_DIR_ENCRYPT;
-    j->chain_order = is_ccm(op) ? IMB_ORDER_HASH_CIPHER : IMB_ORDER_CIPHER_HASH;
+    j->chain_order = IMB_ORDER_CIPHER_HASH;
     j->auth_tag_output = icv;
-    if (is_cut(op)) {
-        j->auth_tag_output = c->tag[i];
-        j->auth_tag_output_len_in_bytes = 16;
-    }
+    if (imb_key(op)->odd & (ODD_CCM | ODD_CUT))
+        seal_otherwise(j, c, op, i);
     /* RFC 4303 2.2.1: the high half follows the text; the ICV is written over it afterwards */
     if (op->esn && !op->key->encr->aead)
         put_u32(icv, op->seq_hi);
@@ -135,9 +148,11 @@ static void fill_open(IMB_JOB *j, struct imb_ctx *c, struct cr_op *op, size_t i)
     fill_text(j, text, op->plain ? op->plain : text, op->text_len);
     fill_auth(j, c, op, i);
     j->cipher_direction = IMB_DIR_DECRYPT;
-    j->chain_order = is_ccm(op) ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
+    j->chain_order = IMB_ORDER_HASH_CIPHER;
     j->auth_tag_output = c->tag[i];
-    if (is_cut(op))
+    if (imb_key(op)->odd & ODD_CCM)
+        j->chain_order = IMB_ORDER_CIPHER_HASH;
+    if (imb_key(op)->odd & ODD_CUT)
         j->auth_tag_output_len_in_bytes = 16;
     memcpy(c->want[i], icv, op->key->icv_len);
     if (op->esn && !op->key->encr->aead)
@@ -150,7 +165,7 @@ static void done_seal(const IMB_JOB *j)
 {
     struct cr_op *op = j->user_data;
     op->status = j->status == IMB_STATUS_COMPLETED ? E_OK : E_CRYPTO;
-    if (is_cut(op))
+    if (imb_key(op)->odd & ODD_CUT)
         memcpy(op_text(op) + op->text_len, j->auth_tag_output, op->key->icv_len);
 }
 

@@ -196,6 +196,15 @@ size_t imb_esp_size(const struct alg *encr, const struct alg *integ)
     return offsetof(struct imb_vaes, rk) + (7u + encr->key_bits / 32u) * 16u;
 }
 
+static uint8_t odd_of(const struct alg *encr, const struct alg *integ)
+{
+    bool cut = integ && integ->id == AUTH_HMAC_SHA2_256_96;
+    return (uint8_t)((cut ? ODD_CUT : 0) | (encr->mode == MODE_CTR ? ODD_COUNTER : 0) |
+                     (encr->mode == MODE_CCM ? ODD_CCM : 0) |
+                     (encr->aead && !encr->iv_len ? ODD_IMPLICIT : 0) |
+                     (is_cbc_mac(integ) ? ODD_CBC_MAC : 0));
+}
+
 static void head_set(struct imb_esp *k, const struct alg *encr, const struct alg *integ)
 {
     *k = (struct imb_esp){.head = {.encr = encr,
@@ -204,7 +213,8 @@ static void head_set(struct imb_esp *k, const struct alg *encr, const struct alg
                                    .iv_len = encr->iv_len,
                                    .icv_len = integ ? integ->icv_len : encr->icv_len,
                                    .block = encr->block},
-                          .rounds = (uint8_t)(6 + encr->key_bits / 32)};
+                          .rounds = (uint8_t)(6 + encr->key_bits / 32),
+                          .odd = odd_of(encr, integ)};
 }
 
 static void job_keys(void *mem, const uint8_t *key, struct bytes integ_key)
