@@ -132,7 +132,7 @@ class OpenVpn(Processes):
 
 
 class Daemon:
-    kind, more = "culvert", {}
+    kind, more, child = "culvert", {}, {}
 
     def __init__(self, lab, suite):
         self.lab, self.suite, self.d = lab, suite, None
@@ -142,7 +142,7 @@ class Daemon:
 
     def text(self, s):
         o = self.lab.other(s)
-        both = dict(local_ts=f"{s.net4},{s.net6}", remote_ts=f"{o.net4},{o.net6}")
+        both = dict(local_ts=f"{s.net4},{s.net6}", remote_ts=f"{o.net4},{o.net6}", **self.child)
         return conf.simple(s, self.lab, esp=self.suite, child_more=both, **self.more)
 
     def up(self):
@@ -164,6 +164,11 @@ class Daemon:
 
 class CulvertUdp(Daemon):
     more = dict(encap="yes")
+
+
+class PerCpu(CulvertUdp):
+    """An SA for each worker (RFC 9611): for several flows."""
+    child = dict(per_cpu_sas="yes")
 
 
 class LanPacket(CulvertUdp):
@@ -209,7 +214,7 @@ def memcpy_program():
     return build_dir() / "bench" / "bench-culvertd-memcpy"
 
 
-KINDS = {"plain": Plain, "culvert-udp": CulvertUdp, "memcpy": Memcpy, "wireguard-go": WireGuard, "plain-off": PlainOff,
+KINDS = {"plain": Plain, "culvert-udp": CulvertUdp, "culvert-percpu": PerCpu, "memcpy": Memcpy, "wireguard-go": WireGuard, "plain-off": PlainOff,
          "culvert": Daemon, "openvpn": OpenVpn, "strongswan": StrongSwan, "lan-packet": LanPacket, "lan-xdp": LanXdp}
 USUAL = tuple(k for k in KINDS if not k.startswith("lan-"))  # the others when asked for
 

@@ -233,10 +233,59 @@ static void test_tun(void **state)
         tun_close(&q[i]);
 }
 
+static void send_between(const char *from, uint16_t port, const char *to, uint16_t to_port)
+{
+    struct io_error err = {""};
+    struct sock s;
+    assert_int_equal(sock_open(&s, SOCK_UDP, strchr(to, ':') ? 6 : 4, port, 0, &err), 0);
+    assert_true(lab_send(&s, from, to, to_port, "x", 1));
+    sock_close(&s);
+}
+
+/* Flows that are spread come to several queues, and what goes back to the same one. */
+static void test_tun_both_ways(void **state)
+{
+    (void)state;
+    enum { FLOWS = 16, PORT = 7000 };
+    struct io_error err = {""};
+    const struct tun_want want = {.queues = true};
+    static const char *const near[] = {"10.5.0.1", "fd05::1"}, *const far[] = {"10.5.9.9",
+                                                                               "fd05::9:9"};
+    struct tun_offload o;
+    struct tun q[2];
+    int queue[2][FLOWS], seen[2] = {0};
+    close(lab_ns());
+    assert_int_equal(tun_vnet_open(&q[0], "many", 1400, &want, &o, &err), 0);
+    assert_int_equal(tun_vnet_queue(&q[1], &q[0], &err), 0);
+    struct tun_steer *s = tun_steer_open(&q[0], &err);
+    if (!s)
+        fail_msg("%s", err.text);
+    set(s, "10.5.0.0/16", 0xffffffff);
+    set(s, "fd05::/32", 0xffffffff);
+    lab_run("ip addr add 10.5.0.1/16 dev many && ip -6 addr add fd05::1/32 dev many nodad");
+    for (unsigned v = 0; v < 2; v++)
+        for (uint16_t i = 0; i < FLOWS; i++) {
+            send_between(near[v], (uint16_t)(PORT + i), far[v], 9);
+            seen[queue[v][i] = queue_of(q, 2)]++;
+        }
+    assert_true(seen[0] && seen[1]);
+    lab_run("ip addr flush dev many && ip addr add 10.5.9.9/16 dev many && "
+            "ip -6 addr add fd05::9:9/32 dev many nodad");
+    for (unsigned v = 0; v < 2; v++)
+        for (uint16_t i = 0; i < FLOWS; i++) {
+            send_between(far[v], 9, near[v], (uint16_t)(PORT + i));
+            assert_int_equal(queue_of(q, 2), queue[v][i]);
+        }
+    tun_steer_close(s);
+    tun_close(&q[0]);
+    tun_close(&q[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_group), cmocka_unit_test(test_alone),
-                                       cmocka_unit_test(test_raw), cmocka_unit_test(test_tun)};
+                                       cmocka_unit_test(test_raw), cmocka_unit_test(test_tun),
+                                       cmocka_unit_test(test_tun_both_ways)};
     if (!lab_allowed())
         return LAB_SKIP;
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,7 +65,7 @@ def test_udp():
     end_to_end(("culvert-udp",), (1, 6, "udp64"))
 
 
-@pytest.mark.parametrize("kind", ["plain-off", "culvert", "wireguard-go", "openvpn", "strongswan"])
+@pytest.mark.parametrize("kind", ["plain-off", "culvert", "culvert-percpu", "wireguard-go", "openvpn", "strongswan"])
 def test_way(kind, new_lab):
     """Each way is brought up, carries packets and is taken down again."""
     thing = matrix.KINDS[kind](new_lab(offload=True), "aes128gcm16")

@@ -2,8 +2,8 @@
  * CHILD SAs for one CPU, RFC 9611: further SAs with the same selectors, so that each worker has its
  * own sequence numbers and keys. The first one is the fallback: whoever has none of his own sends
  * on it. SA_RESOURCE_INFO in request and answer agrees on it; its data, where there are any, are
- * the number of the CPU at the sender's, told for logs only. Used wherever a CHILD SA is
- * negotiated.
+ * the number of the CPU at the sender's: a hint, which leads both directions of a flow to workers
+ * of one number. Used wherever a CHILD SA is negotiated.
  */
 #include "ike/v2/v2.h"
 
@@ -22,6 +22,16 @@ static bool is_told(const struct v2_exch *x)
 {
     struct notify n;
     return v2_notify_find(x->msg, N_SA_RESOURCE_INFO, &n);
+}
+
+/* As in child_sa.cpu; 0: the peer told none that we have. */
+static uint8_t told_cpu(const struct ike *e, const struct v2_exch *x)
+{
+    struct notify n;
+    if (!v2_notify_find(x->msg, N_SA_RESOURCE_INFO, &n) || n.data.n != 4)
+        return 0;
+    uint32_t cpu = get_u32(n.data.p);
+    return cpu < e->set.cpus && cpu < SAS_MAX ? (uint8_t)(cpu + 1) : 0;
 }
 
 void v2_per_cpu_ask(struct ike *e, struct v2_exch *x, const struct task *t)
@@ -50,11 +60,11 @@ static unsigned count(const struct v2_sa *v, const struct v2_exch *x, unsigned b
     return n;
 }
 
-/* The one that has the fewest: peers that are like us spread alike. */
-static uint8_t fewest(const struct ike *e, const unsigned by_cpu[SAS_MAX + 1])
+/* The one that has the fewest, of several the peer's. */
+static uint8_t fewest(const struct ike *e, const unsigned by_cpu[SAS_MAX + 1], uint8_t told)
 {
-    uint8_t best = 1;
-    for (uint8_t i = 2; i <= e->set.cpus && i <= SAS_MAX; i++)
+    uint8_t best = told ? told : 1;
+    for (uint8_t i = 1; i <= e->set.cpus && i <= SAS_MAX; i++)
         if (by_cpu[i] < by_cpu[best])
             best = i;
     return best;
@@ -78,6 +88,6 @@ err_t v2_per_cpu_choose(struct ike *e, const struct v2_sa *v, struct v2_exch *x,
         return r->reason;
     }
     if (by_cpu[0]) /* the fallback SA is there */
-        x->cpu = fewest(e, by_cpu);
+        x->cpu = fewest(e, by_cpu, told_cpu(e, x));
     return E_OK;
 }

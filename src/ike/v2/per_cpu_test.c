@@ -78,6 +78,23 @@ static void one_for_each(void **state)
     finish();
 }
 
+/* The worker that has the peer's number gets it, unless another one has fewer. */
+static void same_number(void **state)
+{
+    (void)state;
+    static const uint8_t order[] = {3, 1, 2};
+    begin(true, true, 3);
+    for (size_t i = 0; i < sizeof order; i++) {
+        wants(&p->a, order[i]);
+        assert_int_equal(p->b.child[p->b.child_count - 1].cpu, order[i]);
+    }
+    wants(&p->a, 9); /* has no number here */
+    assert_int_equal(p->b.child[p->b.child_count - 1].cpu, 1);
+    wants(&p->a, 4);
+    assert_int_equal(p->b.child[p->b.child_count - 1].cpu, 2);
+    finish();
+}
+
 /* Four workers there, two here: all are taken, the fuller worker is spared. */
 static void uneven(void **state)
 {
@@ -145,8 +162,8 @@ int main(void)
 {
     const char *lacks = NULL;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_for_each), cmocka_unit_test(uneven),  cmocka_unit_test(not_agreed),
-        cmocka_unit_test(too_many),     cmocka_unit_test(rekeyed),
+        cmocka_unit_test(one_for_each), cmocka_unit_test(same_number), cmocka_unit_test(uneven),
+        cmocka_unit_test(not_agreed),   cmocka_unit_test(too_many),    cmocka_unit_test(rekeyed),
     };
     if (cr_init(&lacks))
         return 1;

@@ -222,16 +222,23 @@ INLINE __u32 mix(__u32 h, __u32 word)
     return h ^ h >> 15;
 }
 
+/* Of a and b in either order: what goes back has the same hash. */
+INLINE __u32 mix_both(__u32 h, __u32 a, __u32 b)
+{
+    return mix(mix(h, a ^ b), a + b);
+}
+
 /* What is taken has its upper layer's header behind an IP header of fixed length. */
 INLINE __u32 flow_hash(struct __sk_buff *skb, __u32 addresses, __u32 words, __u8 proto, __u32 l4)
 {
-    __u32 ip[8] = {0}, ports = 0, h = proto;
+    __u32 ip[8] = {0}, h = proto;
+    __u16 port[2] = {0};
     net_bytes(skb, addresses, ip, words * 4);
     if (proto == NH_TCP || proto == NH_UDP)
-        net_bytes(skb, l4, &ports, sizeof ports);
-    for (int i = 0; i < 8; i++)
-        h = mix(h, ip[i]);
-    return mix(mix(h, ports), l4); /* once more: the ports' bits reach the lowest */
+        net_bytes(skb, l4, port, sizeof port);
+    for (__u32 i = 0; i < 4 && i < words / 2; i++)
+        h = mix_both(h, ip[i], ip[i + words / 2]);
+    return mix(mix_both(h, port[0], port[1]), l4); /* the ports' bits reach the lowest */
 }
 
 SEC("socket")

@@ -2,8 +2,9 @@
  * Which queue of the TUN device a packet of the host goes to (TUNSETSTEERINGEBPF): that of the
  * worker that has the SA for its destination. The longest prefix of a table answers, which the
  * daemon keeps in step with the SAs; what it does not know goes to queue 0. Where several workers
- * have SAs for the same prefix (RFC 9611), a flow keeps the one that its hash says. Compiled by
- * clang for the BPF machine, loaded by tun_steer.c.
+ * have SAs for the same prefix (RFC 9611), a flow keeps the one that its hash says; the same at
+ * both gateways, so that what goes back finds its worker awake. Compiled by clang for the BPF
+ * machine, loaded by tun_steer.c.
  */
 #include <linux/bpf.h>
 
@@ -52,13 +53,19 @@ INLINE __u32 mix(__u32 h, __u32 word)
     return h ^ h >> 15;
 }
 
+/* Of a and b in either order. */
+INLINE __u32 mix_both(__u32 h, __u32 a, __u32 b)
+{
+    return mix(mix(h, a ^ b), a + b);
+}
+
 /* Ports count where every packet of the flow has them. */
 INLINE __u32 mix_ports(struct __sk_buff *skb, __u32 h, __u8 proto, __u32 at)
 {
-    __u32 ports = 0;
+    __u16 port[2] = {0};
     if (proto == TCP || proto == UDP || proto == SCTP)
-        at_net(skb, at, &ports, sizeof ports);
-    return mix(mix(h, ports), proto);
+        at_net(skb, at, port, sizeof port);
+    return mix(mix_both(h, port[0], port[1]), proto);
 }
 
 INLINE __u32 hash4(struct __sk_buff *skb)
@@ -67,7 +74,7 @@ INLINE __u32 hash4(struct __sk_buff *skb)
     __u8 head[IP4_FROM];
     if (!at_net(skb, 0, head, sizeof head) || !at_net(skb, IP4_FROM, ip, sizeof ip))
         return 0;
-    h = mix(mix(h, ip[0]), ip[1]);
+    h = mix_both(h, ip[0], ip[1]);
     if ((head[IP4_FRAGMENT] & 0x3f) || head[IP4_FRAGMENT + 1])
         return h;
     return mix_ports(skb, h, head[IP4_PROTO], (head[0] & 15u) * 4);
@@ -79,8 +86,8 @@ INLINE __u32 hash6(struct __sk_buff *skb)
     __u8 next = 0;
     if (!at_net(skb, IP6_NEXT, &next, 1) || !at_net(skb, IP6_FROM, ip, sizeof ip))
         return 0;
-    for (int i = 0; i < 8; i++)
-        h = mix(h, ip[i]);
+    for (int i = 0; i < 4; i++)
+        h = mix_both(h, ip[i], ip[i + 4]);
     return mix_ports(skb, h, next, IP6);
 }
 
