@@ -209,8 +209,10 @@ void set_auth(struct cx *cx, const struct row *r, const struct vnode *n, void *o
 
 const char *id_problem(const char *text)
 {
-    if (strchr(text, '=') && !strchr(text, '@'))
-        return "distinguished names are not supported yet; and a value goes to the end of its line";
+    if (strchr(text, '='))
+        return "expected a distinguished name such as C=CH, O=Example, CN=gw, up to 256 bytes; and "
+               "a "
+               "value goes to the end of its line";
     return "expected an identity: an address, gw.example.org, user@example.org, keyid:text, "
            "@#hex digits or %any, up to 256 bytes";
 }

@@ -133,7 +133,8 @@ static void test_vici(void **state)
                  {NULL, "IKE", "a", "unnamed,a"},
                  {NULL, NULL, "a", NULL},
                  {"x", "rsa", "a", NULL},
-                 {"x", "IKE", "C=CH", NULL}};
+                 {"x", "IKE", "C=CH, O=x", "x"},
+                 {"x", "IKE", "C=CH, nonsense", NULL}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct vnode *m = load_shared(cases[i].id, cases[i].type, cases[i].owner);

@@ -8,7 +8,8 @@
 
 static bool owner_wild(const struct id *id)
 {
-    return id->type == ID_ANY || (id->len && memchr(id->data, '*', id->len));
+    return id->type == ID_ANY || id->type == ID_DER_ASN1_DN || /* many bytes may be one name */
+           (id->len && memchr(id->data, '*', id->len));
 }
 
 /* FQDN and mail addresses ignore case, so the hash must as well. */

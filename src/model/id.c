@@ -1,5 +1,6 @@
 /* Identities as swanctl.conf writes them and RFC 7296 3.5 carries them. */
 #include "model/id.h"
+#include "model/dn.h"
 #include <ctype.h>
 #include <strings.h>
 
@@ -44,6 +45,13 @@ static bool key_id_of_hex(struct id *id, const char *hex)
     return true;
 }
 
+static bool id_of_dn(struct id *id, const char *text)
+{
+    *id = (struct id){.type = ID_DER_ASN1_DN};
+    id->len = (uint16_t)dn_parse(text, id->data, sizeof id->data);
+    return id->len > 0;
+}
+
 static bool id_of_text(struct id *id, uint8_t type, const char *text)
 {
     size_t n = strlen(text);
@@ -65,6 +73,8 @@ static bool parse_prefixed(struct id *id, const char *text, bool *known)
         {"keyid:", ID_KEY_ID},
         {"ipv4:", ID_IPV4_ADDR},
         {"ipv6:", ID_IPV6_ADDR},
+        {"asn1dn:", ID_DER_ASN1_DN},
+        {"dn:", ID_DER_ASN1_DN},
     };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         size_t n = strlen(forms[i].prefix);
@@ -74,6 +84,8 @@ static bool parse_prefixed(struct id *id, const char *text, bool *known)
         struct addr a;
         if (forms[i].type == ID_IPV4_ADDR || forms[i].type == ID_IPV6_ADDR)
             return addr_parse(&a, text + n) && id_of_addr(id, &a) && id->type == forms[i].type;
+        if (forms[i].type == ID_DER_ASN1_DN)
+            return id_of_dn(id, text + n);
         return id_of_text(id, forms[i].type, text + n);
     }
     *known = false;
@@ -98,11 +110,16 @@ bool id_parse(struct id *id, const char *text)
         return id_of_text(id, ID_RFC822_ADDR, text + 2);
     if (text[0] == '@')
         return id_of_text(id, ID_FQDN, text + 1);
+    if (strchr(text, '='))
+        return id_of_dn(id, text);
     if (strchr(text, '@'))
         return id_of_text(id, ID_RFC822_ADDR, text);
-    if (strchr(text, '='))
-        return false; /* distinguished names come with certificates */
     return id_of_text(id, ID_FQDN, text);
+}
+
+static struct bytes id_bytes(const struct id *id)
+{
+    return bytes_of(id->data, id->len);
 }
 
 static bool textual(uint8_t type)
@@ -112,6 +129,8 @@ static bool textual(uint8_t type)
 
 bool id_eq(const struct id *a, const struct id *b)
 {
+    if (a->type == ID_DER_ASN1_DN && b->type == ID_DER_ASN1_DN && a->len && b->len)
+        return dn_match(id_bytes(a), id_bytes(b)) == 3;
     if (a->type != b->type || a->len != b->len)
         return false;
     if (textual(a->type))
@@ -136,6 +155,8 @@ int id_match(const struct id *pattern, const struct id *id)
         return 1;
     if (id_eq(pattern, id))
         return 3;
+    if (pattern->type == ID_DER_ASN1_DN && id->type == ID_DER_ASN1_DN)
+        return dn_match(id_bytes(pattern), id_bytes(id));
     return wildcard_match(pattern, id) ? 2 : 0;
 }
 
@@ -169,6 +190,9 @@ void id_print(const struct id *id, struct buf *out)
     case ID_FQDN:
     case ID_RFC822_ADDR:
         print_text(id, out);
+        return;
+    case ID_DER_ASN1_DN:
+        dn_print(id_bytes(id), out);
         return;
     default:
         break;

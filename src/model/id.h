@@ -24,13 +24,13 @@ struct id {
 };
 
 /* "192.0.2.1", "2001:db8::1", "gw.example.org", "@gw", "user@example.org", "@#6b6579", "keyid:xx",
- * "fqdn:xx", "%any". False if longer than ID_MAX or malformed. */
+ * "fqdn:xx", "C=CH, O=Example, CN=gw", "%any". False if longer than ID_MAX or malformed. */
 bool id_parse(struct id *id, const char *text);
 bool id_of_addr(struct id *id, const struct addr *a);
 bool id_set(struct id *id, uint8_t type, struct bytes data);
 bool id_eq(const struct id *a, const struct id *b); /* FQDN and mail addresses ignore case */
-/* Does the configured pattern ("%any", "*.example.org", "*@example.org") match? Rank: 0 no,
- * 1 %any, 2 wildcard, 3 exact. */
+/* Does the configured pattern ("%any", "*.example.org", "*@example.org", "O=x, CN=*") match? Rank:
+ * 0 no, 1 %any, 2 wildcard, 3 exact. */
 int id_match(const struct id *pattern, const struct id *id);
 /* For people and VICI; unprintable bytes of a peer's identity are escaped. */
 void id_print(const struct id *id, struct buf *out);

@@ -31,7 +31,14 @@ static void test_parse_and_print(void **state)
         {"@#zz", NULL, 0, false},
         {"ipv4:2001:db8::1", NULL, 0, false},
         {"@", NULL, 0, false},
-        {"C=CH, O=x", NULL, 0, false},
+        {"C=CH, O=x", "C=CH, O=x", ID_DER_ASN1_DN, true},
+        {"/c=CH/CN = gw a /", "C=CH, CN=gw a", ID_DER_ASN1_DN, true},
+        {"C=CH, O=\"Example, Inc.\", E=ca@example.org", "C=CH, O=Example, Inc., E=ca@example.org",
+         ID_DER_ASN1_DN, true},
+        {"dn:CN=Zürich", "CN=Zürich", ID_DER_ASN1_DN, true},
+        {"CN=", NULL, 0, false},
+        {"CN=a, b", NULL, 0, false},
+        {"XX=a", NULL, 0, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct id id;
@@ -43,6 +50,45 @@ static void test_parse_and_print(void **state)
             assert_int_equal(id.type, cases[i].type);
         }
         buf_free(&b);
+    }
+}
+
+static void test_names_match_by_meaning(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern, *name;
+        int rank;
+    } cases[] = {
+        {"C=CH, CN=gw", "C=CH, CN=gw", 3},      {"C=CH, CN=gw", "c=ch, cn=GW", 3},
+        {"C=CH, CN=*", "C=CH, CN=gw", 2},       {"C=CH, CN=gw", "C=CH, CN=*", 0},
+        {"C=CH, CN=gw", "C=CH, CN=gw, L=x", 0}, {"C=CH, CN=gw, L=x", "C=CH, CN=gw", 0},
+        {"C=CH, CN=gw", "CN=gw, C=CH", 0},      {"C=CH, CN=g*", "C=CH, CN=gw", 0},
+        {"C=CH, CN=gw", "C=CH, CN=gwx", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct id pattern, name;
+        assert_true(id_parse(&pattern, cases[i].pattern));
+        assert_true(id_parse(&name, cases[i].name));
+        assert_int_equal(id_match(&pattern, &name), cases[i].rank);
+        assert_int_equal(id_eq(&pattern, &name), cases[i].rank == 3);
+    }
+}
+
+/* RFC 5280 4.1.2.4 leaves the string type open: the same name as UTF8String and PrintableString. */
+static void test_names_match_in_any_encoding(void **state)
+{
+    (void)state;
+    static const uint8_t utf8[] = {0x30, 0x0d, 0x31, 0x0b, 0x30, 0x09, 0x06, 0x03,
+                                   0x55, 0x04, 0x03, 0x0c, 0x02, 'g',  'w'};
+    struct id name, other;
+    assert_true(id_parse(&name, "CN=gw"));
+    assert_true(id_set(&other, ID_DER_ASN1_DN, bytes_of(utf8, sizeof utf8)));
+    assert_true(id_eq(&name, &other));
+    for (uint16_t n = 0; n < sizeof utf8; n++) {
+        assert_true(id_set(&other, ID_DER_ASN1_DN, bytes_of(utf8, n)));
+        assert_false(id_eq(&name, &other));
+        assert_int_equal(id_match(&name, &other), 0);
     }
 }
 
@@ -94,6 +140,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse_and_print),
+        cmocka_unit_test(test_names_match_by_meaning),
+        cmocka_unit_test(test_names_match_in_any_encoding),
         cmocka_unit_test(test_too_long_is_refused),
         cmocka_unit_test(test_match_ranks),
         cmocka_unit_test(test_hostile_bytes_are_escaped),
