@@ -13,6 +13,7 @@
 struct ike;
 struct ike_job;     /* slow work: Diffie-Hellman, signatures; run anywhere, once */
 struct ike_version; /* const tables of one protocol version */
+struct pki;         /* certificates and keys: pki/pki.h */
 
 extern const struct ike_version ike_v1, ike_v2;
 
@@ -88,6 +89,7 @@ enum ike_in_kind {
     IN_SHARED_LOAD, /* ownership passes to the engine */
     IN_SHARED_UNLOAD,
     IN_CREDS_CLEAR, /* forget all shared secrets */
+    IN_PKI,         /* certificates and keys, all of them anew; a reference is taken */
     IN_SHUTDOWN,    /* delete all SAs, politely */
 };
 
@@ -116,6 +118,7 @@ struct ike_in {
     struct conn *load;       /* CONN_LOAD */
     struct shared *shared;   /* SHARED_LOAD */
     const char *shared_name; /* SHARED_UNLOAD */
+    struct pki *pki;         /* PKI; NULL: none */
 };
 
 /* --- out --- */

@@ -3,6 +3,7 @@
  * shut down. A command ends with ACT_CMD_DONE when what it asked for has happened or failed.
  */
 #include "ike/half.h"
+#include "pki/pki.h"
 #include <stdlib.h>
 
 static struct cmd *cmd_new(struct ike *e, uint32_t number)
@@ -402,6 +403,10 @@ static err_t dispatch(struct ike *e, const struct ike_in *in, struct cmd *cmd)
         return in->shared_name && shared_unload(e, in->shared_name) ? E_OK : not_found(e, in);
     case IN_CREDS_CLEAR:
         shared_clear(e);
+        return E_OK;
+    case IN_PKI:
+        pki_unref(e->pki);
+        e->pki = in->pki ? pki_ref(in->pki) : NULL;
         return E_OK;
     case IN_SHUTDOWN:
         return shut_down(e, cmd);

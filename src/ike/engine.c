@@ -6,6 +6,7 @@
 #include "ike/engine.h"
 #include "ike/parts.h"
 #include "ike/half.h"
+#include "pki/pki.h"
 #include "wire/ike_hdr.h"
 #include <stdlib.h>
 
@@ -123,6 +124,7 @@ void ike_free(struct ike *e)
     cmd_unref(e, e->shutdown);
     conns_fini(e);
     shared_clear(e);
+    pki_unref(e->pki);
     tables_fini(e);
     heap_free(&e->heap);
     info_free(e);

@@ -212,6 +212,7 @@ struct ike {
     uint64_t spi_key[2];   /* of half-open SAs: the same peer gets the same SPI again */
     struct list sas, conns, shared, wild_shared, wild_conns, graveyard;
     struct ike_sa *dirty;
+    struct pki *pki; /* a reference; NULL: no certificates and keys */
     uint32_t next_ike, next_child, next_conn, next_exch;
     struct ike_info *info;
     struct ike_stats stats;

@@ -14,7 +14,7 @@ struct conn *conn_new(const char *name)
     }
     c->refs = 1;
     c->local_port = c->remote_port = 500;
-    c->mobike = true;
+    c->mobike = c->send_certreq = true;
     c->fragmentation = FRAG_YES;
     c->rekey_s = 4 * 3600;
     c->over_s = c->rekey_s / 10;
@@ -29,6 +29,45 @@ struct conn *conn_ref(struct conn *c)
     return c;
 }
 
+bool conn_cert_add(struct conn_cert **list, size_t *count, const char *name, struct bytes der,
+                   const uint8_t fp[32])
+{
+    struct conn_cert *grown = realloc(*list, (*count + 1) * sizeof *grown);
+    if (!grown)
+        return false;
+    *list = grown;
+    struct conn_cert *c = &grown[*count];
+    *c = (struct conn_cert){.name = strdup(name), .p = malloc(der.n + 1), .n = der.n};
+    if (!c->name || !c->p) {
+        free(c->name);
+        free(c->p);
+        return false;
+    }
+    memcpy(c->p, der.p, der.n);
+    memcpy(c->fp, fp, sizeof c->fp);
+    ++*count;
+    return true;
+}
+
+static void certs_free(struct conn_cert *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(list[i].name);
+        free(list[i].p);
+    }
+    free(list);
+}
+
+static void auth_fini(struct conn_auth *a)
+{
+    free(a->id_text);
+    if (!a->pki)
+        return;
+    certs_free(a->pki->certs, a->pki->cert_count);
+    certs_free(a->pki->cacerts, a->pki->cacert_count);
+    free(a->pki);
+}
+
 void conn_unref(struct conn *c)
 {
     if (!c || --c->refs)
@@ -40,8 +79,8 @@ void conn_unref(struct conn *c)
     for (size_t i = 0; i < c->child_count; i++)
         free(c->child[i].name);
     free(c->child);
-    free(c->auth_local.id_text);
-    free(c->auth_remote.id_text);
+    auth_fini(&c->auth_local);
+    auth_fini(&c->auth_remote);
     free(c->name);
     free(c);
 }

@@ -23,10 +23,40 @@ enum unique { UNIQUE_NO, UNIQUE_NEVER, UNIQUE_KEEP, UNIQUE_REPLACE };
 enum frag_use { FRAG_NO, FRAG_ACCEPT, FRAG_YES, FRAG_FORCE }; /* of IKE messages */
 enum auth_kind { AUTH_PSK, AUTH_PUBKEY, AUTH_EAP, AUTH_XAUTH };
 
+enum revocation { REVOCATION_RELAXED, REVOCATION_IFURI, REVOCATION_STRICT };
+enum send_cert { SEND_CERT_IFASKED, SEND_CERT_ALWAYS, SEND_CERT_NEVER };
+
+/* auth = rsa-2048-ecdsa-256-sha256: what keys and hashes must have at least; zero: anything. */
+struct key_limits {
+    uint16_t types;                /* 1 << enum cr_key_type */
+    uint16_t rsa_bits, ecdsa_bits; /* the least */
+    uint16_t hashes;               /* 1 << number of RFC 7427 7 */
+    bool pss;                      /* rsa/pss: no PKCS #1 v1.5 */
+};
+
+/* A certificate of a connection. Its bytes are there from its loading until the store of
+ * certificates has it, which knows it by its fingerprint. */
+struct conn_cert {
+    char *name; /* file, or how VICI's bytes are called */
+    uint8_t *p;
+    size_t n;
+    uint8_t fp[32]; /* SHA-256 */
+};
+
+/* What a round with auth = pubkey has besides. */
+struct conn_pki {
+    struct key_limits chain, ike; /* of certificates; of the IKE signature */
+    struct conn_cert *certs, *cacerts;
+    size_t cert_count, cacert_count;
+    struct id ca_id; /* an authority of the chain must have; ID_ANY: none */
+    enum revocation revocation;
+};
+
 struct conn_auth {
     enum auth_kind kind;
-    struct id id;  /* ID_ANY when not configured: own address, or any peer */
-    char *id_text; /* as configured, NULL when not */
+    struct id id;         /* ID_ANY when not configured: own address, or any peer */
+    char *id_text;        /* as configured, NULL when not */
+    struct conn_pki *pki; /* NULL: no limits, no certificates of its own */
 };
 
 struct conn_child {
@@ -72,6 +102,8 @@ struct conn {
     bool encap;      /* force UDP encapsulation */
     bool mobike;
     enum frag_use fragmentation;
+    bool send_certreq;
+    enum send_cert send_cert;
     uint64_t dpd_delay_s; /* 0: off */
     uint64_t dpd_timeout_s;
     uint64_t rekey_s, reauth_s, over_s, rand_s; /* 0: off */
@@ -87,6 +119,9 @@ void conn_unref(struct conn *c);
 struct conn_child *conn_child_add(struct conn *c, const char *name) must_use; /* with defaults */
 const struct conn_child *conn_child_find(const struct conn *c, const char *name);
 bool addr_match_has(const struct addr_match *m, const struct addr *a);
+
+bool conn_cert_add(struct conn_cert **list, size_t *count, const char *name, struct bytes der,
+                   const uint8_t fp[32]) must_use; /* false: no memory */
 
 /* A shared secret with its owners: secrets { ike-1 { id-a = ..., secret = ... } }. */
 enum shared_kind { SHARED_IKE, SHARED_EAP, SHARED_XAUTH, SHARED_PPK, SHARED_NTLM };
