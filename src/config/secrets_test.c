@@ -65,7 +65,7 @@ static const struct {
     {"ike { psk = hush\n secret = hush }", "expected secret or id"},
     {"ike { secret { x = hush } }", "unknown section"},
     {"foo { secret = hush }", "starts with ike"},
-    {"ike { secret = hush\n id = x = y }", "distinguished names"},
+    {"ike { secret = hush\n id = x = y }", "distinguished name"},
 };
 
 static void test_bad(void **state)
