@@ -17,6 +17,7 @@ struct half {
     struct endpoint local, remote;
     uint32_t id;
     bool natt, nat_local, nat_remote, nat_fake;
+    bool frags; /* RFC 7383 is agreed on */
     bool ready; /* answered: public value and seed are there */
     uint8_t number, count;
     struct transform t[HALF_TRANSFORMS]; /* of the chosen proposal */

@@ -87,9 +87,11 @@ enum parts_state parts_add(struct ike *e, struct ike_parts **p, const struct ike
     return m->have == m->total ? PARTS_DONE : PARTS_WAIT;
 }
 
-struct bytes parts_join(struct ike *e, struct ike_parts **p)
+struct bytes parts_join(struct ike *e, struct arena *a, struct ike_parts **p)
 {
-    uint8_t *all = ike_alloc(e, (*p)->bytes);
+    uint8_t *all = arena_alloc(a, (*p)->bytes);
+    if (!all)
+        ike_fail(e, E_NOMEM);
     size_t n = 0;
     for (size_t i = 0; all && i < (*p)->total; i++) {
         memcpy(all + n, (*p)->part[i].p, (*p)->part[i].n);

@@ -24,8 +24,8 @@ enum parts_state { PARTS_BAD, PARTS_AGAIN, PARTS_WAIT, PARTS_DONE };
 
 /* Takes a part in. PARTS_DONE: all are there, parts_join gives them. */
 enum parts_state parts_add(struct ike *e, struct ike_parts **p, const struct ike_part *part);
-/* In the step's arena, in order; forgets the parts. .p NULL: no memory. */
-struct bytes parts_join(struct ike *e, struct ike_parts **p);
+/* All in order, in the arena; forgets the parts. .p NULL: no memory. */
+struct bytes parts_join(struct ike *e, struct arena *a, struct ike_parts **p);
 /* The largest total of the message under way; 0: none, or another message is. */
 uint16_t parts_total(const struct ike_parts *p, const struct ike_part *part);
 void parts_free(struct ike_parts **p);

@@ -8,6 +8,7 @@
 #include "ike/parts.h"
 #include "wire/frag_v1.h"
 #include "wire/ike_hdr.h"
+#include "wire/payload.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -94,7 +95,7 @@ static void orders(void **state)
                 fail_msg("%s: part %zu gives %d", t[i].name, k, last);
         }
         assert_int_equal(last, PARTS_DONE);
-        assert_true(bytes_eq(parts_join(e, &p), bytes_of(t[i].all, strlen(t[i].all))));
+        assert_true(bytes_eq(parts_join(e, &out.arena, &p), bytes_of(t[i].all, strlen(t[i].all))));
         assert_null(p);
         arena_free(&out.arena);
     }
@@ -148,12 +149,13 @@ struct setup {
     enum frag_use a, b;
     bool aggressive;
     uint16_t size; /* fragment_size */
+    uint8_t version;
 };
 
 static struct conn *conn_of(struct side *me, struct side *peer, const struct setup *x, bool a)
 {
     struct conn *c = pair_conn(me, peer, "aes128-sha256-modp3072", "aes128-sha256-modp3072");
-    c->version = 1;
+    c->version = x->version ? x->version : 1;
     c->aggressive = x->aggressive;
     c->fragmentation = a ? x->a : x->b;
     return c;
@@ -178,7 +180,7 @@ static bool measure(struct pair *p, bool to_a, struct bytes msg)
     (void)p;
     (void)to_a;
     largest = msg.n > largest ? msg.n : largest;
-    cut += msg.p[16] == 132;
+    cut += msg.p[16] == 132 || msg.p[16] == PL_SKF;
     return false;
 }
 
@@ -199,6 +201,10 @@ static void roles(void **state)
         {"aggressive", {FRAG_YES, FRAG_YES, true, 576}, 1, false},
         {"all fit anyhow", {FRAG_YES, FRAG_YES, false, 1280}, 0, false},
         {"one refuses", {FRAG_YES, FRAG_NO, false, 300}, 0, false},
+        {"IKEv2", {FRAG_YES, FRAG_YES, false, 200, 2}, 1, false},
+        {"IKEv2, only reads", {FRAG_ACCEPT, FRAG_FORCE, false, 200, 2}, 1, false},
+        {"IKEv2, all fit", {FRAG_YES, FRAG_YES, false, 1280, 2}, 0, false},
+        {"IKEv2, one refuses", {FRAG_NO, FRAG_YES, false, 200, 2}, 0, false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
@@ -223,24 +229,87 @@ static bool lose_some(struct pair *p, bool to_a, struct bytes msg)
 {
     (void)p;
     (void)to_a;
-    return msg.p[16] == 132 && msg.p[IKE_HDR_LEN + 6] == 2 && lost++ < 3;
+    bool v1 = msg.p[16] == 132 && msg.p[IKE_HDR_LEN + 6] == 2;
+    bool v2 = msg.p[16] == PL_SKF && msg.p[IKE_HDR_LEN + 5] == 2;
+    return (v1 || v2) && lost++ < 3;
 }
 
 /* A lost part costs a repetition of the message, no more. */
 static void part_lost(void **state)
 {
+    (void)state;
+    for (uint8_t version = 1; version <= 2; version++) {
+        static struct pair p;
+        const struct setup x = {FRAG_YES, FRAG_YES, false, version == 1 ? 300 : 200, version};
+        set_up(&p, &x);
+        lost = 0;
+        p.lose = lose_some;
+        pair_initiate(&p.a, "conn", "net", 7);
+        pair_run(&p);
+        pair_pass(&p, 60000);
+        assert_int_equal(pair_result(&p.a, 7), E_OK);
+        assert_int_equal(p.b.child_count, 1);
+        assert_true(lost >= 3);
+        pair_fini(&p);
+    }
+}
+
+/* RFC 7383 2.6: a life in small fragments: rekeying of both SAs, a Delete, in both directions. */
+static void life(void **state)
+{
     static struct pair p;
-    const struct setup x = {FRAG_YES, FRAG_YES, false, 300};
+    const struct setup x = {FRAG_YES, FRAG_YES, false, 160, 2};
     (void)state;
     set_up(&p, &x);
-    lost = 0;
-    p.lose = lose_some;
     pair_initiate(&p.a, "conn", "net", 7);
     pair_run(&p);
-    pair_pass(&p, 60000);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct ike_in in = {.kind = IN_REKEY, .cmd = 8 + i};
+        in.conn = i % 2 ? "conn" : NULL;
+        in.child = i % 2 ? NULL : "net";
+        struct side *s = i / 2 ? &p.a : &p.b;
+        cut = 0;
+        p.lose = measure;
+        pair_step(s, &in);
+        pair_run(&p);
+        pair_pass(&p, 1000);
+        assert_int_equal(pair_result(s, 8 + i), E_OK);
+        assert_true(cut > 4);
+        assert_int_equal(p.a.child_count, 1);
+        assert_int_equal(pair_sas(&p.b), 1);
+    }
+    pair_fini(&p);
+}
+
+/* Who does not know the keys changes nothing, and a smaller total comes too late. */
+static bool alter(struct pair *p, bool to_a, struct bytes msg)
+{
+    static unsigned n;
+    uint8_t raw[512];
+    if (msg.p[16] != PL_SKF || to_a || msg.n > sizeof raw)
+        return false;
+    for (size_t k = 0; k < 4; k++) { /* number, total, text, ICV */
+        static const size_t at[] = {IKE_HDR_LEN + 5, IKE_HDR_LEN + 7, 60, 0};
+        memcpy(raw, msg.p, msg.n);
+        raw[at[k] ? at[k] : msg.n - 1] ^= (uint8_t)(1 + n++ % 7);
+        struct ike_in in = {
+            .kind = IN_PACKET, .local = p->b.ep, .remote = p->a.ep, .data = bytes_of(raw, msg.n)};
+        pair_step(&p->b, &in);
+    }
+    return false;
+}
+
+static void altered(void **state)
+{
+    static struct pair p;
+    const struct setup x = {FRAG_YES, FRAG_YES, false, 200, 2};
+    (void)state;
+    set_up(&p, &x);
+    p.lose = alter;
+    pair_initiate(&p.a, "conn", "net", 7);
+    pair_run(&p);
     assert_int_equal(pair_result(&p.a, 7), E_OK);
-    assert_int_equal(p.b.child_count, 1);
-    assert_true(lost >= 3);
+    assert_true(pair_events(&p.b, EV_MSG_DROPPED) > 4);
     pair_fini(&p);
 }
 
@@ -305,8 +374,9 @@ int main(void)
 {
     const char *what;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(orders), cmocka_unit_test(bounded),   cmocka_unit_test(strangers),
-        cmocka_unit_test(roles),  cmocka_unit_test(part_lost), cmocka_unit_test(hostile),
+        cmocka_unit_test(orders),  cmocka_unit_test(bounded),   cmocka_unit_test(strangers),
+        cmocka_unit_test(roles),   cmocka_unit_test(part_lost), cmocka_unit_test(life),
+        cmocka_unit_test(altered), cmocka_unit_test(hostile),
     };
     if (cr_init(&what))
         return 1;

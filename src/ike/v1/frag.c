@@ -56,7 +56,7 @@ void v1_frag_in(struct ike *e, struct ike_sa *sa, const struct ike_pkt *p)
     if (state == PARTS_BAD)
         ike_drop(e, p, R_TOO_MANY, "fragment");
     if (state == PARTS_DONE)
-        whole(e, sa, p, parts_join(e, parts));
+        whole(e, sa, p, parts_join(e, &e->out->arena, parts));
 }
 
 /* --- sending --- */

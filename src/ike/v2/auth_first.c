@@ -48,6 +48,7 @@ static struct v2_sa *promote(struct ike *e, struct half *h, struct v2_keys *keys
     sa->nat_local = h->nat_local;
     sa->nat_remote = h->nat_remote;
     sa->nat_fake = h->nat_fake;
+    v->frags = h->frags;
     sa->created_ms = h->born_ms;
     sa->die_ms = h->born_ms + e->set.half_open_timeout_ms;
     v->init = i;
@@ -69,10 +70,10 @@ static void take(struct ike *e, struct half *h, const struct v2_row *row, struct
     err = keys_of(h, &s, &keys);
     if (err)
         ike_fail(e, err < 0 ? err : E_CRYPTO);
-    bool ok = !err && v2_msg_open(e, &s, &keys, true, x->msg, &err);
+    bool ok = !err && v2_msg_open(e, &s, &keys, true, h->frags, x->msg, &err);
     struct v2_sa *v = ok ? promote(e, h, &keys) : NULL;
     secret_free(&keys.all);
-    if (v)
+    if (v && v2_frag_take(e, v, &x->arena, x->msg, &err))
         v2_request_take(e, v, row, x, err);
     else
         v2_exch_free(e, x);

@@ -95,30 +95,36 @@ static void say_sent(struct ike *e, const struct v2_sa *v, const struct v2_build
         v2_msg_event(e, EV_MSG_SENT, &v->sa, &b->hdr, &ps);
 }
 
-static err_t seal(struct ike *e, struct v2_sa *v, struct v2_build *b)
+static err_t seal(struct ike *e, struct v2_sa *v, struct v2_build *b, struct bytes *out)
 {
     struct sk_layout l;
+    struct bytes inner;
     sk_end(&b->c, 0, b->sk, &b->z, &l);
     ike_hdr_end(&b->w, 0);
     if (b->w.err)
         return b->w.err;
     say_sent(e, v, b, &l);
+    err_t err = sk_inner(wr_bytes(&b->w), &l, &b->z, &inner);
+    if (!err)
+        err = v2_frag_split(e, v, b, l.first, inner, out);
+    if (err || out->p)
+        return err;
+    *out = wr_bytes(&b->w);
     return v2_sk_seal(e, v, b->w.start, &l);
 }
 
 bool v2_build_end(struct ike *e, struct v2_sa *v, struct v2_build *b, struct bytes *out)
 {
     err_t err = b->w.err;
-    if (!err && b->sealed)
-        err = seal(e, v, b);
-    else
+    if (!err && b->sealed) {
+        err = seal(e, v, b, out);
+    } else {
         ike_hdr_end(&b->w, 0);
-    if (err) {
-        ike_fail(e, err < 0 ? err : E_USAGE);
-        return false;
+        *out = wr_bytes(&b->w);
     }
-    *out = wr_bytes(&b->w);
-    return true;
+    if (err)
+        ike_fail(e, err < 0 ? err : E_USAGE);
+    return !err;
 }
 
 void v2_put_notify(struct v2_build *b, uint16_t type, struct bytes data)

@@ -77,6 +77,8 @@ static void send_request(struct ike *e, struct v2_sa *v)
     v2_put_ke(&b, i->method, cr_ke_public(i->ke));
     v2_put_nonce(&b, i->ni);
     v2_nat_put(&b, &v->sa.local, &v->sa.remote, v->sa.conn->encap);
+    if (v->sa.conn->fragmentation != FRAG_NO)
+        v2_put_notify(&b, N_FRAGMENTATION_SUPPORTED, bytes_of(NULL, 0));
     struct bytes m;
     if (!v2_build_end(e, v, &b, &m) || !ike_msg_set(e, &i->req, m))
         return;
@@ -285,6 +287,7 @@ void v2_init_response(struct ike *e, struct v2_sa *v, struct v2_exch *rx)
     struct v2_msg *m = rx->msg;
     struct v2_init *i = v->init;
     struct answer a;
+    struct notify n;
     if (take_cookie(e, v, m) || take_group(e, v, m) || take_error(e, v, m))
         return;
     err_t err = read_answer(e, v, m, &a);
@@ -296,6 +299,8 @@ void v2_init_response(struct ike *e, struct v2_sa *v, struct v2_exch *rx)
         return;
     retransmit_stop(&v->sa);
     say_vendors(e, &v->sa, m);
+    v->frags =
+        v->sa.conn->fragmentation != FRAG_NO && v2_notify_find(m, N_FRAGMENTATION_SUPPORTED, &n);
     say_nat(e, &v->sa, v2_nat_read(m, m->hdr.spi_i, m->hdr.spi_r));
     v->state = V2_INIT_BUSY;
     i->nr = bytes_of(i->resp.p + (a.nr.p - m->raw.p), a.nr.n);

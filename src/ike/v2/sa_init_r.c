@@ -171,6 +171,8 @@ bool v2_init_answer(struct ike *e, struct half *h, struct bytes *out)
     v2_put_ke(&b, proposal_get(&chosen, T_KE)->id, bytes_of(half_pub(h), h->pub_len));
     v2_put_nonce(&b, bytes_of(half_nr(h), h->nr_len));
     v2_nat_put(&b, &h->local, &h->remote, h->nat_fake);
+    if (h->frags)
+        v2_put_notify(&b, N_FRAGMENTATION_SUPPORTED, bytes_of(NULL, 0));
     return v2_build_end(e, NULL, &b, out);
 }
 
@@ -281,6 +283,7 @@ static void accept(struct ike *e, const struct hello *hi)
         .pub_len = proposal_alg(&hi->chosen, T_KE)->pub_len,
         .seed_len = proposal_alg(&hi->chosen, T_PRF)->out_len,
     };
+    struct notify n;
     struct half *h = half_new(e, &ike_v2, &plan);
     if (!h)
         return;
@@ -288,6 +291,8 @@ static void accept(struct ike *e, const struct hello *hi)
     h->nat_local = nat.local;
     h->nat_remote = nat.remote;
     h->nat_fake = hi->conn->encap;
+    h->frags = hi->conn->fragmentation != FRAG_NO &&
+               v2_notify_find(hi->in.m, N_FRAGMENTATION_SUPPORTED, &n);
     e->env.random(e->env.ctx, half_nr(h), h->nr_len);
     say_hello(e, h, hi->in.m, nat);
     start_job(e, h, &hi->in.ke);

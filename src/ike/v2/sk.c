@@ -65,5 +65,12 @@ err_t v2_sk_open(const struct v2_suite *s, const struct v2_keys *k, bool by_init
         return err;
     m->authentic = true; /* authentic: from here on errors are the peer's own */
     err = sk_inner(m->raw, &l, &z, &inner);
+    if (!err && l.total) {
+        m->number = l.number;
+        m->total = l.total;
+        m->first = l.first;
+        m->inner = inner;
+        return E_OK;
+    }
     return err ? err : payloads_parse(inner, l.first, &m->in);
 }

@@ -157,19 +157,19 @@ static void clear_response(struct ike *e, struct v2_sa *v, const struct ike_pkt 
     row->handler(e, v, v->req);
 }
 
-static const struct payload *sk_of(const struct v2_msg *m, struct payloads *clear)
+static const struct payload *sk_of(const struct v2_msg *m, bool frags, struct payloads *clear)
 {
     if (payloads_parse(ike_hdr_body(m->raw), m->hdr.next, clear) || !clear->count)
         return NULL;
     const struct payload *last = &clear->p[clear->count - 1];
-    return last->type == PL_SK ? last : NULL;
+    return last->type == PL_SK || (frags && last->type == PL_SKF) ? last : NULL;
 }
 
 bool v2_msg_open(struct ike *e, const struct v2_suite *s, const struct v2_keys *k,
-                 bool by_initiator, struct v2_msg *m, err_t *err)
+                 bool by_initiator, bool frags, struct v2_msg *m, err_t *err)
 {
     struct payloads clear;
-    const struct payload *sk = sk_of(m, &clear);
+    const struct payload *sk = sk_of(m, frags, &clear);
     if (!sk || !k->all.p) {
         ike_drop(e, &m->pkt, sk ? R_STATE : R_DECRYPT, unprotected(&clear));
         return false;
@@ -186,7 +186,7 @@ bool v2_msg_open(struct ike *e, const struct v2_suite *s, const struct v2_keys *
 static bool open_msg(struct ike *e, struct v2_sa *v, struct v2_msg *m, err_t *err)
 {
     const struct v2_suite s = {v->sa.encr, v->sa.integ, v->sa.prf};
-    return v2_msg_open(e, &s, &v->keys, !v->sa.initiator, m, err);
+    return v2_msg_open(e, &s, &v->keys, !v->sa.initiator, v->frags, m, err);
 }
 
 /* 2.5 and 2.21.3: an unknown critical payload is answered; broken syntax ends the SA. */
@@ -267,7 +267,8 @@ static void new_request(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
     err_t err;
     struct v2_exch *x = v2_exch_new(e, false);
     x->msg = x ? v2_msg_new(e, &x->arena, p) : NULL;
-    if (!x || !x->msg || !open_msg(e, v, x->msg, &err)) {
+    if (!x || !x->msg || !open_msg(e, v, x->msg, &err) ||
+        !v2_frag_take(e, v, &x->arena, x->msg, &err)) {
         v2_exch_free(e, x);
         return;
     }
@@ -280,6 +281,8 @@ static void old_request(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
     err_t err;
     struct v2_msg *m = v2_msg_new(e, &e->out->arena, p);
     if (!m || !open_msg(e, v, m, &err))
+        return;
+    if (m->number > 1) /* RFC 7383 2.6.1: the first fragment asks for the answer again */
         return;
     v2_msg_event(e, EV_MSG_RECEIVED, &v->sa, &m->hdr, &m->in);
     if (v->win.resp) {
@@ -311,7 +314,7 @@ static void response(struct ike *e, struct v2_sa *v, const struct ike_pkt *p)
     err_t err;
     struct v2_exch *x = v->req;
     struct v2_msg *m = v2_msg_new(e, &e->out->arena, p);
-    if (!m || !open_msg(e, v, m, &err))
+    if (!m || !open_msg(e, v, m, &err) || !v2_frag_take(e, v, &e->out->arena, m, &err))
         return;
     v2_msg_event(e, EV_MSG_RECEIVED, &v->sa, &m->hdr, &m->in);
     retransmit_stop(&v->sa);

@@ -32,6 +32,9 @@ struct v2_msg {
     struct bytes raw; /* a copy in the arena of its exchange: opened in place */
     struct payloads in;
     bool response, authentic;
+    uint16_t number, total; /* a fragment (RFC 7383): instead of `in` there are first and inner */
+    uint8_t first;
+    struct bytes inner;
 };
 
 /* RFC 7296 2.3: window of one each way. */
@@ -111,6 +114,9 @@ struct v2_sa {
     uint64_t iv;
     struct v2_init *init;
     struct v2_exch *req, *rsp;
+    struct ike_parts *parts;         /* a message on its way in */
+    bool frags;                      /* RFC 7383 is agreed on */
+    uint8_t first;                   /* type of the first payload in parts */
     uint32_t successor, predecessor; /* IKE SAs that replace this one, or that it replaces */
 };
 
@@ -299,6 +305,11 @@ err_t v2_offer_accept(struct ike *e, struct v2_sa *v, struct v2_exch *x,
 struct child *v2_child_install(struct ike *e, struct v2_sa *v, struct v2_exch *x, uint8_t dirs);
 uint16_t v2_first_ke(const struct proposals *ps);
 bool v2_offers_ke(const struct proposals *ps, uint16_t method);
+/* --- frag.c --- */
+bool v2_frag_take(struct ike *e, struct v2_sa *v, struct arena *a, struct v2_msg *m, err_t *err);
+err_t v2_frag_split(struct ike *e, struct v2_sa *v, const struct v2_build *b, uint8_t first,
+                    struct bytes inner, struct bytes *out) must_use;
+
 /* --- mode.c --- */
 bool v2_mode_told(const struct v2_exch *x);
 void v2_mode_put(struct v2_build *b, const struct v2_exch *x);
@@ -363,7 +374,7 @@ void v2_half_packet(struct ike *e, struct half *h, const struct ike_pkt *p);
 struct v2_msg *v2_msg_new(struct ike *e, struct arena *a, const struct ike_pkt *p);
 /* Authentic? Then err says whether what is inside can be read. False: dropped and counted. */
 bool v2_msg_open(struct ike *e, const struct v2_suite *s, const struct v2_keys *k,
-                 bool by_initiator, struct v2_msg *m, err_t *err);
+                 bool by_initiator, bool frags, struct v2_msg *m, err_t *err);
 struct v2_row;
 /* An authentic new request; err: what is wrong inside. */
 void v2_request_take(struct ike *e, struct v2_sa *v, const struct v2_row *row, struct v2_exch *x,

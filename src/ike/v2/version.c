@@ -1,4 +1,5 @@
 /* IKEv2 as the engine sees it: the table handed to ike_new, and what begins the next exchange. */
+#include "ike/parts.h"
 #include "ike/v2/v2.h"
 
 #define UNDECIDED_MS 500
@@ -72,6 +73,7 @@ static void release(struct ike *e, struct v2_sa *v)
     v2_rsp_end(e, v);
     v2_init_free(v->init);
     v->init = NULL;
+    parts_free(&v->parts);
 }
 
 static void fini(struct ike *e, struct ike_sa *sa)
