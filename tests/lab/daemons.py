@@ -216,12 +216,10 @@ class StrongSwan(Daemon):
         super().__init__(side, workdir)
         self.options, self.levels = options, "ike = 4\n      chd = 4" if keys else ""
 
-    def start(self, text=None, wait=True):
-        conf = self.dir / "strongswan.conf"
-        # kernel-libipsec stands before kernel-netlink, or ESP is asked of a kernel that has none; its
-        # own packets carry a mark that leads past its TUN device.
-        conf.write_text(f"""charon-systemd {{
-  load = {self.PLUGINS}
+    def conf(self, socket, log, plugins=None, more=""):
+        """strongswan.conf"""
+        return f"""charon-systemd {{
+  load = {plugins or self.PLUGINS}
   retransmit_timeout = 1.0
   retransmit_tries = 3
   {self.options if "dos_protection" in self.options else "dos_protection = no"}
@@ -239,7 +237,7 @@ class StrongSwan(Daemon):
   }}
   filelog {{
     lab {{
-      path = {self.dir}/charon.log
+      path = {log}
       flush_line = yes
       default = 1
       {self.levels}
@@ -247,20 +245,26 @@ class StrongSwan(Daemon):
   }}
   plugins {{
     vici {{
-      socket = {self.uri}
+      socket = {socket}
     }}
-    kernel-libipsec {{
-      allow_peer_ts = yes
-    }}
-    kernel-netlink {{
-      fwmark = !0x42
-    }}
-    socket-default {{
-      fwmark = 0x42
-    }}
+    {more}
   }}
 }}
-""")
+"""
+
+    def start(self, text=None, wait=True):
+        conf = self.dir / "strongswan.conf"
+        # kernel-libipsec stands before kernel-netlink, or ESP is asked of a kernel that has none; its
+        # own packets carry a mark that leads past its TUN device.
+        conf.write_text(self.conf(self.uri, self.dir / "charon.log", more="""kernel-libipsec {
+      allow_peer_ts = yes
+    }
+    kernel-netlink {
+      fwmark = !0x42
+    }
+    socket-default {
+      fwmark = 0x42
+    }"""))
         self._launch([tool("/usr/sbin/charon-systemd")], env=dict(STRONGSWAN_CONF=str(conf)))
         if wait:
             self._ready()

@@ -4,6 +4,7 @@ kernel-netlink, Libreswan, `ip xfrm`. tools/guest-image makes what it boots; it 
 
 A Guest stands where topo.py has an Ns: exec, sh, must, delete. A process of the guest is started by `start`."""
 import base64
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -34,19 +35,26 @@ def image():
     return folder
 
 
-def open_tap(ns, name):
-    """A new tap in a namespace; the descriptor is good in any other."""
+@contextlib.contextmanager
+def inside(ns):
+    """This thread is in the namespace meanwhile; what it opens there stays there."""
     here = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     there = os.open(f"/run/netns/{ns.name}", os.O_RDONLY | os.O_CLOEXEC)
     try:
         if LIBC.setns(there, CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "setns")
-        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
-        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
+        yield
     finally:
         LIBC.setns(here, CLONE_NEWNET)
         os.close(here)
         os.close(there)
+
+
+def open_tap(ns, name):
+    """A new tap in a namespace; the descriptor is good in any other."""
+    with inside(ns):
+        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
     ns.must(f"ip link set {name} up")
     return fd
 

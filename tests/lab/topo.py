@@ -224,7 +224,8 @@ class Lab:
 
     def daemon(self, kind, side, **kw):
         from .daemons import KINDS
-        d = KINDS[kind](side, self.dir / side.gw.name.rsplit("-", 1)[1], **kw)
+        from .peers import GUEST_KINDS
+        d = {**KINDS, **GUEST_KINDS}[kind](side, self.dir / side.gw.name.rsplit("-", 1)[1], **kw)
         self.daemons.append(d)
         return d
 

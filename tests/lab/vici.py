@@ -77,11 +77,13 @@ def decode(data):
 
 
 class Vici:
-    def __init__(self, path, timeout=30):
-        self.s = socket.socket(socket.AF_UNIX)
+    def __init__(self, at, timeout=30):
+        """at: a path, or (address, port)."""
+        tcp = isinstance(at, tuple)
+        self.s = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX)
         self.s.settimeout(timeout)
         self.timeout = timeout
-        self.s.connect(str(path))
+        self.s.connect(at if tcp else str(at))
         self.events = []  # (name, message) that arrived meanwhile
 
     def close(self):

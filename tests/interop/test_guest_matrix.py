@@ -1,0 +1,135 @@
+"""Peers in a guest, the matrix: strongSwan with the Linux kernel's ESP and AH, and Libreswan, in both roles. Minutes of
+emulation, so only with CULVERT_LONG=1."""
+import re
+
+import pytest
+
+from lab import conf, long_run
+from lab.wait import until
+from lab.world import World, libreswan, swan
+
+if not long_run():
+    pytest.skip("CULVERT_LONG=1 runs the matrix of peers in a guest", allow_module_level=True)
+
+pytestmark = [pytest.mark.seconds(90), pytest.mark.culvert_only]
+ROLES = ["initiator", "responder"]  # culvert's
+
+
+@pytest.fixture(scope="module")
+def world(culvert):
+    w = World(culvert)
+    yield w
+    w.close()
+
+
+ESP = ["aes128gcm16", "aes256gcm16-esn", "aes192gcm12", "chacha20poly1305", "aes128-sha1", "aes256-sha512-esn", "aes192-sha384",
+       "3des-md5", "null-sha256", "aes128-sha256-ecp256"]
+SWAN = [(f"esp {p}", dict(esp=p)) for p in ESP] + [
+    ("transport", dict(transport=True)),
+    ("transport esn", dict(transport=True, esp="aes128gcm16-esn")),
+    ("udp", dict(more=dict(encap="yes"))),
+    ("transport in udp", dict(transport=True, more=dict(encap="yes"))),
+    ("ah", dict(child=dict(ah_proposals="sha256"))),
+    ("ah esn", dict(child=dict(ah_proposals="sha512-esn"))),
+    ("ah transport", dict(transport=True, child=dict(ah_proposals="sha1"))),
+    ("inner ipv6", dict(inner=6)),
+    ("outer ipv6", dict(outer=6)),
+    ("fragments", dict(proposals="aes128-sha256-modp4096", more=dict(fragmentation="force"))),
+]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name,kw", SWAN, ids=[s[0].replace(" ", "-") for s in SWAN])
+def test_swan(world, role, version, name, kw):
+    if version == 1 and "chacha" in kw.get("esp", ""):
+        pytest.skip("IKEv1 has no number for it")
+    c = swan(world, role, version, **kw)
+    assert c["mode"] == ("TRANSPORT" if kw.get("transport") else "TUNNEL")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_swan_aggressive(world, role):
+    world.peer("kernel-swan")
+    if "aggressive_mode_psk" not in world.b.options:
+        world.b.stop()
+        world.b = world.lab.daemon("kernel-swan", world.lab.b,
+                                   options="i_dont_care_about_security_and_use_aggressive_mode_psk = yes").start()
+    swan(world, role, 1, aggressive=True)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("who", ["ours", "theirs"])
+@pytest.mark.parametrize("what", ["child", "ike"])
+def test_swan_rekey(world, version, who, what):
+    swan(world, "initiator", version, esp="aes128gcm16-modp2048")
+    a, b = world.a, world.b
+    d = a if who == "ours" else b
+
+    def now():
+        return [(s["initiator-spi"], s["responder-spi"]) for s in d.ikes()] if what == "ike" else \
+            [c["spi-in"] for c in d.children()]
+    p = world.lab.ping_start(count=500, interval=0.01)
+    old = now()
+    assert d.rekey(**({"child": "lan"} if what == "child" else {"ike": "gw"}))["success"] == "yes"
+    until(lambda: a.up() and b.up() and now() != old, f"{what} rekeyed\n{a.tail(20)}", 20)
+    assert world.lab.ping_end(p).lost == 0
+
+
+ID = dict(leftid="@b.lab", rightid="@a.lab")
+IDS = dict(local=dict(id="a.lab"), remote=dict(id="b.lab"))
+LIBRESWAN = [
+    ("main", 1, {}, {}),
+    ("main pfs", 1, dict(pfs="yes"), dict(esp="aes128-sha256-modp2048")),
+    ("main 3des-md5", 1, dict(ike="3des-md5;dh5", esp="3des-md5"), dict(proposals="3des-md5-modp1536", esp="3des-md5")),
+    ("main aes256-sha512", 1, dict(ike="aes256-sha2_512;dh15", esp="aes256-sha2_512"),
+     dict(proposals="aes256-sha512-modp3072", esp="aes256-sha512")),
+    ("main esn", 1, dict(esn="yes"), dict(esp="aes128-sha256-esn")),
+    ("main udp", 1, dict(encapsulation="yes"), dict(more=dict(encap="yes"))),
+    ("aggressive", 1, dict(aggressive="yes", **ID), dict(more=dict(aggressive="yes", **IDS))),
+    ("transport", 1, {}, dict(transport=True)),
+    ("transport udp", 1, dict(encapsulation="yes"), dict(transport=True, more=dict(encap="yes"))),
+    ("ah", 1, dict(phase2="ah", esp=None, ah="sha2_256"), dict(child=dict(ah_proposals="sha256"))),
+    ("ikev2", 2, ID, dict(more=IDS)),
+    ("ikev2 gcm", 2, dict(ID, ike="aes_gcm256-sha2_256;dh19", esp="aes_gcm_c_256"),
+     dict(more=IDS, proposals="aes256gcm16-prfsha256-ecp256", esp="aes256gcm16")),
+    ("ikev2 chacha", 2, dict(ID, esp="chacha20_poly1305"), dict(more=IDS, esp="chacha20poly1305")),
+    ("ikev2 esn", 2, dict(ID, esn="yes"), dict(more=IDS, esp="aes128-sha256-esn")),
+    ("ikev2 transport", 2, ID, dict(more=IDS, transport=True)),
+    ("ikev2 udp", 2, dict(ID, encapsulation="yes"), dict(more=dict(IDS, encap="yes"))),
+    ("ikev2 ah", 2, dict(ID, phase2="ah", esp=None, ah="sha2_256"), dict(more=IDS, child=dict(ah_proposals="sha256"))),
+]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name,version,words,kw", LIBRESWAN, ids=[l[0].replace(" ", "-") for l in LIBRESWAN])
+def test_libreswan(world, role, name, version, words, kw):
+    libreswan(world, role, version, words, **kw)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("who", ["ours", "theirs"])
+def test_libreswan_rekey(world, version, who):
+    words, more = (ID, IDS) if version == 2 else ({}, {})
+    libreswan(world, "initiator", version, words, more=more)
+    a, b = world.a, world.b
+    old = [c["spi-in"] for c in a.children()]
+    p = world.lab.ping_start(count=300, interval=0.01)
+    if who == "ours":
+        assert a.rekey(child="lan")["success"] == "yes"
+    else:
+        assert b.rekey(child="lan").ok
+    until(lambda: a.up() and [c["spi-in"] for c in a.children()] != old, f"rekeyed\n{a.tail(20)}", 20)
+    assert world.lab.ping_end(p).lost == 0
+
+
+def test_libreswan_differs(world):
+    """Another secret, another mode: named at our side."""
+    b = world.peer("libreswan")
+    for words, more, said in ((dict(pfs="no"), dict(psk="quite another secret"), "psk-mismatch|pre-shared keys differ"),
+                              (dict(type="transport"), {}, "encapsulation mode"),
+                              (dict(esp="aes256-sha2_512"), {}, "encryption")):
+        with pytest.raises(AssertionError):
+            libreswan(world, "responder", 1, words, **more)
+        assert re.search(said, world.a.log()), world.a.tail(30)
+    assert b.running()
