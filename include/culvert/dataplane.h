@@ -56,6 +56,12 @@ static inline uint32_t dp_spi_worker(uint32_t spi, uint32_t workers)
 
 #define DP_WORKERS_MAX 64
 
+/* Who serves an interface of struct policy, and has all its SAs. */
+static inline uint32_t dp_iface_worker(uint16_t iface, uint32_t workers)
+{
+    return workers ? iface % workers : 0;
+}
+
 struct dp *dp_new(const struct dp_settings *s) must_use;
 void dp_free(struct dp *d);
 
@@ -127,10 +133,11 @@ struct dp_pkt {
     /* In: bytes in front of data that came with it: IP header, extension headers, the four bytes of
      * AH before its SPI. 0: they are not there; then AH cannot be checked. */
     uint16_t ip_len;
-    uint8_t tos;   /* outer DSCP and ECN; in: as received, set by the caller, 0 if unknown */
-    bool df;       /* out: IPv4 DF of the outer header */
-    uint8_t owner; /* DP_ELSEWHERE */
-    bool close;    /* to dp_outbound: head and back bytes are free instead of head- and tailroom */
+    uint16_t iface; /* plain side: the interface it came from or is for, as in struct policy */
+    uint8_t tos;    /* outer DSCP and ECN; in: as received, set by the caller, 0 if unknown */
+    bool df;        /* out: IPv4 DF of the outer header */
+    uint8_t owner;  /* DP_ELSEWHERE */
+    bool close;     /* to dp_outbound: head and back bytes are free instead of head- and tailroom */
     uint8_t head, back;
     uint32_t child_id; /* SA that carried it */
     /*
@@ -158,8 +165,8 @@ void dp_outbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t no
 struct dp_room {
     uint8_t head, align_mask, icv_len;
 };
-bool dp_out_room(const struct dp *d, const uint8_t *pkt, uint32_t len, uint32_t each,
-                 struct dp_room *room) must_use;
+bool dp_out_room(const struct dp *d, uint16_t iface, const uint8_t *pkt, uint32_t len,
+                 uint32_t each, struct dp_room *room) must_use;
 static inline uint8_t dp_room_back(const struct dp_room *r, uint32_t len)
 {
     return (uint8_t)(((0u - (len + 2)) & r->align_mask) + 2 + r->icv_len);
@@ -209,5 +216,6 @@ struct dp_stats {
 void dp_count_drop(struct dp *d, err_t reason);
 void dp_stats_get(const struct dp *d, struct dp_stats *out);
 
-/* The protect policy that this flow (as selectors of local and remote) meets; 0: none. */
+/* The protect policy that this flow (as selectors of local and remote) of the shared interface
+ * meets; 0: none. */
 uint32_t dp_policy_lookup(const struct dp *d, const struct ts *local, const struct ts *remote);

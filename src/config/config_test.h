@@ -62,6 +62,13 @@ static inline void dump_child(const struct conn_child *c, struct buf *out)
                                     c->life.rekey_packets, c->life.life_packets, c->rand_packets};
     for (size_t i = 0; i < sizeof v / sizeof *v; i++)
         buf_printf(out, " %llu", v[i]);
+    if (c->iface.name[0]) {
+        char a[ADDR_STR_MAX];
+        buf_printf(out, " if %s %u", c->iface.name, c->iface.mtu);
+        for (size_t i = 0; i < c->iface.addr_count; i++)
+            buf_printf(out, " %s/%u", addr_str(&c->iface.addr[i].addr, a), c->iface.addr[i].bits);
+        buf_puts(out, c->iface.routes ? " routes" : "");
+    }
     buf_printf(out, " dscp %u ecn %u df %u", c->ip.dscp, c->ip.ecn, c->ip.df);
 }
 

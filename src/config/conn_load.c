@@ -111,11 +111,17 @@ static void check_ts(struct cx *cx, const struct vnode *sec, const struct conn_c
                   "themselves is protected");
 }
 
-static void default_ts(struct ts_conf_list *l)
+/* The end points themselves; with an interface of its own, where routes decide, everything, as far
+ * as IKEv1 can say it. */
+static void default_ts(struct ts_conf_list *l, bool routed, bool v1)
 {
+    static const char *const words[] = {"dynamic", "0.0.0.0/0", "::/0"};
     const char *why;
-    if (l->count == 0 && ts_conf_parse(&l->ts[0], "dynamic", &why) == 0)
-        l->count = 1;
+    if (l->count)
+        return;
+    for (size_t i = routed; i < (routed && !v1 ? 3u : 1u + routed); i++)
+        if (ts_conf_parse(&l->ts[l->count], words[i], &why) == 0)
+            l->count++;
 }
 
 static void default_proposals(struct cx *cx, enum proto proto, struct proposals *p,
@@ -125,6 +131,21 @@ static void default_proposals(struct cx *cx, enum proto proto, struct proposals 
     *is_default = true;
     if (proposal_parse(proto, "default", p, &err))
         cx->d->nomem = true;
+}
+
+static void check_iface(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
+{
+    static const char *const keys[] = {"interface_addrs", "interface_mtu", "interface_routes"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && !c->iface.name[0]; i++)
+        if (has_key(sec, keys[i]))
+            cx_report(cx, DIAG_ERROR, key_or_section(sec, keys[i]), NULL,
+                      "there is no interface: write interface = NAME");
+    if (c->iface.name[0] && (c->policy != CHILD_PROTECT || c->mode == MODE_TRANSPORT))
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "interface"), c->iface.name,
+                  "an interface carries tunnel mode; this child's mode is another");
+    if (c->iface.name[0] && c->per_cpu)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "per_cpu_sas"), NULL,
+                  "an interface is served by one worker: per_cpu_sas has no effect with it");
 }
 
 static void child_from_tree(struct cx *cx, const struct vnode *sec, struct conn *conn)
@@ -145,12 +166,13 @@ static void child_from_tree(struct cx *cx, const struct vnode *sec, struct conn 
             cx_report(cx, DIAG_ERROR, n, n->name, "a child has no sections");
     if (cx->d->errors != before)
         return; /* what follows would only repeat it */
-    default_ts(&c->local_ts);
-    default_ts(&c->remote_ts);
+    default_ts(&c->local_ts, c->iface.name[0], conn->version == 1);
+    default_ts(&c->remote_ts, c->iface.name[0], conn->version == 1);
     if (!has_key(sec, "esp_proposals") && !has_key(sec, "ah_proposals"))
         default_proposals(cx, PROTO_ESP, &c->esp, &c->esp_default);
     child_limits(cx, sec, c);
     check_ts(cx, sec, c);
+    check_iface(cx, sec, c);
 }
 
 static void children_from_tree(struct cx *cx, const struct vnode *sec, struct conn *conn)

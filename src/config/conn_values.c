@@ -231,6 +231,41 @@ void set_id(struct cx *cx, const struct row *r, const struct vnode *n, void *obj
         cx->d->nomem = true;
 }
 
+/* --- interfaces --- */
+
+void set_ifname(struct cx *cx, const struct row *r, const struct vnode *n, void *obj)
+{
+    char *name = field(obj, r->off);
+    if (n->value_len >= r->size || strpbrk(n->value, "/: \t%") || n->value[0] == '.')
+        cx_report(cx, DIAG_ERROR, n, n->value,
+                  "expected the name of an interface: at most %zu characters, no blank, / or :",
+                  r->size - 1);
+    else
+        memcpy(name, n->value, n->value_len + 1);
+}
+
+void set_prefixes(struct cx *cx, const struct row *r, const struct vnode *n, void *obj)
+{
+    struct prefix_conf *list = field(obj, r->off);
+    size_t *count = field(obj, r->aux);
+    struct items it = items_of(n);
+    *count = 0;
+    for (const char *w; (w = items_next(&it));) {
+        unsigned bits;
+        if (!usable_item(cx, n, &it))
+            continue;
+        if (*count == r->max) {
+            cx_report(cx, DIAG_ERROR, n, w, "more than %u addresses", (unsigned)r->max);
+            return;
+        }
+        if (!addr_parse_prefix(&list[*count].addr, &bits, w)) {
+            cx_report(cx, DIAG_ERROR, n, w, "expected address/bits: 10.255.0.1/30");
+            continue;
+        }
+        list[(*count)++].bits = (uint8_t)bits;
+    }
+}
+
 /* --- mode --- */
 
 void set_mode(struct cx *cx, const struct row *r, const struct vnode *n, void *obj)

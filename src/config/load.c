@@ -5,8 +5,8 @@
 #include "config/schema.h"
 #include <stdlib.h>
 
-static const char *const top_sections[] = {"connections", "secrets", "pools", "authorities",
-                                           "sas", "culvertd"};
+static const char *const top_sections[] = {"connections", "secrets", "pools",
+                                           "authorities", "sas",     "culvertd"};
 
 /* The list with room for one more: doubled at each power of two. NULL: no memory, list untouched.
  */

@@ -35,6 +35,8 @@ const char *const value_type_text[V_COUNT_OF] = {
     [V_ADDR] = "address",
     [V_SPI] = "SPI",
     [V_KEY] = "key",
+    [V_IFNAME] = "name",
+    [V_PREFIXES] = "list of address/bits",
     [V_TEXT] = "text",
     [V_LANS] = "list of interfaces",
     [V_SECRET] = "secret",
@@ -51,8 +53,9 @@ static const struct word uniques[] = {{"no", UNIQUE_NO},
                                       {"replace", UNIQUE_REPLACE},
                                       {NULL, 0}};
 static const struct word fragmentations[] = {
-    {"yes", FRAG_YES}, {"accept", FRAG_ACCEPT}, {"force", FRAG_FORCE}, {"no", FRAG_NO}, {"true", FRAG_YES},
-    {"1", FRAG_YES}, {"false", FRAG_NO}, {"0", FRAG_NO}, {NULL, 0}};
+    {"yes", FRAG_YES},  {"accept", FRAG_ACCEPT}, {"force", FRAG_FORCE},
+    {"no", FRAG_NO},    {"true", FRAG_YES},      {"1", FRAG_YES},
+    {"false", FRAG_NO}, {"0", FRAG_NO},          {NULL, 0}};
 /* The second names are those of older versions, which charon still takes. */
 static const struct word starts[] = {{"none", START_NONE},
                                      {"trap", START_TRAP},
@@ -216,7 +219,10 @@ const struct row schema[] =
     FIXED(SC_CHILD, "ipcomp", "no", NO_ONLY, "IP compression."),
     FIXED(SC_CHILD, "inactivity", "0s", "0|0s", "Close after this time without traffic."),
     FIXED(SC_CHILD, "reqid", "0", "0", "Fixed reqid."),
-    FIXED(SC_CHILD, "interface", "", "", "Interface to restrict the policies to."),
+    CHILD("interface", V_IFNAME, "", iface.name, "Route-based: the child gets a TUN interface of this name. What is routed into it is protected, and what the SAs bring comes out of it; several interfaces may have the same selectors. Children with the same name share it. Without local_ts and remote_ts everything may pass. Packets that are routed elsewhere are not the child's; the peer's own address must not be routed into it.")},
+    CHILD("interface_addrs", V_PREFIXES, "", iface.addr, "Addresses of the interface, for example 10.255.0.1/30."), .aux = offsetof(struct conn_child, iface.addr_count), .max = IFACE_ADDRS_MAX},
+    CHILD("interface_mtu", V_COUNT, "0", iface.mtu, "MTU of the interface; 0: that of the shared one."), .max = 1500},
+    CHILD("interface_routes", V_BOOL, "no", iface.routes, "Routes of remote_ts into the interface, in the main table.")},
     FIXED(SC_CHILD, "mark_in", "0/0x00000000", "0|0/0|0/0x00000000", "Netfilter mark, inbound."),
     FIXED(SC_CHILD, "mark_in_sa", "no", NO_ONLY, "Set mark_in on the SA."),
     FIXED(SC_CHILD, "mark_out", "0/0x00000000", "0|0/0|0/0x00000000", "Netfilter mark, outbound."),

@@ -31,17 +31,19 @@ enum value_type {
     V_PROPOSALS, /* struct proposals of protocol `min`, bool at `aux` */
     V_TS,        /* struct ts_conf_list */
     V_AUTH,
-    V_ID,      /* struct conn_auth's id */
-    V_ADDR,    /* one address: struct addr */
-    V_SPI,     /* decimal or 0x hex, from 256 on */
-    V_KEY,     /* struct secret, in 0x hex or 0s Base64 */
-    V_TEXT,    /* char[size] */
-    V_LANS,    /* names of interfaces: char[CONFIG_LAN_MAX][16], count at `aux` */
-    V_SECRET,  /* read by secrets.c */
-    V_OWNER,   /* read by secrets.c: a key prefix, "id<suffix>" */
-    V_ANY,     /* accepted and without effect here */
-    V_FIXED,   /* accepted with one of the values in `only`, else refused as not supported yet */
-    V_REFUSED, /* known, but not supported yet */
+    V_ID,       /* struct conn_auth's id */
+    V_ADDR,     /* one address: struct addr */
+    V_SPI,      /* decimal or 0x hex, from 256 on */
+    V_KEY,      /* struct secret, in 0x hex or 0s Base64 */
+    V_IFNAME,   /* name of an interface to be made: char[16] */
+    V_PREFIXES, /* struct prefix_conf[max], count at `aux` */
+    V_TEXT,     /* char[size] */
+    V_LANS,     /* names of interfaces: char[CONFIG_LAN_MAX][16], count at `aux` */
+    V_SECRET,   /* read by secrets.c */
+    V_OWNER,    /* read by secrets.c: a key prefix, "id<suffix>" */
+    V_ANY,      /* accepted and without effect here */
+    V_FIXED,    /* accepted with one of the values in `only`, else refused as not supported yet */
+    V_REFUSED,  /* known, but not supported yet */
     V_COUNT_OF
 };
 
@@ -110,6 +112,8 @@ void set_proposals(struct cx *cx, const struct row *r, const struct vnode *n, vo
 void set_ts(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
 void set_auth(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
 void set_id(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+void set_ifname(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+void set_prefixes(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
 void set_mode(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
 
 /* manual.c */

@@ -270,8 +270,8 @@ static void check_fixed(struct cx *cx, const struct row *r, const struct vnode *
 
 static bool takes_list(enum value_type t)
 {
-    return t == V_ADDRS || t == V_LANS || t == V_PROPOSALS || t == V_TS || t == V_ANY ||
-           t == V_REFUSED || t == V_FIXED;
+    return t == V_ADDRS || t == V_LANS || t == V_PREFIXES || t == V_PROPOSALS || t == V_TS ||
+           t == V_ANY || t == V_REFUSED || t == V_FIXED;
 }
 
 /* The commonest slip on one line: "auth = psk id = gw" is one value to the grammar. */
@@ -302,12 +302,13 @@ void value_apply(struct cx *cx, const struct row *r, const struct vnode *n, void
 {
     typedef void setter(struct cx *, const struct row *, const struct vnode *, void *);
     static setter *const set[V_COUNT_OF] = {
-        [V_BOOL] = set_bool,   [V_TIME] = set_time,       [V_COUNT] = set_count,
-        [V_BYTES] = set_bytes, [V_DECIMAL] = set_decimal, [V_WORD] = set_word,
-        [V_MODE] = set_mode,   [V_ADDRS] = set_addrs,     [V_PROPOSALS] = set_proposals,
-        [V_TS] = set_ts,       [V_AUTH] = set_auth,       [V_ID] = set_id,
-        [V_TEXT] = set_text,   [V_LANS] = set_lans,       [V_ADDR] = set_addr,
-        [V_SPI] = set_spi,     [V_KEY] = set_key,
+        [V_BOOL] = set_bool,     [V_TIME] = set_time,         [V_COUNT] = set_count,
+        [V_BYTES] = set_bytes,   [V_DECIMAL] = set_decimal,   [V_WORD] = set_word,
+        [V_MODE] = set_mode,     [V_ADDRS] = set_addrs,       [V_PROPOSALS] = set_proposals,
+        [V_TS] = set_ts,         [V_AUTH] = set_auth,         [V_ID] = set_id,
+        [V_TEXT] = set_text,     [V_LANS] = set_lans,         [V_ADDR] = set_addr,
+        [V_IFNAME] = set_ifname, [V_PREFIXES] = set_prefixes, [V_SPI] = set_spi,
+        [V_KEY] = set_key,
     };
     if (!is_usable(cx, r, n))
         return;

@@ -21,7 +21,10 @@ static void env_random(void *ctx, void *p, size_t n)
 static uint32_t env_spi(void *ctx, const struct ike_spi_use *use)
 {
     struct core *c = ctx;
-    const struct owners_use place = {.policy = policies_id_of(c->pol, use->conn, use->child),
+    const struct conn *conn = ike_conn_get(runner_engine(c->runner), use->conn);
+    const struct conn_child *ch = conn ? conn_child_find(conn, use->child) : NULL;
+    const struct owners_use place = {.iface = ch ? ch->iface_id : 0,
+                                     .policy = policies_id_of(c->pol, use->conn, use->child),
                                      .replaces = use->replaces,
                                      .cpu = use->cpu,
                                      .ours = use->ours,
@@ -80,6 +83,7 @@ static void do_send(void *ctx, const struct ike_act *a)
 err_t core_child_add(struct core *c, const struct child_sa *given, const struct conn_child *ch)
 {
     struct child_sa sa = *given;
+    sa.iface = ch ? ch->iface_id : 0;
     sa.policy = policies_sa_add(c->pol, &sa, ch);
     apply(c); /* first: the answer to what comes through the SA must not leave in clear */
     err_t e = sa.policy ? datapath_child_add(c->path, &sa) : E_NOMEM;
@@ -354,9 +358,21 @@ static err_t open_policies(struct core *c, struct io_error *err)
     return c->pol ? E_OK : E_SYS;
 }
 
+static err_t iface_add(void *ctx, uint16_t id, const char *name, unsigned mtu, int *ifindex,
+                       struct io_error *err)
+{
+    return datapath_iface_add(ctx, id, name, mtu, ifindex, err);
+}
+
+static void iface_del(void *ctx, uint16_t id)
+{
+    datapath_iface_del(ctx, id);
+}
+
 static err_t open_engine(struct core *c, struct io_error *err)
 {
     struct ike_settings s;
+    const struct ifaces_ports devices = {c->path, iface_add, iface_del};
     settings_of(&c->set, &s);
     s.cpus = (uint8_t)datapath_workers(c->path);
     const struct ike_env env = {c,          env_random,  env_spi,  env_stats,
@@ -366,8 +382,9 @@ static err_t open_engine(struct core *c, struct io_error *err)
     c->waiting = waiting_new(c->loop, late, c);
     c->runner = runner_new(c->loop, &s, &env, &ports);
     c->manual = manual_new(c);
+    c->ifaces = ifaces_new(c->nl, tun_mtu(c->set.mtu), &devices);
     snprintf(err->text, sizeof err->text, "out of memory");
-    return c->names && c->waiting && c->runner && c->manual ? E_OK : E_NOMEM;
+    return c->names && c->waiting && c->runner && c->manual && c->ifaces ? E_OK : E_NOMEM;
 }
 
 err_t core_open(struct core *c, struct io_error *err)
@@ -417,6 +434,7 @@ void core_free(struct core *c)
     manual_free(c->manual);
     runner_free(c->runner);
     policies_close(c->pol);
+    ifaces_free(c->ifaces);
     datapath_free(c->path);
     netlink_close(c->nl);
     keylog_free(c->keylog);

@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "daemon/datapath.h"
+#include "daemon/ifaces.h"
 #include "daemon/keylog.h"
 #include "daemon/manual.h"
 #include "daemon/names.h"
@@ -26,6 +27,7 @@ struct core {
     struct netlink *nl;
     struct policies *pol;
     struct manual *manual;
+    struct ifaces *ifaces;
     struct names *names;
     struct sinks *sinks;
     struct vici_server *vici;

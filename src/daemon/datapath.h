@@ -54,6 +54,14 @@ err_t datapath_send(struct datapath *d, const struct endpoint *local, const stru
                     bool natt, struct bytes data, bool keepalive) must_use;
 
 /*
+ * Interfaces of children (struct policy's `iface`): a TUN device each, served by one worker, who
+ * has all SAs of it.
+ */
+err_t datapath_iface_add(struct datapath *d, uint16_t id, const char *name, unsigned mtu,
+                         int *ifindex, struct io_error *err) must_use;
+void datapath_iface_del(struct datapath *d, uint16_t id);
+
+/*
  * The control calls of dataplane.h, each to the worker it concerns. The SPI says where an SA will
  * be.
  */

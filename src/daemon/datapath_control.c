@@ -4,6 +4,7 @@
  */
 #include "daemon/datapath_impl.h"
 #include "io/clock.h"
+#include <stdio.h>
 
 /* --- steering --- */
 
@@ -220,6 +221,32 @@ void datapath_hold_drop(struct datapath *d, uint32_t policy_id)
         dp_hold_drop(worker_lock(d->worker[i]), policy_id);
         worker_unlock(d->worker[i]);
     }
+}
+
+/* --- interfaces of children --- */
+
+err_t datapath_iface_add(struct datapath *d, uint16_t id, const char *name, unsigned mtu,
+                         int *ifindex, struct io_error *err)
+{
+    const struct tun_want want = {.gso_max_size = 65536};
+    struct worker *w = d->worker[dp_iface_worker(id, d->count)];
+    struct tun_offload got;
+    struct tun tun;
+    err_t e = tun_vnet_open(&tun, name, mtu, &want, &got, err);
+    if (e)
+        return e;
+    *ifindex = tun.ifindex;
+    e = worker_iface_add(w, id, &tun);
+    if (e) {
+        tun_close(&tun);
+        snprintf(err->text, sizeof err->text, "cannot serve the interface %s", name);
+    }
+    return e;
+}
+
+void datapath_iface_del(struct datapath *d, uint16_t id)
+{
+    worker_iface_del(d->worker[dp_iface_worker(id, d->count)], id);
 }
 
 /* --- figures --- */

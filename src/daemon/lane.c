@@ -114,8 +114,40 @@ err_t lane_open(struct lane *l, const struct lane_settings *s, const struct lane
     return open_all(l, s, err);
 }
 
+/* --- interfaces of their own --- */
+
+struct lane_iface *lane_iface_of(const struct lane *l, uint16_t id)
+{
+    for (size_t i = 0; i < l->ifaces; i++)
+        if (l->iface[i].id == id)
+            return &l->iface[i];
+    return NULL;
+}
+
+err_t lane_iface_add(struct lane *l, uint16_t id, const struct tun *tun)
+{
+    struct lane_iface *more = realloc(l->iface, (l->ifaces + 1) * sizeof *more);
+    if (!more)
+        return E_NOMEM;
+    l->iface = more;
+    l->iface[l->ifaces++] = (struct lane_iface){.id = id, .tun = *tun};
+    return E_OK;
+}
+
+void lane_iface_del(struct lane *l, uint16_t id)
+{
+    struct lane_iface *i = lane_iface_of(l, id);
+    if (!i)
+        return;
+    tun_close(&i->tun);
+    *i = l->iface[--l->ifaces];
+}
+
 void lane_close(struct lane *l)
 {
+    while (l->ifaces)
+        lane_iface_del(l, l->iface[0].id);
+    free(l->iface);
     for (int at = 0; at < LS_ESP; at++)
         if (l->open[at])
             sock_close(&l->sock[at]);

@@ -50,10 +50,19 @@ struct lane_ports {
 #define LANE_CELLS (LANE_BATCH + SPLIT_MAX + 96)
 static_assert(LANE_BATCH + SPLIT_MAX <= LANE_PKTS, "a batch finds place");
 
+/* An interface of one child's own: struct policy's `iface`. */
+struct lane_iface {
+    uint16_t id;
+    bool lost; /* the device is gone */
+    struct tun tun;
+};
+
 struct lane {
     struct lane_ports port;
     struct dp *dp;
     struct tun tun;
+    struct lane_iface *iface; /* in no order */
+    size_t ifaces;
     struct sock sock[LS_ESP]; /* UDP */
     struct esp_port *esp;     /* native ESP, both families */
     struct lan_port *lan;     /* LAN interfaces; NULL: the TUN device serves alone */
@@ -83,8 +92,14 @@ void lane_close(struct lane *l);
 uint64_t lane_rx_dropped(struct lane *l);
 int lane_fd(const struct lane *l, enum lane_sock at); /* for polling */
 
+/* Takes the device over; E_NOMEM: it does not. */
+err_t lane_iface_add(struct lane *l, uint16_t id, const struct tun *tun) must_use;
+void lane_iface_del(struct lane *l, uint16_t id);
+struct lane_iface *lane_iface_of(const struct lane *l, uint16_t id); /* NULL: unknown */
+
 /* A turn each; false when nothing more was there. */
 bool lane_outbound(struct lane *l, uint64_t now_ms);
+bool lane_iface_outbound(struct lane *l, struct lane_iface *i, uint64_t now_ms);
 bool lane_inbound(struct lane *l, enum lane_sock from, uint64_t now_ms); /* LS_LAN too */
 /* n packets in l->pkt, at most LANE_BATCH, that came through another lane. */
 void lane_handed(struct lane *l, size_t n, bool inbound, uint64_t now_ms);

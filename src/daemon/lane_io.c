@@ -1,5 +1,6 @@
 /* What both ways through a lane share: see lane_io.h. No allocation; order within a flow stays. */
 #include "daemon/lane_io.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 size_t lane_cell_stride(const struct lane *l)
@@ -113,8 +114,19 @@ void lane_tun_gone(struct lane *l)
     l->lost = true;
 }
 
-static void to_tun(struct lane *l, const struct co_group *x)
+void lane_iface_gone(struct lane *l, struct lane_iface *i)
 {
+    char text[64];
+    snprintf(text, sizeof text, "the interface %s is gone", i->tun.name);
+    if (!i->lost)
+        l->port.say(l->port.ctx, text);
+    i->lost = true;
+}
+
+static void write_shared(struct lane *l, const struct co_group *x, uint64_t now_ms)
+{
+    if (l->lan && lan_port_send(l->lan, &x->gso, x->v, x->nv, now_ms))
+        return;
     err_t e = tun_vnet_write(&l->tun, &x->gso, x->v, x->nv);
     if (e)
         l->tx_failed += x->nv;
@@ -122,22 +134,47 @@ static void to_tun(struct lane *l, const struct co_group *x)
         lane_tun_gone(l);
 }
 
-void lane_to_host(struct lane *l, size_t n, uint64_t now_ms)
+static void write_own(struct lane *l, struct lane_iface *i, const struct co_group *x)
 {
-    size_t hosts = 0;
-    for (size_t i = 0; i < n; i++)
-        if (l->ptr[i]->verdict == DP_TO_HOST)
-            l->host[hosts++] = (struct co_pkt){l->ptr[i]->data, l->ptr[i]->len};
+    err_t e = i && !i->lost ? tun_vnet_write(&i->tun, &x->gso, x->v, x->nv) : E_AGAIN;
+    if (e)
+        l->tx_failed += x->nv;
+    if (e == E_SYS)
+        lane_iface_gone(l, i);
+}
+
+/* Packets of one interface, in l->host. */
+static void host_run(struct lane *l, uint16_t iface, size_t hosts, uint64_t now_ms)
+{
     for (size_t done = 0; done < hosts;) {
         size_t now = hosts - done < COALESCE_MAX ? hosts - done : COALESCE_MAX;
         size_t groups = coalesce(&l->co, l->host + done, now, &l->may);
         for (size_t g = 0; g < groups; g++) {
-            const struct co_group *x = &l->co.group[g];
-            if (!l->lan || !lan_port_send(l->lan, &x->gso, x->v, x->nv, now_ms))
-                to_tun(l, x);
+            if (iface)
+                write_own(l, lane_iface_of(l, iface), &l->co.group[g]);
+            else
+                write_shared(l, &l->co.group[g], now_ms);
         }
         if (l->lan)
             l->tx_failed += lan_port_flush(l->lan);
         done += now;
     }
+}
+
+void lane_to_host(struct lane *l, size_t n, uint64_t now_ms)
+{
+    size_t hosts = 0;
+    uint16_t iface = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct dp_pkt *p = l->ptr[i];
+        if (p->verdict != DP_TO_HOST)
+            continue;
+        if (p->iface != iface) {
+            host_run(l, iface, hosts, now_ms);
+            iface = p->iface;
+            hosts = 0;
+        }
+        l->host[hosts++] = (struct co_pkt){p->data, p->len};
+    }
+    host_run(l, iface, hosts, now_ms);
 }

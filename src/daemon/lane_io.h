@@ -29,6 +29,7 @@ void lane_flush(struct lane *l, bool more);
 void lane_to_host(struct lane *l, size_t n, uint64_t now_ms);
 bool lane_lan(struct lane *l, uint64_t now_ms); /* as lane_outbound, from the LAN interfaces */
 void lane_tun_gone(struct lane *l);
+void lane_iface_gone(struct lane *l, struct lane_iface *i);
 /* What is not done with a verdict for the network or the host, of the first n; and notes. */
 void lane_after(struct lane *l, size_t n, bool inbound);
 /* A batch through the data plane and on its way. */

@@ -11,6 +11,7 @@ enum { SLICED = 800 }; /* payload that is encrypted from where it lies: shorter 
 
 /* Where the next packets are laid. */
 struct layout {
+    uint16_t iface; /* whose packets these are */
     uint8_t *at;    /* free from here on */
     uint8_t *joint; /* where a packet would be close to the one before it; NULL: none is close */
 };
@@ -18,7 +19,7 @@ struct layout {
 static uint8_t *add_cell(struct lane *l, struct layout *y, size_t n, uint32_t len)
 {
     uint8_t *p = y->at + DP_HEADROOM;
-    l->pkt[n] = (struct dp_pkt){.data = p, .len = len};
+    l->pkt[n] = (struct dp_pkt){.data = p, .len = len, .iface = y->iface};
     l->ptr[n] = &l->pkt[n];
     y->at += (DP_HEADROOM + len + DP_TAILROOM + 63) & ~(size_t)63;
     y->joint = NULL;
@@ -29,8 +30,8 @@ static uint8_t *add_close(struct lane *l, struct layout *y, size_t n, uint32_t l
                           const struct dp_room *r)
 {
     uint8_t back = dp_room_back(r, len), *p = (y->joint ? y->joint : y->at + DP_HEADROOM) + r->head;
-    l->pkt[n] =
-        (struct dp_pkt){.data = p, .len = len, .close = true, .head = r->head, .back = back};
+    l->pkt[n] = (struct dp_pkt){
+        .data = p, .len = len, .iface = y->iface, .close = true, .head = r->head, .back = back};
     l->ptr[n] = &l->pkt[n];
     y->joint = p + len + back;
     y->at = y->joint + (-(uintptr_t)y->joint & 63) + DP_TAILROOM;
@@ -46,7 +47,7 @@ static size_t add_segments(struct lane *l, struct layout *y, size_t n, const uin
         dp_count_drop(l->dp, R_DP_GSO);
         return n;
     }
-    bool close = dp_out_room(l->dp, super, len, s.hdr_len + s.size, &room);
+    bool close = dp_out_room(l->dp, y->iface, super, len, s.hdr_len + s.size, &room);
     bool last = n + s.n >= LANE_BATCH; /* nothing is read over the super-packet before it is sent */
     for (uint32_t i = 0; i < s.n; i++, n++) {
         uint32_t payload = split_payload_len(&s, i), all = s.hdr_len + payload;
@@ -75,20 +76,34 @@ static size_t add_packet(struct lane *l, struct layout *y, size_t n, uint32_t le
     return n + 1;
 }
 
+/* Where packets of the plain side are read. */
+struct plain {
+    struct tun *tun;
+    struct lane_iface *iface; /* NULL: the shared device */
+};
+
+static void plain_gone(struct lane *l, const struct plain *from)
+{
+    if (from->iface)
+        lane_iface_gone(l, from->iface);
+    else
+        lane_tun_gone(l);
+}
+
 /* A batch from the TUN device; *more: it has another packet. */
-static size_t read_batch(struct lane *l, struct layout *y, bool *more)
+static size_t read_batch(struct lane *l, const struct plain *from, struct layout *y, bool *more)
 {
     size_t n = 0;
     while (n < LANE_BATCH && *more) {
         struct gso g = {0};
-        int got = tun_vnet_read(&l->tun, &g, l->super, IN_DATA);
+        int got = tun_vnet_read(from->tun, &g, l->super, IN_DATA);
         if (got == E_USAGE)
             continue;
         *more = got > 0;
         if (got > 0)
             n = add_packet(l, y, n, (uint32_t)got, &g);
         else if (got < 0)
-            lane_tun_gone(l);
+            plain_gone(l, from);
     }
     return n;
 }
@@ -108,20 +123,31 @@ void lane_out_batch(struct lane *l, size_t n, uint64_t now_ms)
     lane_after(l, n, false);
 }
 
-bool lane_outbound(struct lane *l, uint64_t now_ms)
+static bool out_turn(struct lane *l, const struct plain *from, uint64_t now_ms)
 {
-    struct layout y = {l->cells, NULL};
+    const struct layout begin = {.at = l->cells, .iface = from->iface ? from->iface->id : 0};
+    struct layout y = begin;
     bool more = true;
     for (size_t done = 0, n; more && done < LANE_TURN; done += n) {
-        n = read_batch(l, &y, &more);
+        n = read_batch(l, from, &y, &more);
         if (n)
             lane_out_batch(l, n, now_ms);
         bool wait = more && done + n < LANE_TURN && room_after(l, &y);
         lane_flush(l, wait);
         if (!l->waiting)
-            y = (struct layout){l->cells, NULL};
+            y = begin;
     }
     return more;
+}
+
+bool lane_outbound(struct lane *l, uint64_t now_ms)
+{
+    return out_turn(l, &(struct plain){&l->tun, NULL}, now_ms);
+}
+
+bool lane_iface_outbound(struct lane *l, struct lane_iface *i, uint64_t now_ms)
+{
+    return !i->lost && out_turn(l, &(struct plain){&i->tun, i}, now_ms);
 }
 
 /* --- from the LAN interfaces --- */
@@ -155,7 +181,7 @@ static size_t lan_burst(struct lane *l, struct layout *y, const struct lan_pkt *
             lane_out_batch(l, n, now_ms);
         lane_flush(l, room_after(l, y) && !(lent && i + 1 == got));
         if (!l->waiting)
-            *y = (struct layout){l->cells, NULL};
+            *y = (struct layout){.at = l->cells};
         done += n;
         n = 0;
     }
@@ -172,7 +198,7 @@ static void tell_news(struct lane *l)
 bool lane_lan(struct lane *l, uint64_t now_ms)
 {
     struct lan_pkt in[LANE_BATCH];
-    struct layout y = {l->cells, NULL};
+    struct layout y = {.at = l->cells};
     size_t got = 1;
     for (size_t done = 0; got && done < LANE_TURN;) {
         got = lan_port_recv(l->lan, in, LANE_BATCH);

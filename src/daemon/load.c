@@ -110,11 +110,27 @@ static err_t set_rows(struct core *c, struct conn *const *conn, size_t n, struct
     return e;
 }
 
+static void keep_iface(void *ctx, const struct conn *conn)
+{
+    ifaces_keep(ctx, conn);
+}
+
+/* Interfaces that no loaded connection names any more go. */
+static void settle_ifaces(struct core *c)
+{
+    ifaces_begin(c->ifaces);
+    ike_conn_each(runner_engine(c->runner), keep_iface, c->ifaces);
+    ifaces_end(c->ifaces);
+}
+
 err_t core_load_conn(struct core *c, struct conn *conn, struct io_error *err)
 {
-    err_t e = set_rows(c, &conn, 1, err);
+    err_t e = ifaces_need(c->ifaces, conn, err);
+    if (!e)
+        e = set_rows(c, &conn, 1, err);
     if (!e && !runner_feed(c->runner, &(struct ike_in){.kind = IN_CONN_LOAD, .load = conn}))
         e = E_NOMEM;
+    settle_ifaces(c);
     if (!e)
         start_or_wait(c, conn);
     conn_unref(conn);
@@ -127,6 +143,7 @@ err_t core_unload_conn(struct core *c, const char *name)
         return R_NOT_FOUND;
     policies_conn_unload(c->pol, name);
     runner_feed(c->runner, &(struct ike_in){.kind = IN_CONN_UNLOAD, .conn = name});
+    settle_ifaces(c);
     return E_OK;
 }
 
@@ -277,6 +294,14 @@ static err_t take_config(struct core *c, struct config *cf, size_t *loaded, size
     return e;
 }
 
+static err_t need_ifaces(struct core *c, struct config *cf, struct io_error *err)
+{
+    err_t e = E_OK;
+    for (size_t i = 0; i < cf->conn_count && !e; i++)
+        e = ifaces_need(c->ifaces, cf->conn[i], err);
+    return e;
+}
+
 err_t core_load_file(struct core *c, struct diag *d, size_t *loaded, size_t *unloaded)
 {
     struct config cf = {0};
@@ -286,11 +311,14 @@ err_t core_load_file(struct core *c, struct diag *d, size_t *loaded, size_t *unl
     if (e)
         return e;
     err_t left_out = any_running(c) ? E_OK : leave_out(c, &cf, d);
-    e = set_rows(c, cf.conn, cf.conn_count, &err);
+    e = need_ifaces(c, &cf, &err);
+    if (!e)
+        e = set_rows(c, cf.conn, cf.conn_count, &err);
     if (e)
         diag_add(d, DIAG_ERROR, NULL, "", NULL, "%s", err.text);
     else
         e = take_config(c, &cf, loaded, unloaded);
+    settle_ifaces(c);
     config_free(&cf);
     return e ? e : left_out;
 }

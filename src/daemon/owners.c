@@ -223,7 +223,7 @@ err_t owners_add(struct owners *o, const struct child_sa *sa, uint32_t worker,
 {
     struct addr addr[PREFIXES_MAX];
     unsigned bits[PREFIXES_MAX];
-    uint32_t n = cut(&sa->remote_ts, addr, bits);
+    uint32_t n = sa->iface ? 0 : cut(&sa->remote_ts, addr, bits); /* steered by their interface */
     *m = (struct owners_move){sa->policy, owners_policy(o, sa->policy), {0}, false};
     struct owned *c = owned_new(o, sa, worker, n);
     if (!c)
@@ -315,6 +315,8 @@ static uint32_t emptiest(struct owners *o, bool ours)
 uint32_t owners_place(struct owners *o, const struct owners_use *u)
 {
     uint32_t worker;
+    if (u->iface)
+        return dp_iface_worker(u->iface, o->workers);
     if (u->cpu)
         return (u->cpu - 1u) % o->workers;
     if (u->replaces && owners_child(o, u->replaces, &worker))

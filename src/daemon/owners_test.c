@@ -198,6 +198,22 @@ static void test_odd_ranges(void **state)
     assert_int_equal(given_up, 64);
 }
 
+/* Who serves the interface has its SAs, and its selectors lead nobody anywhere. */
+static void test_iface(void **state)
+{
+    (void)state;
+    struct owners_move m;
+    for (uint16_t i = 1; i < 9; i++) {
+        const struct owners_use u = {.policy = 7, .iface = i};
+        assert_int_equal(owners_place(o, &u), i % WORKERS);
+    }
+    struct child_sa sa = {.id = 1, .policy = 7, .remote_ts = peer(0), .iface = 1};
+    uint32_t before = table[0];
+    assert_int_equal(owners_add(o, &sa, 1, &m), E_OK);
+    assert_int_equal(table[0], before);
+    owners_del(o, 1, &m);
+}
+
 /* RFC 9611: the policy stays with the fallback SA, and its peer is everybody's. */
 static void test_own(void **state)
 {
@@ -226,6 +242,7 @@ static void test_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {T(test_model),     T(test_moves),      T(test_places),
-                                       T(test_both_ends), T(test_odd_ranges), T(test_own)};
+                                       T(test_both_ends), T(test_odd_ranges), T(test_iface),
+                                       T(test_own)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

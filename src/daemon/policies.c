@@ -65,6 +65,7 @@ static err_t add_configured(struct policies *p, const struct conn *c, const stru
         return E_NOMEM;
     r->action = action_of(ch);
     r->priority = ch->priority;
+    r->iface = ch->iface_id;
     r->acquire = r->action == POL_PROTECT && (ch->start_action & (START_TRAP | START_START));
     return E_OK;
 }

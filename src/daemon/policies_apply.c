@@ -154,7 +154,7 @@ static void guard_row_del(struct policies *p, struct policies_row *row)
 
 static err_t tell(struct policies *p, struct policies_row *r)
 {
-    if (r->told)
+    if (r->told || r->iface)
         return E_OK;
     r->told = true;
     err_t e = guard_row_add(p, r);

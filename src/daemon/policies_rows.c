@@ -246,6 +246,7 @@ const struct policy *row_view(struct policies *p, const struct policies_row *r)
     v->id = r->id;
     v->priority = r->priority;
     v->action = r->action;
+    v->iface = r->iface;
     v->conn = r->conn ? r->conn->name : NULL;
     v->child = r->child;
     v->local.count = r->local_count;

@@ -26,6 +26,7 @@ struct policies_row {
     uint32_t id, priority, sas;
     uint32_t covering; /* a bypass: protect rows that cover all of it and are told */
     enum policy_action action;
+    uint16_t iface;  /* as in struct policy: no business of the guard and the routes */
     bool configured; /* by the connection or by install: stays until it is taken back */
     bool acquire;
     bool keep; /* stays without SA although an SA made it */

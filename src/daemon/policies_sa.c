@@ -33,12 +33,12 @@ static struct policies_row *row_for_sa(struct policies *p, const struct child_sa
         return NULL;
     r->action = POL_PROTECT;
     r->priority = ch ? ch->priority : 0;
+    r->iface = sa->iface;
     r->keep = ch && !has_dynamic(&ch->remote_ts);
     return r;
 }
 
-uint32_t policies_sa_add(struct policies *p, const struct child_sa *sa,
-                         const struct conn_child *ch)
+uint32_t policies_sa_add(struct policies *p, const struct child_sa *sa, const struct conn_child *ch)
 {
     if (!sa->local_ts.count || !sa->remote_ts.count)
         return 0;

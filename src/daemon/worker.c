@@ -22,7 +22,9 @@ enum {
     FLUSH_BURSTS = 1024, /* more than the TUN device's queue holds */
 };
 
-enum source { SRC_TUN = LS_COUNT, SRC_BOX, SRC_COUNT };
+enum source { SRC_TUN = LS_COUNT, SRC_BOX, SRC_IFACES, SRC_COUNT };
+
+#define IFACES_AT_ONCE 16
 
 struct worker {
     pthread_mutex_t gate, lock;
@@ -33,6 +35,7 @@ struct worker {
     bool go;
     atomic_bool stop;
     int epoll, wake;
+    int ifaces;                        /* polls the interfaces of children, and is polled */
     const struct worker_settings *set; /* during the start only */
     struct worker_ports port;
     unsigned index;
@@ -111,6 +114,7 @@ static void on_elsewhere(void *ctx, const struct dp_pkt *p, bool inbound)
                        .hops = 1,
                        .pkt = {.data = p->data, /* how it lay beside others is over */
                                .len = p->len,
+                               .iface = p->iface,
                                .local = p->local,
                                .remote = p->remote,
                                .udp = p->udp,
@@ -172,9 +176,10 @@ static uint64_t enter_burst(struct worker *w)
 
 static int fd_of(const struct worker *w, unsigned src)
 {
-    return src == SRC_BOX   ? w->wake
-           : src == SRC_TUN ? w->lane.tun.fd
-                            : lane_fd(&w->lane, (enum lane_sock)src);
+    return src == SRC_BOX      ? w->wake
+           : src == SRC_TUN    ? w->lane.tun.fd
+           : src == SRC_IFACES ? w->ifaces
+                               : lane_fd(&w->lane, (enum lane_sock)src);
 }
 
 static bool watch(struct worker *w, unsigned src)
@@ -199,6 +204,25 @@ static bool tun_burst(struct worker *w)
     leave(w);
     if (rest)
         unwatch_tun(w);
+    return more;
+}
+
+/* A turn of each interface that has packets. */
+static bool ifaces_burst(struct worker *w)
+{
+    struct epoll_event ev[IFACES_AT_ONCE];
+    uint64_t now = enter_burst(w);
+    int n = epoll_wait(w->ifaces, ev, IFACES_AT_ONCE, 0);
+    bool more = n == IFACES_AT_ONCE;
+    for (int i = 0; i < n; i++) {
+        struct lane_iface *f = lane_iface_of(&w->lane, (uint16_t)ev[i].data.u32);
+        if (!f)
+            continue;
+        more = lane_iface_outbound(&w->lane, f, now) || more;
+        if (f->lost)
+            epoll_ctl(w->ifaces, EPOLL_CTL_DEL, f->tun.fd, NULL);
+    }
+    leave(w);
     return more;
 }
 
@@ -296,6 +320,27 @@ static void flush_tun(struct worker *w)
     send_fences(w, to);
 }
 
+err_t worker_iface_add(struct worker *w, uint16_t id, const struct tun *tun)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.u32 = id};
+    enter(w);
+    err_t e = lane_iface_add(&w->lane, id, tun);
+    if (!e && epoll_ctl(w->ifaces, EPOLL_CTL_ADD, tun->fd, &ev) != 0) {
+        lane_iface_of(&w->lane, id)->tun.fd = -1; /* the caller's again */
+        lane_iface_del(&w->lane, id);
+        e = E_SYS;
+    }
+    leave(w);
+    return e;
+}
+
+void worker_iface_del(struct worker *w, uint16_t id)
+{
+    enter(w);
+    lane_iface_del(&w->lane, id); /* closing ends the polling */
+    leave(w);
+}
+
 bool worker_is_busy(struct worker *w)
 {
     struct pollfd p = {.fd = w->lane.tun.fd, .events = POLLIN};
@@ -345,9 +390,10 @@ bool worker_post(struct worker *w, const struct letter *l)
 
 static bool burst(struct worker *w, unsigned src)
 {
-    return src == SRC_TUN   ? tun_burst(w)
-           : src == SRC_BOX ? box_burst(w)
-                            : sock_burst(w, (enum lane_sock)src);
+    return src == SRC_TUN      ? tun_burst(w)
+           : src == SRC_BOX    ? box_burst(w)
+           : src == SRC_IFACES ? ifaces_burst(w)
+                               : sock_burst(w, (enum lane_sock)src);
 }
 
 static void serve(struct worker *w, unsigned ready)
@@ -406,7 +452,7 @@ static unsigned wait_ready(struct worker *w)
 
 static bool watch_all(struct worker *w)
 {
-    bool ok = watch(w, SRC_BOX);
+    bool ok = watch(w, SRC_BOX) && watch(w, SRC_IFACES);
     for (unsigned at = 0; at < LS_COUNT; at++)
         if (w->lane.open[at])
             ok = watch(w, at) && ok;
@@ -479,7 +525,8 @@ static bool make(struct worker *w)
     w->made = true;
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return w->epoll >= 0 && w->wake >= 0;
+    w->ifaces = epoll_create1(EPOLL_CLOEXEC);
+    return w->epoll >= 0 && w->wake >= 0 && w->ifaces >= 0;
 }
 
 /* Memory is only reserved here: the thread, on its CPU, is the first to touch it. */
@@ -543,6 +590,8 @@ void worker_free(struct worker *w)
         pthread_mutex_destroy(&w->gate);
         pthread_mutex_destroy(&w->lock);
         pthread_cond_destroy(&w->changed);
+        if (w->ifaces >= 0)
+            close(w->ifaces);
         if (w->epoll >= 0)
             close(w->epoll);
         if (w->wake >= 0)

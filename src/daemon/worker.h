@@ -49,6 +49,11 @@ bool worker_is_busy(struct worker *w); /* it has packets of the host still to re
 /* What a worker has to say besides notes; NULL: nothing new. */
 const char *worker_news(struct worker *w, bool *lost);
 
+/* The interface of a child: read and written by this worker, whose SAs it uses. Takes the device
+ * over when it succeeds. */
+err_t worker_iface_add(struct worker *w, uint16_t id, const struct tun *tun) must_use;
+void worker_iface_del(struct worker *w, uint16_t id);
+
 bool worker_post(struct worker *w, const struct letter *l); /* any thread; false: box full */
 
 /*

@@ -108,7 +108,8 @@ bool dp_held_next(struct dp *d, struct dp_pkt *p, uint8_t *buf, size_t cap, uint
                 return true;
             continue;
         }
-        if (!hold_take(&d->hold, p->data, cap - DP_HEADROOM - DP_TAILROOM, &p->len))
+        size_t room = cap - DP_HEADROOM - DP_TAILROOM;
+        if (!hold_take(&d->hold, p->data, room, &p->len, &p->iface))
             return false;
         d->releasing = true;
         esp_out_batch(d, &p, 1, now_ms);

@@ -64,6 +64,7 @@ static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
                          .child_id = c->id,
                          .f = framing_of(sa),
                          .announce = sa->replaces != 0,
+                         .iface = sa->iface,
                          .local = sa->local,
                          .remote = sa->remote};
     c->in = in;

@@ -35,7 +35,7 @@ static void train(struct kit *k, uint32_t len, unsigned family)
     struct dp_room r;
     uint32_t last = len - 3;
     kit_inner(one, len, family, true);
-    assert_true(dp_out_room(k->a, one, len, len, &r));
+    assert_true(dp_out_room(k->a, 0, one, len, len, &r));
     lay(&r, len, last, family);
     dp_outbound(k->a, ptr, TRAIN, 1);
     for (int i = 0; i < TRAIN; i++) {
@@ -77,16 +77,16 @@ static void test_not_known(void **state)
     struct dp_room r;
     kit_up(&k, &kit_suites[0], &(struct kit_opts){0});
     kit_inner(one, 1000, 4, true);
-    assert_false(dp_out_room(k.a, one, 1000, 100, &r));
+    assert_false(dp_out_room(k.a, 0, one, 1000, 100, &r));
     make_known(k.a, 4);
-    assert_true(dp_out_room(k.a, one, 1000, 100, &r));
-    assert_false(dp_out_room(k.a, one, 10, 10, &r));     /* no packet */
-    assert_false(dp_out_room(k.a, one, 1000, 1490, &r)); /* larger than the path */
+    assert_true(dp_out_room(k.a, 0, one, 1000, 100, &r));
+    assert_false(dp_out_room(k.a, 0, one, 10, 10, &r));     /* no packet */
+    assert_false(dp_out_room(k.a, 0, one, 1000, 1490, &r)); /* larger than the path */
     kit_inner(one, 1000, 6, true);
-    assert_false(dp_out_room(k.a, one, 1000, 100, &r));
+    assert_false(dp_out_room(k.a, 0, one, 1000, 100, &r));
     dp_child_del(k.a, 1);
     kit_inner(one, 1000, 4, true);
-    assert_false(dp_out_room(k.a, one, 1000, 100, &r));
+    assert_false(dp_out_room(k.a, 0, one, 1000, 100, &r));
     kit_down(&k);
 }
 
@@ -101,7 +101,7 @@ static void test_other_sa(void **state)
     kit_up(&k, &kit_suites[0], &(struct kit_opts){0});
     make_known(k.a, 4);
     kit_inner(one, 1000, 4, true);
-    assert_true(dp_out_room(k.a, one, 1000, 1000, &r));
+    assert_true(dp_out_room(k.a, 0, one, 1000, 1000, &r));
     size_t cbc = 0;
     while (kit_suites[cbc].encr != 12) /* ENCR_AES_CBC */
         cbc++;

@@ -163,12 +163,13 @@ static void test_hold_large(void **state)
     hold_n(d, 1, 1000);
     uint8_t out[KIT_BUF];
     uint32_t len;
+    uint16_t iface;
     hold_release(&d->hold, bind_find(&d->binds, 7));
-    assert_true(hold_take(&d->hold, out, sizeof out, &len));
-    assert_true(hold_take(&d->hold, out, sizeof out, &len));
+    assert_true(hold_take(&d->hold, out, sizeof out, &len, &iface));
+    assert_true(hold_take(&d->hold, out, sizeof out, &len, &iface));
     assert_int_equal(len, 9000);
     assert_memory_equal(out, plain, 9000);
-    assert_true(hold_take(&d->hold, out, sizeof out, &len));
+    assert_true(hold_take(&d->hold, out, sizeof out, &len, &iface));
     assert_int_equal(d->hold.chunks_free, d->hold.chunks);
     kit_sa_free(&sa);
     dp_free(d);

@@ -196,6 +196,8 @@ static void commit_run(struct dp *d, const struct in_run *r, size_t at, uint64_t
     for (size_t i = at; i < at + r->n; i++) {
         struct dp_pkt *p = d->in[i].p;
         p->child_id = sa->child_id;
+        if (sa->iface)
+            p->iface = sa->iface;
         err_t e = commit(d, sa, &d->in[i], &d->ops[i]);
         if (e) {
             pkt_drop(d, p, e);

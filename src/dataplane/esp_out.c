@@ -34,12 +34,13 @@ static size_t parse_all(struct dp *d, struct dp_pkt *const *pkts, size_t n, size
 {
     struct train t = {0};
     struct out_run *run = NULL;
+    uint16_t iface = 0; /* of the train */
     size_t k = 0;
     *runs = 0;
     for (size_t i = 0; i < n; i++) {
         struct dp_pkt *p = pkts[i];
         struct out_work *w = &d->out[k];
-        uint32_t len = train_next(&t, p->data, p->len);
+        uint32_t len = p->iface == iface ? train_next(&t, p->data, p->len) : 0;
         __builtin_prefetch(p->data - 16, 1); /* where header and trailer will be written */
         __builtin_prefetch(p->data + p->len, 1);
         if (len) {
@@ -52,6 +53,8 @@ static size_t parse_all(struct dp *d, struct dp_pkt *const *pkts, size_t n, size
                 continue;
             }
             *w = (struct out_work){p, ip.len, ip.tos, ip.df};
+            iface = p->iface;
+            ip.flow.meta |= flow_meta_iface(iface);
             if (!run || !flow_eq(&ip.flow, &run->flow))
                 run = run_of(d, (*runs)++, &ip.flow);
             train_start(&t, p->data, &ip);
@@ -229,12 +232,13 @@ static inline bool has_room(const struct out_work *w, const struct sa_out *sa)
     return !w->p->close || (w->p->head >= r.head && w->p->back >= dp_room_back(&r, w->len));
 }
 
-bool dp_out_room(const struct dp *d, const uint8_t *pkt, uint32_t len, uint32_t each,
-                 struct dp_room *room)
+bool dp_out_room(const struct dp *d, uint16_t iface, const uint8_t *pkt, uint32_t len,
+                 uint32_t each, struct dp_room *room)
 {
     struct ip_info ip;
     if (ip_parse(pkt, len, &ip))
         return false;
+    ip.flow.meta |= flow_meta_iface(iface);
     const struct flow_entry *e =
         flow_cache_find(&d->flows, flow_hash(&d->flow_key, &ip.flow), &ip.flow);
     if (!e || !e->sa || e->sa_gen != e->sa->gen || e->sa->f.kind != KIND_TUNNEL ||

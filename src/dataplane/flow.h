@@ -15,12 +15,13 @@ struct spd_rule;
 /* Addresses are 128-bit numbers, high half first; IPv4 stands in the low 32 bits. */
 struct flow {
     uint64_t l[2], r[2];
-    uint64_t meta; /* lport << 48 | rport << 32 | proto << 8 | FLOW_PORTS | family */
+    uint64_t meta; /* lport << 48 | rport << 32 | iface << 16 | proto << 8 | FLOW_PORTS | family */
 };
 
 #define FLOW_FAMILY 0x0full
 #define FLOW_PORTS  0x10ull /* ports are known: not a later fragment, not a protocol without */
 #define FLOW_PROTO  0xff00ull
+#define FLOW_IFACE  0xffff0000ull
 #define FLOW_LPORT  0xffff000000000000ull
 #define FLOW_RPORT  0x0000ffff00000000ull
 
@@ -52,6 +53,11 @@ static inline uint16_t flow_lport(const struct flow *f)
 static inline uint16_t flow_rport(const struct flow *f)
 {
     return (uint16_t)(f->meta >> 32);
+}
+
+static inline uint64_t flow_meta_iface(uint16_t iface)
+{
+    return (uint64_t)iface << 16;
 }
 
 static inline bool flow_eq(const struct flow *a, const struct flow *b)

@@ -120,13 +120,14 @@ static bool copy_out(const struct hold *h, uint32_t i, uint8_t *buf, size_t cap,
     return true;
 }
 
-bool hold_take(struct hold *h, uint8_t *buf, size_t cap, uint32_t *len)
+bool hold_take(struct hold *h, uint8_t *buf, size_t cap, uint32_t *len, uint16_t *iface)
 {
     while (!list_empty(&h->ready)) {
         struct bind *b = container_of(h->ready.next, struct bind, link);
         uint32_t i = unlink_first(h, b);
         bool ok = copy_out(h, i, buf, cap, len);
         packet_free(h, i);
+        *iface = b->iface;
         if (ok)
             return true;
     }

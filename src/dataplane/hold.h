@@ -23,7 +23,7 @@ void hold_fini(struct hold *h);
 bool hold_put(struct hold *h, struct bind *b, const uint8_t *p, uint32_t len, uint64_t now_ms);
 void hold_release(struct hold *h, struct bind *b); /* its packets may be taken now */
 /* The next packet of a released bind, copied out; false: none. A packet over cap is lost. */
-bool hold_take(struct hold *h, uint8_t *buf, size_t cap, uint32_t *len);
+bool hold_take(struct hold *h, uint8_t *buf, size_t cap, uint32_t *len, uint16_t *iface);
 uint32_t hold_drop(struct hold *h, struct bind *b); /* how many */
 /* Drops what was put before `since_ms`; how many. Their policies may acquire again. */
 uint32_t hold_expire(struct hold *h, uint64_t since_ms);

@@ -248,6 +248,7 @@ static void deliver(struct dp *d, struct sa_in *sa, struct mode_pkt *k)
         return;
     }
     p->verdict = dummy ? DP_DROP : DP_TO_HOST;
+    p->iface = sa->iface;
     d->stats.packets_in += !dummy;
     d->stats.bytes_in += dummy ? 0 : p->len;
 }

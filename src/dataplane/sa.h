@@ -45,6 +45,7 @@ struct sa_in {
     /* second line */
     struct life life;
     uint64_t last_ms;
+    uint16_t iface;         /* where its packets go */
     struct endpoint remote; /* UDP: where the peer is thought to be */
     /* third */
     uint64_t own_bits[REPLAY_INLINE];

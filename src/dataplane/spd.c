@@ -3,7 +3,8 @@
 
 static inline bool rule_match(const struct spd_rule *r, const struct flow *f)
 {
-    return sel_match(&r->l, f->l, flow_lport(f), f->meta) &&
+    return (f->meta & FLOW_IFACE) == flow_meta_iface(r->iface) &&
+           sel_match(&r->l, f->l, flow_lport(f), f->meta) &&
            sel_match(&r->r, f->r, flow_rport(f), f->meta);
 }
 

@@ -24,7 +24,8 @@ struct spd_rule {
     uint32_t next;     /* with the same key, in order of rank */
     uint32_t prev;     /* likewise; of the first: the last */
     uint32_t sibling;  /* the policy's next rule; of an unused rule: the next unused */
-    enum policy_action action;
+    uint8_t action;    /* enum policy_action */
+    uint16_t iface;    /* as in struct policy */
 };
 
 /* Rules with one key; open addressing, in runs that begin where the tag says. */

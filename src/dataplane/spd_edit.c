@@ -31,7 +31,7 @@ static struct place place_of(const struct spd_rule *r)
     cover_side(&r->l, p.mask.l);
     cover_side(&r->r, p.mask.r);
     uint8_t proto = r->l.proto ? r->l.proto : r->r.proto;
-    p.mask.meta = FLOW_FAMILY | (proto ? FLOW_PROTO : 0);
+    p.mask.meta = FLOW_FAMILY | FLOW_IFACE | (proto ? FLOW_PROTO : 0);
     if (r->l.port_lo == r->l.port_hi)
         p.mask.meta |= FLOW_LPORT | FLOW_PORTS;
     if (r->r.port_lo == r->r.port_hi)
@@ -40,7 +40,8 @@ static struct place place_of(const struct spd_rule *r)
         p.key.l[i] = r->l.lo[i] & p.mask.l[i];
         p.key.r[i] = r->r.lo[i] & p.mask.r[i];
     }
-    p.key.meta = flow_meta(r->l.family, proto) | flow_meta_ports(r->l.port_lo, r->r.port_lo);
+    p.key.meta = flow_meta(r->l.family, proto) | flow_meta_ports(r->l.port_lo, r->r.port_lo) |
+                 flow_meta_iface(r->iface);
     p.key.meta &= p.mask.meta;
     return p;
 }
@@ -274,7 +275,8 @@ static uint32_t add_pair(struct spd *s, const struct policy *p, const struct ts 
 {
     uint32_t n = rule_take(s);
     struct spd_rule *rule = &s->rules[n];
-    *rule = (struct spd_rule){.policy = p->id, .action = p->action, .sibling = sibling};
+    *rule = (struct spd_rule){
+        .policy = p->id, .action = (uint8_t)p->action, .sibling = sibling, .iface = p->iface};
     sel_of_ts(&rule->l, l);
     sel_of_ts(&rule->r, r);
     rule->rank =

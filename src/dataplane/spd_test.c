@@ -45,13 +45,14 @@ struct entry {
 };
 
 /* The policy's id, 0 none. */
-static uint32_t naive_find(const struct entry *e, size_t n, const struct ts *l, const struct ts *r)
+static uint32_t naive_find(const struct entry *e, size_t n, const struct ts *l, const struct ts *r,
+                           uint16_t iface)
 {
     const struct policy *best = NULL;
     unsigned narrow = 0;
     for (size_t i = 0; i < n; i++) {
         const struct policy *p = &e[i].p;
-        for (size_t a = 0; p->id && a < p->local.count; a++) {
+        for (size_t a = 0; p->id && p->iface == iface && a < p->local.count; a++) {
             for (size_t b = 0; b < p->remote.count; b++) {
                 const struct ts *tl = &p->local.ts[a], *tr = &p->remote.ts[b];
                 if (!naive_side(tl, l) || !naive_side(tr, r))
@@ -110,6 +111,7 @@ static void rand_policy(uint64_t *rnd, struct policy *p, uint32_t id)
 {
     *p = (struct policy){.id = id,
                          .priority = (uint32_t)(kit_rand(rnd) % 4),
+                         .iface = kit_rand(rnd) % 4 ? 0 : (uint16_t)(kit_rand(rnd) % 3),
                          .action = (enum policy_action)(kit_rand(rnd) % 3)};
     p->local.count = 1 + kit_rand(rnd) % 2;
     p->remote.count = 1 + kit_rand(rnd) % 2;
@@ -139,8 +141,10 @@ static void ask(const struct spd *s, const struct entry *e, size_t n, uint64_t *
     struct flow f;
     rand_packet(rnd, &l, &r);
     flow_from_ts(&f, &l, &r);
+    uint16_t iface = kit_rand(rnd) % 4 ? 0 : (uint16_t)(kit_rand(rnd) % 3);
+    f.meta |= flow_meta_iface(iface);
     const struct spd_rule *got = spd_find(s, &f);
-    uint32_t want = naive_find(e, n, &l, &r);
+    uint32_t want = naive_find(e, n, &l, &r, iface);
     assert_int_equal(got ? got->policy : 0, want);
     assert_true(!got || got->bind == (void *)(e + want % n));
 }

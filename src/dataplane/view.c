@@ -16,6 +16,8 @@ void dp_policy_moved(struct dp *d, uint32_t policy_id, struct dp_owner owner)
     struct bind *b = bind_find(&d->binds, policy_id);
     if (!b)
         return;
+    if (b->iface) /* an interface stays with its worker */
+        owner = (struct dp_owner){.worker = dp_iface_worker(b->iface, d->set.workers)};
     b->owner = owner;
     b->acquiring = false; /* what was asked for is here, or another's business */
     b->acquire_ms = 0;
@@ -38,6 +40,10 @@ err_t dp_policy_add(struct dp *d, const struct policy *p)
     if (!b)
         return E_NOMEM;
     err_t e = b->rule ? R_EXISTS : spd_add(d->spd, p, b, &b->rule);
+    if (e != R_EXISTS && p->iface) {
+        b->iface = p->iface;
+        b->owner = (struct dp_owner){.worker = dp_iface_worker(p->iface, d->set.workers)};
+    }
     flow_cache_forget(&d->flows);
     if (e || !b->rule)
         bind_let_go(d, b);

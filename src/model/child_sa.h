@@ -63,7 +63,8 @@ struct child_sa {
      * cpu: 1 + the worker whose own this one is, 0: the fallback SA, for all that have none. */
     bool per_cpu;
     uint8_t cpu;
-    uint32_t mark; /* reserved for marks of a connection, 0 */
+    uint16_t iface; /* its packets come and go through this interface; 0: the shared one */
+    uint32_t mark;  /* reserved for marks of a connection, 0 */
 };
 
 struct child_use {

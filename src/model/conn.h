@@ -59,6 +59,22 @@ struct conn_auth {
     struct conn_pki *pki; /* NULL: no limits, no certificates of its own */
 };
 
+struct prefix_conf {
+    struct addr addr; /* host bits as given */
+    uint8_t bits;
+};
+
+#define IFACE_ADDRS_MAX 8
+
+/* A TUN interface of the child's own: route-based VPN. */
+struct iface_conf {
+    char name[16]; /* "": none */
+    uint16_t mtu;  /* 0: as the shared one */
+    struct prefix_conf addr[IFACE_ADDRS_MAX];
+    size_t addr_count;
+    bool routes; /* remote_ts into it */
+};
+
 struct conn_child {
     char *name;
     enum child_policy policy;
@@ -75,6 +91,8 @@ struct conn_child {
     enum dpd_action dpd_action;
     uint8_t close_action; /* bits of enum start_action: when the peer closes it */
     uint32_t priority;
+    struct iface_conf iface;
+    uint16_t iface_id;     /* filled by the daemon: as in struct policy */
     uint32_t policy_id[2]; /* filled by the daemon: id of the installed policy, 0 none */
 };
 

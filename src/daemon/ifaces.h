@@ -1,0 +1,32 @@
+/*
+ * Interfaces of children (`interface = NAME`): route-based VPN, RFC 4301 with selectors bound to a
+ * virtual interface. Each is a TUN device; what is routed into it meets the policies of that
+ * interface alone. They come with the first connection that names them and go with the last; an
+ * interface that stays keeps its SAs, addresses and routes. Called by load.c and core.c.
+ */
+#pragma once
+
+#include "io/netlink.h"
+#include "model/conn.h"
+
+struct ifaces;
+
+/* What makes and ends the devices. */
+struct ifaces_ports {
+    void *ctx;
+    err_t (*add)(void *ctx, uint16_t id, const char *name, unsigned mtu, int *ifindex,
+                 struct io_error *err);
+    void (*del)(void *ctx, uint16_t id);
+};
+
+struct ifaces *ifaces_new(struct netlink *nl, unsigned mtu,
+                          const struct ifaces_ports *ports) must_use;
+void ifaces_free(struct ifaces *f); /* all devices go */
+
+/* Makes what the connection's children name and is not there yet, and notes their ids in them. On
+ * failure err->text says which; what was made goes with the next ifaces_keep. */
+err_t ifaces_need(struct ifaces *f, struct conn *c, struct io_error *err) must_use;
+/* Between the two: ifaces_keep for each loaded connection; then those that nobody kept go. */
+void ifaces_begin(struct ifaces *f);
+void ifaces_keep(struct ifaces *f, const struct conn *c);
+void ifaces_end(struct ifaces *f);

@@ -1,0 +1,142 @@
+"""Route-based VPN: `interface = NAME` gives a child a TUN interface of its own, and routes decide what it protects."""
+import pytest
+
+from lab import conf
+from lab.topo import MARK
+from lab.wait import until
+
+pytestmark = pytest.mark.culvert_only
+NET = {"vti0": "10.255.0", "vti1": "10.255.1"}
+
+
+def routed(side, lab, interface="vti0", **more):
+    """Everything may pass: the interface's routes say what does."""
+    n = 1 if side is lab.a else 2
+    return dict(dict(interface=interface, interface_addrs=f"{NET[interface]}.{n}/30"), **more)
+
+
+def tunnel(side, lab, outer=4, name="gw", **more):
+    return conf.conn(side, lab, outer=outer, local=dict(id=f"{name}.{side.name.lower()}.lab"),
+                     remote=dict(id=f"{name}.{lab.other(side).name.lower()}.lab"),
+                     children=dict(lan=routed(side, lab, **more)))
+
+
+def start(lab, culvert, conns, head="", version=2):
+    out = []
+    for side in (lab.a, lab.b):
+        text = head + conf.config({n: dict(tunnel(side, lab, name=n, **kw), version=version) for n, kw in conns.items()})
+        out.append(lab.daemon(culvert, side).start(text))
+    for n in conns:
+        r = out[0].cli("up", "lan", "--ike", n)
+        assert r.ok, f"{r}\n{out[0].tail()}"
+    return out
+
+
+def route(lab, interface, metric=100, family=4):
+    for side in (lab.a, lab.b):
+        side.gw.must(f"ip route add {lab.other(side).net(family)} dev {interface} metric {metric}")
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_routed_in_is_protected(lab, culvert, workers):
+    a, b = start(lab, culvert, {"gw": {}}, f"culvertd {{\n workers = {workers}\n}}\n")
+    lab.a.gw.must("ping -c 3 -i 0.05 -W 2 10.255.0.2")
+    route(lab, "vti0")
+    route(lab, "vti0", family=6)
+    cap = lab.capture("wanB")
+    for family in (4, 6):
+        assert lab.ping(count=5, family=family).lost == 0
+        assert lab.ping(lab.b, count=5, family=family).lost == 0
+        sent, received = lab.transfer(4, family=family)
+        assert sent == received
+    cap.assert_protected(MARK, at_least=1000)
+    child = a.children()[0]
+    assert int(child["packets-in"]) > 20 and int(child["packets-out"]) > 20
+    assert "0.0.0.0/0" in child["remote-ts"][0]
+
+
+def test_ikev1(lab, culvert):
+    start(lab, culvert, {"gw": {}}, version=1)
+    route(lab, "vti0")
+    assert lab.ping(count=5).lost == 0
+
+
+def test_nothing_is_routed_by_itself(lab, culvert):
+    """Selectors of an interface are no policies of the host: neither routes nor the guard know them."""
+    a, b = start(lab, culvert, {"gw": {}})
+    assert "0.0.0.0/0" not in lab.a.gw.sh("ip route show table 220").out
+    lab.a.gw.must(f"ping -c 2 -i 0.05 -W 2 {lab.a.router4}")
+
+
+def test_two_tunnels_with_the_same_selectors(lab, culvert):
+    """The route with the better metric carries; when its interface goes down, the other one does."""
+    a, b = start(lab, culvert, {"one": dict(outer=4, interface="vti0"), "two": dict(outer=6, interface="vti1")})
+    route(lab, "vti0", 100)
+    route(lab, "vti1", 200)
+    assert lab.ping(count=5).lost == 0
+    use = sent_through(a)
+    assert use["one"] >= 5 and use["two"] <= 2, use  # the kernel reports multicast groups now and then
+    for side in (lab.a, lab.b):
+        side.gw.must("ip link set vti0 down")
+    assert lab.ping(count=5).lost == 0
+    use = sent_through(a)
+    assert use["two"] >= 5, use
+
+
+def sent_through(d):
+    """Packets out by connection."""
+    return {sa["name"]: sum(int(c["packets-out"]) for c in sa["child-sas"].values()) for sa in d.sas()}
+
+
+def test_rekeying_loses_nothing(lab, culvert):
+    a, b = start(lab, culvert, {"gw": {}}, "culvertd {\n workers = 2\n}\n")
+    route(lab, "vti0")
+    p = lab.ping_start(count=600, interval=0.005)
+    for i in range(4):
+        d, before = (a, b)[i % 2], {c["uniqueid"] for c in a.children()}
+        d.rekey(child="lan")
+        until(lambda: {c["uniqueid"] for c in a.children()}.isdisjoint(before) and len(a.children()) == 1, "the new SA")
+    assert lab.ping_end(p).lost == 0
+
+
+def test_traffic_starts_it(lab, culvert):
+    for side in (lab.a, lab.b):
+        lab.daemon(culvert, side).start(conf.config({"gw": tunnel(side, lab, start_action="trap", interface_routes="yes",
+                                                                  local_ts=side.net4, remote_ts=lab.other(side).net4)}))
+    assert lab.ping(count=3).lost == 0
+
+
+def test_it_comes_and_goes_with_its_connection(lab, culvert):
+    a, b = start(lab, culvert, {"gw": dict(interface_mtu=1300)})
+    link = lab.a.gw.must("ip -d addr show vti0")
+    assert "mtu 1300" in link and "10.255.0.1/30" in link, link
+    index = link.split(":")[0]
+    assert a.cli("reload").ok
+    assert lab.a.gw.must("ip addr show vti0").split(":")[0] == index
+    text = conf.config({"gw": tunnel(lab.a, lab, interface_mtu=1300, interface_addrs="10.255.0.5/30")})
+    a.write(text)
+    assert a.cli("reload").ok
+    link = lab.a.gw.must("ip addr show vti0")
+    assert link.split(":")[0] == index and "10.255.0.5/30" in link and "10.255.0.1/30" not in link
+    a.write("")
+    assert a.cli("reload").ok
+    assert not lab.a.gw.sh("ip link show vti0").ok
+
+
+def test_a_name_in_use_is_told(lab, culvert):
+    lab.a.gw.must("ip link add vti0 type veth peer name other0")
+    a = lab.daemon(culvert, lab.a).start()
+    a.write(conf.config({"gw": tunnel(lab.a, lab)}))
+    r = a.cli("reload")
+    assert not r.ok and "vti0" in r.out and "an interface of this name and another kind exists" in r.out, r
+
+
+def test_a_device_deleted_under_us(lab, culvert):
+    """One line, the rest runs on."""
+    a, b = start(lab, culvert, {"one": dict(outer=4, interface="vti0"), "two": dict(outer=6, interface="vti1")})
+    lab.a.gw.must("ip link del vti0")
+    route(lab, "vti1")
+    assert lab.ping(count=5).lost == 0
+    until(lambda: "the interface vti0 is gone" in a.log(), "the line in the log")
+    assert a.running()
