@@ -28,6 +28,7 @@ struct dp_settings {
     uint32_t hold_per_policy; /* 32 */
     uint64_t hold_ms;         /* a held packet is dropped after: 30000 */
     uint16_t mtu;             /* outer path MTU assumed: 1500 */
+    bool path_probes;         /* search for the path MTU by probes inside of SAs: yes */
     uint64_t seed[2];         /* for hashes and SPIs */
     int crypto;               /* enum cr_impl of crypto/crypto.h; 0: automatic */
     uint32_t workers;         /* that share policies and SAs; 0 and 1: this one is alone */
@@ -177,7 +178,7 @@ static inline uint8_t dp_room_back(const struct dp_room *r, uint32_t len)
  * stay where they are until the next call; some lie in memory of the data plane. */
 void dp_inbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
 
-/* Held packets whose SA is up now, already encapsulated (verdict DP_TO_NET), or answered
+/* Packets of our own (probes, DP_TO_NET), and held packets whose SA is up now, already encapsulated (verdict DP_TO_NET), or answered
  * (DP_TO_HOST: too big), or another worker's by now (DP_ELSEWHERE); false: no more. The buffer must
  * hold DP_HEADROOM + 65535 + DP_TAILROOM bytes. */
 bool dp_held_next(struct dp *d, struct dp_pkt *p, uint8_t *buf, size_t cap, uint64_t now_ms);
@@ -190,6 +191,15 @@ enum dp_note_kind {
     NOTE_HARD,     /* child_id */
     NOTE_MOVED,    /* child_id: authentic packets come from `remote` now */
     NOTE_FIRST_IN, /* child_id: first authentic packet on a new SA that replaces another */
+    NOTE_PATH_MTU, /* child_id: its outer packets may have path_mtu bytes from now on */
+};
+
+/* How that was found out. */
+enum dp_path_source {
+    DP_PATH_PROBED,   /* by probes inside of the SA */
+    DP_PATH_ICMP,     /* by an ICMP error about one of its packets */
+    DP_PATH_INFERRED, /* TCP inside fell into a black hole */
+    DP_PATH_AGED,     /* what was lower is not believed any more */
 };
 
 struct dp_note {
@@ -199,13 +209,17 @@ struct dp_note {
         cpu; /* ACQUIRE: as in struct child_sa: a worker wants an SA of its own; 0: there is none */
     struct ts flow_local, flow_remote;
     struct endpoint local, remote;
+    uint16_t path_mtu;
+    enum dp_path_source path_source;
 };
 
 /* Drains the bounded queue of notes; false: empty. Time limits are the IKE engine's own business.
  */
 bool dp_note_next(struct dp *d, struct dp_note *n);
 bool dp_notes(const struct dp *d);           /* there are some */
-void dp_tick(struct dp *d, uint64_t now_ms); /* once a second: holds that are over */
+/* Once a second while dp_ticks: holds that are over, path MTUs to be asked for again. */
+void dp_tick(struct dp *d, uint64_t now_ms);
+bool dp_ticks(const struct dp *d);
 
 struct dp_stats {
     uint64_t packets_in, packets_out, bytes_in, bytes_out;

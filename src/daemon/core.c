@@ -229,10 +229,32 @@ static void on_manual(struct core *c, const struct dp_note *n)
     core_settle(c);
 }
 
+/* One line each time: what a path carries changes seldom, and explains a lot. */
+static void on_path_mtu(struct core *c, const struct dp_note *n)
+{
+    static const char *const how[] = {[DP_PATH_PROBED] = "found by probes inside of the SA",
+                                      [DP_PATH_ICMP] = "by an ICMP error about its packets",
+                                      [DP_PATH_INFERRED] = "TCP inside fell into a black hole",
+                                      [DP_PATH_AGED] = "not believed to be smaller any more"};
+    char text[96];
+    struct policy_row row;
+    bool known = policies_get(c->pol, n->policy_id, &row);
+    snprintf(text, sizeof text, "%u bytes, %s", n->path_mtu, how[n->path_source]);
+    sinks_event(c->sinks, &(struct event){.kind = EV_PATH_MTU,
+                                          .conn = known ? row.conn : NULL,
+                                          .child = known ? row.child : NULL,
+                                          .child_id = n->child_id,
+                                          .local = n->local,
+                                          .remote = n->remote,
+                                          .number = n->path_mtu,
+                                          .text = text});
+}
+
 static void on_note(void *ctx, const struct dp_note *n)
 {
     struct core *c = ctx;
-    if (n->kind != NOTE_ACQUIRE && n->child_id >= MANUAL_ID_FIRST) {
+    bool policy = n->kind == NOTE_ACQUIRE || n->kind == NOTE_PATH_MTU;
+    if (!policy && n->child_id >= MANUAL_ID_FIRST) {
         on_manual(c, n);
         return;
     }
@@ -251,6 +273,9 @@ static void on_note(void *ctx, const struct dp_note *n)
                                                 .child_id = n->child_id,
                                                 .local = n->local,
                                                 .remote = n->remote});
+        break;
+    case NOTE_PATH_MTU:
+        on_path_mtu(c, n);
         break;
     case NOTE_FIRST_IN:
         runner_feed(c->runner, &(struct ike_in){.kind = IN_FIRST_IN, .child_id = n->child_id});

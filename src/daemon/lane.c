@@ -181,8 +181,7 @@ int lane_fd(const struct lane *l, enum lane_sock at)
 
 void lane_tick(struct lane *l, uint64_t now_ms)
 {
-    struct dp_stats st;
     dp_tick(l->dp, now_ms);
-    dp_stats_get(l->dp, &st);
-    l->held = st.held != 0;
+    lane_own(l, now_ms);
+    l->held = dp_ticks(l->dp);
 }

@@ -69,7 +69,7 @@ struct lane {
     bool open[LS_COUNT], gro[LS_COUNT];
     bool queues; /* the TUN device takes further lanes */
     bool lost;
-    bool held; /* packets wait for a tunnel: lane_tick wanted */
+    bool held; /* packets wait for a tunnel, or probes for answers: lane_tick wanted */
     uint8_t *cells, *super, *in;
     size_t cell_size;
     struct co_flags may; /* what the TUN device takes */

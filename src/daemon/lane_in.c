@@ -65,6 +65,7 @@ void lane_handed(struct lane *l, size_t n, bool inbound, uint64_t now_ms)
         lane_out_batch(l, n, now_ms);
         lane_flush(l, false);
     }
+    lane_own(l, now_ms);
 }
 
 static void tell_news(struct lane *l)
@@ -81,6 +82,7 @@ bool lane_inbound(struct lane *l, enum lane_sock from, uint64_t now_ms)
     bool more = esp_burst(l, from, now_ms);
     if (from == LS_ESP)
         tell_news(l);
+    lane_own(l, now_ms);
     return more;
 }
 
@@ -95,4 +97,11 @@ void lane_release(struct lane *l, uint64_t now_ms)
         lane_after(l, 1, false);
     }
     lane_after(l, 0, false); /* notes */
+    l->held = l->held || dp_ticks(l->dp);
+}
+
+void lane_own(struct lane *l, uint64_t now_ms)
+{
+    if (dp_held_ready(l->dp))
+        lane_release(l, now_ms);
 }

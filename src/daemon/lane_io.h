@@ -27,6 +27,8 @@ void lane_to_net(struct lane *l, size_t n);
 void lane_flush(struct lane *l, bool more);
 /* Decrypted packets among the first n of l->ptr go to their LAN interface or to the TUN device. */
 void lane_to_host(struct lane *l, size_t n, uint64_t now_ms);
+/* What the data plane itself has to send by now. */
+void lane_own(struct lane *l, uint64_t now_ms);
 bool lane_lan(struct lane *l, uint64_t now_ms); /* as lane_outbound, from the LAN interfaces */
 void lane_tun_gone(struct lane *l);
 void lane_iface_gone(struct lane *l, struct lane_iface *i);

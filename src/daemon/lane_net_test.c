@@ -110,6 +110,7 @@ static int make(void **state)
     lab_run("ip link add w0 type veth peer name w1 && ip link set w1 up && ip link set w0 up &&"
             "ip addr add 192.0.2.1/24 dev w0");
     dp_settings_default(&s.dp);
+    s.dp.path_probes = false;
     s.dp.sa_max = 1024;
     if (lane_open(&f.l, &s, &ports, &err))
         fail_msg("%s", err.text);

@@ -137,6 +137,7 @@ static bool out_turn(struct lane *l, const struct plain *from, uint64_t now_ms)
         if (!l->waiting)
             y = begin;
     }
+    lane_own(l, now_ms);
     return more;
 }
 
@@ -205,6 +206,7 @@ bool lane_lan(struct lane *l, uint64_t now_ms)
         done += lan_burst(l, &y, in, got, now_ms);
     }
     lane_flush(l, false);
+    lane_own(l, now_ms);
     tell_news(l);
     return got > 0;
 }

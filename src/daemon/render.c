@@ -161,6 +161,10 @@ void render_child(const struct render *r, const struct child_sa_info *c, struct 
     (void)r->stats(r->ctx, c->id, &st); /* unknown to the data plane yet: zeros */
     add_use(r, w, &st.in, "bytes-in", "packets-in", "use-in");
     add_use(r, w, &st.out, "bytes-out", "packets-out", "use-out");
+    if (st.path_mtu) {
+        vici_put_number(w, "path-mtu", st.path_mtu);
+        vici_put_number(w, "plain-mtu", st.plain_mtu);
+    }
     if (c->rekey_ms)
         vici_put_number(w, "rekey-time", secs_until(c->rekey_ms, r->now_ms));
     if (c->life_ms)

@@ -9,6 +9,7 @@ void dp_settings_default(struct dp_settings *s)
                               .hold_per_policy = 32,
                               .hold_ms = 30000,
                               .mtu = 1500,
+                              .path_probes = true,
                               .crypto = CR_AUTO,
                               .workers = 1};
 }
@@ -21,6 +22,7 @@ static err_t init(struct dp *d)
     d->sa_out.size = sizeof(struct sa_out);
     d->late.size = sizeof(struct lateness);
     d->keying.impl = d->set.crypto;
+    probes_init(&d->probes);
     if ((e = cr_esp_ctx_new((enum cr_impl)d->set.crypto, &d->crypto)) ||
         (e = sad_init(&d->sad, d->set.sa_max, d->set.seed)) ||
         (e = hash_init(&d->children, d->set.seed)) || (e = hash_init(&d->binds, d->set.seed)) ||
@@ -57,6 +59,7 @@ void dp_free(struct dp *d)
     early_fini(&d->early);
     notes_fini(&d->notes);
     flow_cache_fini(&d->flows);
+    probes_fini(&d->probes);
     pool_fini(&d->sa_in);
     pool_fini(&d->sa_out);
     pool_fini(&d->late);
@@ -108,6 +111,8 @@ bool dp_held_next(struct dp *d, struct dp_pkt *p, uint8_t *buf, size_t cap, uint
                 return true;
             continue;
         }
+        if (probe_next(d, p, now_ms))
+            return true;
         size_t room = cap - DP_HEADROOM - DP_TAILROOM;
         if (!hold_take(&d->hold, p->data, room, &p->len, &p->iface))
             return false;
@@ -128,7 +133,8 @@ void dp_hold_drop(struct dp *d, uint32_t policy_id)
 
 bool dp_held_ready(const struct dp *d)
 {
-    return !list_empty(&d->hold.ready) || d->early.ready;
+    return !list_empty(&d->hold.ready) || d->early.ready || !list_empty(&d->probes.sending) ||
+           d->probes.answers;
 }
 
 uint32_t dp_policy_held(const struct dp *d, uint32_t policy_id)
@@ -152,6 +158,12 @@ void dp_tick(struct dp *d, uint64_t now_ms)
     if (now_ms > d->set.hold_ms)
         d->stats.drops[R_DP_HOLD] += hold_expire(&d->hold, now_ms - d->set.hold_ms);
     d->stats.drops[R_DP_NO_SA] += early_expire(&d->early, now_ms);
+    probe_tick(d, now_ms);
+}
+
+bool dp_ticks(const struct dp *d)
+{
+    return d->hold.held || d->early.count || d->probes.timed;
 }
 
 void dp_count_drop(struct dp *d, err_t reason)

@@ -75,15 +75,6 @@ static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
     return e ? e : keep_keys(d, sa, &sa->in, &c->seed_in);
 }
 
-static void set_mtu(struct child *c)
-{
-    struct sa_out *out = c->out;
-    uint16_t mtu = c->path_mtu;
-    unsigned family = out->remote.addr.family;
-    out->inner_mtu =
-        c->mode ? modes_inner_mtu(c, family, mtu) : tunnel_inner_mtu(&out->f, family, mtu);
-}
-
 static err_t out_new(struct dp *d, const struct child_sa *sa, struct child *c)
 {
     struct sa_out *out = pool_get(&d->sa_out);
@@ -134,6 +125,7 @@ static void out_free(struct dp *d, struct child *c)
 
 static void child_free(struct dp *d, struct child *c)
 {
+    probe_free(d, c);
     modes_del(d, c);
     out_free(d, c);
     in_free(d, c);
@@ -187,9 +179,13 @@ static err_t make(struct dp *d, const struct child_sa *sa, struct child *c)
         e = out_new(d, sa, c);
     if (!e && modes_needed(sa))
         e = modes_add(d, sa, c);
-    if (!e)
-        set_mtu(c);
-    return e;
+    if (e)
+        return e;
+    const struct child *old = sa->replaces ? child_find(d, sa->replaces) : NULL;
+    probe_settings(d, c);
+    if (old)
+        probe_inherit(d, c, old);
+    return E_OK;
 }
 
 static err_t add(struct dp *d, const struct child_sa *sa)
@@ -279,7 +275,7 @@ err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *loca
     c->in->noted = (struct endpoint){0};
     if (c->mode)
         modes_moved(c);
-    set_mtu(c);
+    probe_settings(d, c);
     return E_OK;
 }
 
@@ -289,7 +285,7 @@ err_t dp_child_mtu(struct dp *d, uint32_t child_id, uint16_t mtu)
     if (!c)
         return R_NOT_FOUND;
     c->path_mtu = mtu;
-    set_mtu(c);
+    probe_settings(d, c);
     return E_OK;
 }
 
@@ -304,7 +300,9 @@ bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *o
                                 .duplicate = in->duplicate,
                                 .icv_failed = in->icv_failed,
                                 .selector_dropped = in->selector_dropped,
-                                .window = in->replay.window};
+                                .window = in->replay.window,
+                                .path_mtu = probe_path_mtu(c),
+                                .plain_mtu = c->out->inner_mtu};
     static const struct lateness none;
     const struct lateness *l = in->late ? in->late : &none;
     static_assert(sizeof l->n == sizeof out->lateness, "the same steps");

@@ -7,6 +7,7 @@
 #include "dataplane/ip.h"
 #include "dataplane/keying.h"
 #include "dataplane/note.h"
+#include "dataplane/probe.h"
 #include "dataplane/sad.h"
 #include "dataplane/spd.h"
 
@@ -42,6 +43,7 @@ struct out_run {
     uint32_t sa_gen;
     uint32_t n; /* packets */
     bool hit;
+    bool syn; /* TCP with SYN in one of them */
 };
 
 struct dp {
@@ -57,7 +59,9 @@ struct dp {
     struct keying keying;
     struct hold hold;
     struct early early;
-    bool releasing; /* a packet that was held is on its way out */
+    struct probes probes;
+    uint64_t now_ms; /* of the batch */
+    bool releasing;  /* a packet that was held is on its way out */
     struct notes notes;
     struct dp_stats stats;
     struct cr_op ops[DP_BATCH];
@@ -74,6 +78,10 @@ static inline void pkt_drop(struct dp *d, struct dp_pkt *p, err_t reason)
     p->reason = reason;
     d->stats.drops[reason > 0 ? reason : R_NONE]++; /* R_NONE: failures of our own */
 }
+
+/* A packet of our own on this SA, whatever the policies say; false: it cannot be sent. */
+bool esp_out_own(struct dp *d, struct sa_out *sa, struct dp_pkt *p, uint8_t next,
+                 uint64_t now_ms) must_use;
 
 /* The packet is another worker's. */
 static inline void pkt_elsewhere(struct dp_pkt *p, uint32_t owner)

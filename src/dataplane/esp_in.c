@@ -157,8 +157,8 @@ static size_t check_all(struct dp *d, size_t runs, uint64_t now_ms)
     return k;
 }
 
-static inline err_t trailer_check(struct sa_in *sa, struct dp_pkt *p, uint32_t text_len,
-                                  bool *dummy)
+static inline err_t trailer_check(struct dp *d, struct sa_in *sa, struct dp_pkt *p,
+                                  uint32_t text_len, bool *dummy)
 {
     const uint8_t *end = p->data + sa->f.hdr_len + text_len;
     uint8_t next = end[-1];
@@ -167,11 +167,12 @@ static inline err_t trailer_check(struct sa_in *sa, struct dp_pkt *p, uint32_t t
         return R_DP_PADDING;
     if (next == NEXT_DUMMY) { /* RFC 4303 2.6: discarded without a word */
         *dummy = true;
+        probe_received(d, sa->child, p->data + sa->f.hdr_len, text_len - pad - 2, d->now_ms);
         return E_OK;
     }
     if (next != NEXT_IPV4 && next != NEXT_IPV6)
         return R_DP_NEXT_HEADER;
-    return rx_inner_check(sa, p, p->data + sa->f.hdr_len, text_len - pad - 2, next);
+    return rx_inner_check(d, sa, p, p->data + sa->f.hdr_len, text_len - pad - 2, next);
 }
 
 static inline err_t commit(struct dp *d, struct sa_in *sa, const struct in_work *w,
@@ -182,7 +183,7 @@ static inline err_t commit(struct dp *d, struct sa_in *sa, const struct in_work 
     err_t e = rx_commit(d, sa, p, w->seq, op->status);
     if (e)
         return e;
-    e = trailer_check(sa, p, op->text_len, &dummy);
+    e = trailer_check(d, sa, p, op->text_len, &dummy);
     rx_count(d, sa, !e && !dummy ? p->len : 0);
     if (!e)
         p->verdict = dummy ? DP_DROP : DP_TO_HOST;
@@ -215,6 +216,7 @@ static void commit_run(struct dp *d, const struct in_run *r, size_t at, uint64_t
 void esp_in_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms)
 {
     size_t at = 0, runs = find_runs(d, pkts, n);
+    d->now_ms = now_ms;
     if (!runs)
         return;
     find_sas(d, runs);

@@ -5,6 +5,8 @@
 #include "dataplane/frag_pmtu.h"
 #include "dataplane/lifetime.h"
 #include "dataplane/modes.h"
+#include "dataplane/look.h"
+#include "dataplane/mss.h"
 #include "dataplane/train.h"
 
 #define ACQUIRE_AGAIN_MS 1000 /* with SAs whose narrowed selectors do not hold the flow */
@@ -26,6 +28,7 @@ static inline struct out_run *run_of(struct dp *d, size_t runs, const struct flo
     __builtin_prefetch(flow_cache_set(&d->flows, r->hash)); /* mostly it is the set's youngest */
     r->flow = *f;
     r->n = 0;
+    r->syn = false;
     return r;
 }
 
@@ -57,6 +60,7 @@ static size_t parse_all(struct dp *d, struct dp_pkt *const *pkts, size_t n, size
             ip.flow.meta |= flow_meta_iface(iface);
             if (!run || !flow_eq(&ip.flow, &run->flow))
                 run = run_of(d, (*runs)++, &ip.flow);
+            run->syn |= mss_is_syn(p->data, &ip);
             train_start(&t, p->data, &ip);
         }
         run->n++;
@@ -225,6 +229,17 @@ bool esp_may_exceed(struct dp *d, struct out_work *w, const struct sa_out *sa)
     return false;
 }
 
+/* Perhaps a SYN, or longer than what is watched. False: the packet has its verdict. */
+static bool look_closer(struct dp *d, struct out_work *w, struct sa_out *sa, bool syn)
+{
+    gather(w->p);
+    if (syn)
+        look_out_syn(d, sa, w->p->data, w->len);
+    if (w->len > sa->watch)
+        look_out_large(d, sa, w->p->data, w->len);
+    return w->len <= sa->inner_mtu || esp_may_exceed(d, w, sa);
+}
+
 /* A packet laid close for an SA that is no longer its own: there is no room for this one. */
 static inline bool has_room(const struct out_work *w, const struct sa_out *sa)
 {
@@ -261,7 +276,7 @@ static inline uint32_t trailer_put(uint8_t *end, uint32_t len, uint32_t align_ma
 }
 
 static inline void frame(struct cr_op *op, const struct out_work *w, const struct sa_out *sa,
-                         uint64_t seq, uint8_t next)
+                         uint64_t seq, uint8_t next, uint8_t tos_mask)
 {
     struct dp_pkt *p = w->p;
     uint8_t *inner = p->data, *esp = inner - sa->f.hdr_len;
@@ -286,15 +301,17 @@ static inline void frame(struct cr_op *op, const struct out_work *w, const struc
     p->local = sa->local;
     p->remote = sa->remote;
     p->udp = sa->f.udp;
-    p->tos = w->tos & sa->tos_mask; /* RFC 6040 4.1: ECN copied; RFC 4301 5.1.2: DSCP copied */
+    p->tos = w->tos & tos_mask; /* RFC 6040 4.1: ECN copied; RFC 4301 5.1.2: DSCP copied */
     p->df = w->df;
     p->child_id = sa->child_id;
 }
 
 /* A run's packets that have an SA. */
-static void frame_run(struct dp *d, struct sa_out *sa, struct out_work *w, size_t n,
-                      uint64_t now_ms, struct out_sum *sum)
+static void frame_run(struct dp *d, struct sa_out *sa, const struct out_run *r, struct out_work *w,
+                      size_t n, uint64_t now_ms, struct out_sum *sum)
 {
+    uint32_t watch = r->syn ? 0 : sa->watch;
+    const uint8_t df = sa->df, tos_mask = sa->tos_mask;
     uint8_t next = w->p->data[0] >> 4 == 4 ? 4 : 41;
     for (size_t i = 0; i < n; i++, w++) {
         if (sa->dead) {
@@ -305,10 +322,11 @@ static void frame_run(struct dp *d, struct sa_out *sa, struct out_work *w, size_
             pkt_drop(d, w->p, R_DP_ROOM);
             continue;
         }
-        w->df = (w->df & sa->df_copy) | sa->df_set;
-        if (w->len > sa->inner_mtu && !esp_may_exceed(d, w, sa))
+        if (df != DF_COPY)
+            w->df = df == DF_SET;
+        if (w->len > watch && !look_closer(d, w, sa, r->syn))
             continue;
-        frame(&d->ops[sum->ops], w, sa, ++sa->seq, next);
+        frame(&d->ops[sum->ops], w, sa, ++sa->seq, next, tos_mask);
         d->out[sum->ops++] = *w;
         sa->last_ms = now_ms;
         sa->life.bytes += w->len;
@@ -319,11 +337,16 @@ static void frame_run(struct dp *d, struct sa_out *sa, struct out_work *w, size_
 }
 
 /* The other modes have no use for slices. */
-static void special_run(struct dp *d, struct sa_out *sa, struct out_work *w, size_t n,
-                        uint64_t now_ms)
+static void special_run(struct dp *d, struct sa_out *sa, const struct out_run *r,
+                        struct out_work *w, size_t n, uint64_t now_ms)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         gather(w[i].p);
+        if (r->syn)
+            look_out_syn(d, sa, w[i].p->data, w[i].len);
+        if (w[i].len > sa->watch)
+            look_out_large(d, sa, w[i].p->data, w[i].len);
+    }
     modes_out(d, sa, w, n, now_ms);
 }
 
@@ -341,9 +364,9 @@ static struct out_sum frame_all(struct dp *d, size_t runs, uint64_t now_ms)
                 pkt_drop(d, w->p, E_NOMEM);
         }
         if (w < end && sa->f.kind == KIND_TUNNEL)
-            frame_run(d, sa, w, (size_t)(end - w), now_ms, &sum);
+            frame_run(d, sa, r, w, (size_t)(end - w), now_ms, &sum);
         else if (w < end)
-            special_run(d, sa, w, (size_t)(end - w), now_ms);
+            special_run(d, sa, r, w, (size_t)(end - w), now_ms);
         w = end;
     }
     return sum;
@@ -361,8 +384,24 @@ static void take_back(struct dp *d, struct out_sum *sum)
     }
 }
 
+bool esp_out_own(struct dp *d, struct sa_out *sa, struct dp_pkt *p, uint8_t next, uint64_t now_ms)
+{
+    const struct out_work w = {.p = p, .len = p->len, .df = true};
+    if (sa->dead || (!sa->key && sa_key_out(d, sa)))
+        return false;
+    frame(&d->ops[0], &w, sa, ++sa->seq, next, 0);
+    sa->last_ms = now_ms;
+    if (life_due(&sa->life, sa->seq))
+        life_reached_out(d, sa);
+    if (!cr_seal(d->crypto, d->ops, 1))
+        return false;
+    d->stats.packets_out++;
+    return true;
+}
+
 void esp_out_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms)
 {
+    d->now_ms = now_ms;
     size_t runs;
     parse_all(d, pkts, n, &runs);
     look_up_all(d, runs);

@@ -234,7 +234,7 @@ static err_t inside(struct dp *d, struct sa_in *sa, struct mode_pkt *k, const ui
         return as_beet(d, sa, k, hdr, packed);
     if (k->next != NEXT_IPV4 && k->next != NEXT_IPV6)
         return R_DP_NEXT_HEADER;
-    return rx_inner_check(sa, k->p, k->at, k->len, k->next);
+    return rx_inner_check(d, sa, k->p, k->at, k->len, k->next);
 }
 
 static void deliver(struct dp *d, struct sa_in *sa, struct mode_pkt *k)

@@ -287,7 +287,7 @@ void modes_out(struct dp *d, struct sa_out *sa, struct out_work *w, size_t n, ui
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
         if (sa->child->mode->mode == MODE_TUNNEL)
-            w[i].df = (w[i].df & sa->df_copy) | sa->df_set;
+            w[i].df = sa->df == DF_COPY ? w[i].df : sa->df == DF_SET;
         err_t e = keyless ? E_NOMEM : may_go(d, sa, ah, w[i].p);
         if (!e && w[i].len > sa->inner_mtu && !esp_may_exceed(d, &w[i], sa))
             continue;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "dataplane/lifetime.h"
+#include "dataplane/look.h"
 #include "dataplane/tunnel.h"
 
 enum { NEXT_IPV4 = 4, NEXT_IPV6 = 41, NEXT_DUMMY = 59 };
@@ -101,14 +102,17 @@ static inline uint32_t rx_inner_quick(const struct sa_in *sa, const uint8_t *inn
 }
 
 /* The packet inside of a tunnel becomes p's, with what the outer TOS says about it. */
-static inline err_t rx_inner_check(struct sa_in *sa, struct dp_pkt *p, uint8_t *inner,
+static inline err_t rx_inner_check(struct dp *d, struct sa_in *sa, struct dp_pkt *p, uint8_t *inner,
                                    uint32_t payload, uint8_t next)
 {
     uint32_t len = rx_inner_quick(sa, inner, payload, next);
-    if (!len) {
+    if (len) {
+        look_in4(d, sa, inner, len);
+    } else {
         err_t e = rx_inner_parse(sa, inner, payload, next, &len);
         if (e)
             return e;
+        look_in(d, sa, inner, len);
     }
     p->data = inner;
     p->len = len;

@@ -40,6 +40,7 @@ struct sa_in {
     struct framing f;
     bool dead;         /* hard lifetime is over */
     bool announce;     /* NOTE_FIRST_IN is still to come */
+    uint8_t look;      /* look.h: TCP flags */
     uint16_t tos_look; /* tunnel.h: outer TOS bits that matter */
     uint32_t child_id;
     /* second line */
@@ -65,9 +66,10 @@ struct sa_out {
     uint32_t spi;
     struct framing f;
     bool dead;
-    uint8_t tos_mask;     /* of the inner TOS, what the outer header gets */
-    bool df_copy, df_set; /* outer DF: copied, or set */
+    uint8_t tos_mask; /* of the inner TOS, what the outer header gets */
+    uint8_t df;       /* enum copy_df */
     uint16_t inner_mtu;
+    uint16_t watch; /* longer packets are looked at: never more than inner_mtu */
     uint32_t child_id;
     struct life life; /* `packets` unused: the sequence number counts; packets_limit bounds seq */
     /* second line */
@@ -78,10 +80,12 @@ struct sa_out {
     struct child *child;
     struct sa_out *next; /* of the same bind: older */
     bool active;         /* DIR_OUT is installed */
+    uint16_t mss_max;    /* of struct tunnel_rules */
 } __attribute__((aligned(64)));
 
 struct key_seed;
 struct mode;
+struct probe;
 
 struct child {
     struct hash_node node;
@@ -91,7 +95,8 @@ struct child {
     struct sa_out *out;
     struct sel_set *sel;
     struct bind *bind;
-    struct mode *mode; /* NULL: KIND_TUNNEL */
+    struct mode *mode;   /* NULL: KIND_TUNNEL */
+    struct probe *probe; /* path MTU discovery; NULL: nothing large was sent yet */
     struct lifetime limits;
     uint32_t spi_in;
     uint16_t path_mtu;

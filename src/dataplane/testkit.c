@@ -43,6 +43,7 @@ struct dp *kit_dp(void)
     struct dp_settings s;
     dp_settings_default(&s);
     s.sa_max = 65536;
+    s.path_probes = false;
     s.seed[0] = 0x1234;
     s.seed[1] = 0x5678;
     struct dp *d = dp_new(&s);
@@ -123,6 +124,7 @@ void kit_up(struct kit *k, const struct kit_suite *s, const struct kit_opts *o)
     k->suite = s;
     k->a = kit_dp();
     k->b = kit_dp();
+    k->a->set.path_probes = k->b->set.path_probes = o->probes;
     kit_policy(k->a, "10.1.0.0/16", "10.2.0.0/16", "fd01::/64", "fd02::/64");
     kit_policy(k->b, "10.2.0.0/16", "10.1.0.0/16", "fd02::/64", "fd01::/64");
     kit_sa(&k->sa_a, s, o, true);

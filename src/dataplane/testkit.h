@@ -28,6 +28,7 @@ struct kit_opts {
     bool esn, udp, outer6;
     uint32_t window; /* 0: 64 */
     bool no_replay;
+    bool probes; /* search for the path MTU */
     struct lifetime life;
     struct tunnel_rules ip;
 };

@@ -73,13 +73,24 @@ void tunnel_rules_out(struct sa_out *sa, const struct tunnel_rules *r)
     sa->tos_mask = r->ecn == ECN_COPY ? 0x03 : 0;
     if (r->dscp == DSCP_OUT || r->dscp == DSCP_BOTH)
         sa->tos_mask |= 0xfc;
-    sa->df_copy = r->df == DF_COPY;
-    sa->df_set = r->df == DF_SET;
+    sa->df = r->df;
+    sa->mss_max = r->mss;
+}
+
+static unsigned around(const struct framing *f, unsigned outer_family)
+{
+    return (outer_family == 6 ? 40u : 20u) + (f->udp ? 8u : 0u) + f->hdr_len + f->icv_len;
+}
+
+uint16_t tunnel_outer_len(const struct framing *f, unsigned outer_family, uint16_t len)
+{
+    unsigned text = (len + 2u + f->align_mask) & ~(unsigned)f->align_mask;
+    return (uint16_t)(around(f, outer_family) + text);
 }
 
 uint16_t tunnel_inner_mtu(const struct framing *f, unsigned outer_family, uint16_t mtu)
 {
-    unsigned fixed = (outer_family == 6 ? 40u : 20u) + (f->udp ? 8u : 0u) + f->hdr_len + f->icv_len;
+    unsigned fixed = around(f, outer_family);
     if (mtu < fixed + f->align_mask + 1u + 2)
         return 0;
     unsigned text = (mtu - fixed) & ~(unsigned)f->align_mask;

@@ -30,3 +30,5 @@ static inline err_t tunnel_tos_in(const struct sa_in *sa, uint8_t *inner, uint8_
 
 /* The largest inner packet whose outer packet fits `mtu`. */
 uint16_t tunnel_inner_mtu(const struct framing *f, unsigned outer_family, uint16_t mtu);
+/* The outer packet of an inner one of `len` bytes. */
+uint16_t tunnel_outer_len(const struct framing *f, unsigned outer_family, uint16_t len);

@@ -8,8 +8,11 @@
 
 enum copy_dscp { DSCP_OUT, DSCP_IN, DSCP_BOTH, DSCP_NO };
 enum copy_ecn { ECN_COPY, ECN_NO }; /* RFC 6040, or the outer field stays Not-ECT and unread */
+#define MSS_CLAMP_NO 0xffff         /* as `mss`: left alone */
+
 enum copy_df { DF_COPY, DF_CLEAR, DF_SET };
 
 struct tunnel_rules {
     uint8_t dscp, ecn, df; /* enum copy_... */
+    uint16_t mss;          /* largest MSS let through; 0: what the path MTU allows */
 };

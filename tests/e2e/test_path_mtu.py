@@ -1,0 +1,72 @@
+"""Paths that carry less than the gateways' own links: with ICMP errors, without a word, and in both
+address families. What the sender inside is told, and what a TCP transfer makes of it."""
+import time
+
+import pytest
+
+from lab import conf
+from lab.wait import until
+
+RATE = 24  # Mbit/s, of the path: far below what any machine does
+MBYTES = 6
+
+
+def up(lab, mtu=None, **kw):
+    text = [conf.simple(side, lab, **kw) + (f"culvertd {{ mtu = {mtu} }}\n" if mtu else "")
+            for side in (lab.a, lab.b)]
+    a = lab.daemon("culvert", lab.a).start(text[0])
+    b = lab.daemon("culvert", lab.b).start(text[1])
+    assert a.initiate().ok
+    until(lambda: a.up() and b.up(), "the SA on both sides")
+    return a, b
+
+
+def black_hole(lab, size):
+    """The router drops larger packets and says nothing."""
+    path = lab.net.dir / "nft-hole"
+    path.write_text("table inet hole { chain through { type filter hook forward priority 0;\n"
+                    f"meta length > {size} drop\n}}\n}}\n")
+    lab.net.must(f"nft -f {path}")
+
+
+def shape(lab):
+    for dev in ("wanA", "wanB"):
+        lab.net.must(f"tc qdisc add dev {dev} root tbf rate {RATE}mbit burst 16k latency 30ms")
+
+
+def timed(lab, **kw):
+    t = time.monotonic()
+    sent, received = lab.transfer(MBYTES, **kw)
+    assert sent == received
+    return time.monotonic() - t
+
+
+def path_mtu(d):
+    return int(d.children()[0]["path-mtu"])
+
+
+@pytest.mark.parametrize("outer,encap", [(4, None), (4, "yes"), (6, None)])
+def test_black_hole(lab, outer, encap):
+    """Packets of more than 1300 bytes vanish: the SA finds it out by itself, when TCP begins."""
+    black_hole(lab, 1300)
+    a, b = up(lab, outer=outer, encap=encap)
+    for src in (lab.a, lab.b):
+        sent, received = lab.transfer(1, frm=src)
+        assert sent == received
+    for d in (a, b):
+        assert 1292 <= path_mtu(d) <= 1300
+        assert "path MTU" in d.log() and "found by probes" in d.log()
+
+
+def test_black_hole_costs_nothing(new_lab):
+    """A transfer through such a path, with no setting at all, takes what it takes where the path's
+    MTU is configured, and 3 % at most."""
+    took = {}
+    for mtu in (1300, None):
+        with_hole = new_lab()
+        black_hole(with_hole, 1300)
+        shape(with_hole)
+        up(with_hole, mtu)
+        took[mtu] = timed(with_hole)
+    print(f"configured: {took[1300]:.3f} s, found out: {took[None]:.3f} s")
+    assert took[None] < took[1300] * 1.03
