@@ -1,19 +1,24 @@
 /*
  * Every cryptographic operation culvert needs, over the rows of model/alg.h. Knows no packets.
- * OpenSSL implements all of it (ossl_*.c) and is the reference; Intel ipsec-mb implements the
- * packet path (imb.c). Call cr_init once; everything but cr_init is safe from several threads as
- * long as each object is used by one at a time.
+ * OpenSSL implements all of it (ossl_*.c) and is the reference, but for RC5 (ltc_rc5.c); Intel
+ * ipsec-mb implements the packet path (imb.c) as far as it has the algorithms. Call cr_init once;
+ * everything but cr_init is safe from several threads as long as each object is used by one at a
+ * time.
  */
 #pragma once
 
 #include "base/secret.h"
 #include "model/alg.h"
 
-/* Fetches algorithms, runs the self-test (different data in each lane). E_NOTSUP names in *what. */
+/* Fetches what a default may use; the rest when it is asked for. E_NOTSUP names in *what. */
 err_t cr_init(const char **what) must_use;
 void cr_fini(void);
-/* For the log: in which suites ipsec-mb failed the self-test; NULL: in none. */
+/* For the log: in which suites ipsec-mb failed the self-test, as far as they were asked for; NULL:
+ * in none. It only grows. */
 const char *cr_note(void);
+/* Is there an implementation? The first question for Blowfish or CAST loads OpenSSL's legacy
+ * provider, and no other does. Ask when a configuration names an algorithm, not for a packet. */
+bool cr_has(const struct alg *a);
 void cr_random(void *p, size_t n); /* never fails: aborts if the system has no entropy source */
 
 /* --- hash and PRF (by PRF transform id) --- */
@@ -82,12 +87,17 @@ void cr_esp_fini(struct cr_esp *e);
 err_t cr_esp_check(enum cr_impl impl, const struct alg *encr, const struct alg *integ,
                    struct bytes key, struct bytes integ_key) must_use;
 bool cr_esp_supported(enum cr_impl impl, const struct alg *encr, const struct alg *integ);
+/* The self-test of a suite (different data in each lane), a millisecond, runs with the first
+ * question for it. Whoever knows early what an SA may use spares its first packet that. */
+void cr_esp_prepare(const struct alg *encr, const struct alg *integ);
 /* Who carries it: "ipsec-mb", "openssl", or "none". */
 const char *cr_esp_impl_name(enum cr_impl impl, const struct alg *encr, const struct alg *integ);
 
 /*
  * One operation: the bytes of an ESP packet from the SPI on.
  *   p        -> SPI(4) seq(4) IV(iv_len) text(text_len) ICV(icv_len)
+ * For AH (RFC 4302) the key is one of the NULL cipher, and p the bytes to authenticate, at least 8:
+ * the datagram with mutable fields and ICV zeroed; text_len counts from the ninth.
  * text is payload with trailer (already padded to the block size and to 4). With ESN the high
  * half of the sequence number enters the integrity check (RFC 4303 3.3.3.2.1 / 2.2.1; AAD of RFC
  * 4106 5). Sealing writes the IV as well: for counter modes from iv_seed as is (the unique 64-bit

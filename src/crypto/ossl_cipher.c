@@ -109,6 +109,11 @@ bool ossl_has_cipher(const struct alg *encr)
     return ossl_cipher(encr) && (encr->mode != MODE_CCM || ossl_mac_cipher(encr));
 }
 
+bool cr_has(const struct alg *a)
+{
+    return a->type != T_ENCR || ossl_has_cipher(a);
+}
+
 bool ossl_cipher_key(EVP_CIPHER_CTX *c, const struct alg *encr, const uint8_t *key,
                      const uint8_t *iv, bool encrypt)
 {

@@ -1,6 +1,8 @@
 /* CBC with the IV given: RFC 3602 4 (cases 5 to 8 are ESP packets without integrity, with their SPI
  * and sequence number), NIST SP 800-38A F.2 for the other key sizes, and 3DES after NIST SP 800-67.
- * Those of NIST were computed again with Python's cryptography. */
+ * Those of NIST were computed again with Python's cryptography. RFC 3713 and 2144 give single blocks,
+ * which are CBC with an IV of zeros. RC5 was computed by a program in Python after RFC 2040 8, which
+ * agrees with the examples there for 16 rounds; they have shorter keys than IPsec's. */
 static const struct {
     const char *name, *encr, *key, *iv, *text, *sealed, *spi_seq;
 } cbc_cases[] = {
@@ -111,5 +113,47 @@ static const struct {
      "fedcba9876543210",
      "37363534333231204e6f77206973207468652074696d6520666f722000000000",
      "3fe301c962ac01d02213763c1cbd4cdc799657c064ecf5d41c673812cfde9675",
+     ""},
+    {"Blowfish, Eric Young's example of CBC", "blowfish128",
+     "0123456789abcdeff0e1d2c3b4a59687",
+     "fedcba9876543210",
+     "37363534333231204e6f77206973207468652074696d6520666f722000000000",
+     "6b77b4d63006dee605b156e27403979358deb9e7154616d959f1652bd5ff92cc",
+     ""},
+    {"RFC 2144 B.1", "cast128",
+     "0123456712345678234567893456789a",
+     "0000000000000000",
+     "0123456789abcdef",
+     "238b4fe5847e44b2",
+     ""},
+    {"DES, Eric Young's example of CBC", "des",
+     "0123456789abcdef",
+     "fedcba9876543210",
+     "37363534333231204e6f77206973207468652074696d6520666f722000000000",
+     "ccd173ffab2039f4acd8aefddfd8a1eb468e91157888ba681d269397f7fe62b4",
+     ""},
+    {"RC5-32/16/16, computed after RFC 2040", "rc5",
+     "0102030405060708090a0b0c0d0e0f10",
+     "1020304050607080",
+     "37363534333231204e6f77206973207468652074696d6520666f722000000000",
+     "443382579a906b7bdec7af0c0392c16d6af3caae70e613447bbfe11383a130f7",
+     ""},
+    {"RFC 3713 A, 128-bit key", "camellia128",
+     "0123456789abcdeffedcba9876543210",
+     "00000000000000000000000000000000",
+     "0123456789abcdeffedcba9876543210",
+     "67673138549669730857065648eabe43",
+     ""},
+    {"RFC 3713 A, 192-bit key", "camellia192",
+     "0123456789abcdeffedcba98765432100011223344556677",
+     "00000000000000000000000000000000",
+     "0123456789abcdeffedcba9876543210",
+     "b4993401b3e996f84ee5cee7d79b09b9",
+     ""},
+    {"RFC 3713 A, 256-bit key", "camellia256",
+     "0123456789abcdeffedcba987654321000112233445566778899aabbccddeeff",
+     "00000000000000000000000000000000",
+     "0123456789abcdeffedcba9876543210",
+     "9acc237dff16d76c20ef7c919e3a7509",
      ""},
 };
