@@ -2,7 +2,7 @@
  * Configuration into the running daemon: the file at start and on reload, connections and secrets
  * one by one from VICI. A file is taken whole or not at all.
  */
-#include "daemon/core.h"
+#include "daemon/suites.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -89,6 +89,20 @@ static void rows_back(struct core *c, struct conn *const *conn, size_t n)
     core_settle(c);
 }
 
+static err_t conn_check(struct core *c, const struct conn *conn, struct io_error *err)
+{
+    err_t e = suites_check(conn, err);
+    return e ? e : policies_conn_check(c->pol, conn, err);
+}
+
+/* Before it is used for the first time. */
+static bool feed(struct core *c, struct conn *conn)
+{
+    suites_prepare(conn);
+    suites_tell(c);
+    return runner_feed(c->runner, &(struct ike_in){.kind = IN_CONN_LOAD, .load = conn});
+}
+
 /*
  * All are checked, then all get their rows, then these are applied at once: the guard that stood
  * before, perhaps that of a daemon which was killed, never makes way for a part of the new one.
@@ -98,7 +112,7 @@ static err_t set_rows(struct core *c, struct conn *const *conn, size_t n, struct
     err_t e = E_OK;
     snprintf(err->text, sizeof err->text, "out of memory");
     for (size_t i = 0; i < n && !e; i++)
-        e = policies_conn_check(c->pol, conn[i], err);
+        e = conn_check(c, conn[i], err);
     if (e)
         return e;
     for (size_t i = 0; i < n && !e; i++)
@@ -128,7 +142,7 @@ err_t core_load_conn(struct core *c, struct conn *conn, struct io_error *err)
     err_t e = ifaces_need(c->ifaces, conn, err);
     if (!e)
         e = set_rows(c, &conn, 1, err);
-    if (!e && !runner_feed(c->runner, &(struct ike_in){.kind = IN_CONN_LOAD, .load = conn}))
+    if (!e && !feed(c, conn))
         e = E_NOMEM;
     settle_ifaces(c);
     if (!e)
@@ -253,7 +267,7 @@ static err_t leave_out(struct core *c, struct config *cf, struct diag *d)
     size_t kept = 0;
     for (size_t i = 0; i < cf->conn_count; i++) {
         struct conn *conn = cf->conn[i];
-        err_t e = policies_conn_check(c->pol, conn, &err);
+        err_t e = conn_check(c, conn, &err);
         if (e) {
             worst = e;
             diag_add(d, DIAG_ERROR, NULL, "", NULL, "%s", err.text);
@@ -283,8 +297,7 @@ static err_t take_config(struct core *c, struct config *cf, size_t *loaded, size
     err_t e = E_OK;
     replace_secrets(c, cf);
     for (size_t i = 0; i < cf->conn_count && !e; i++) {
-        struct ike_in in = {.kind = IN_CONN_LOAD, .load = cf->conn[i]};
-        e = runner_feed(c->runner, &in) ? E_OK : E_NOMEM;
+        e = feed(c, cf->conn[i]) ? E_OK : E_NOMEM;
         *loaded += !e;
     }
     take_manual(c, cf);
