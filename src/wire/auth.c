@@ -1,4 +1,4 @@
-/* AUTH payload: see auth.h. RFC 7296 3.8, RFC 7427 3. */
+/* AUTH payload: see auth.h. RFC 7296 3.8, RFC 7427 3 and 4. */
 #include "wire/auth.h"
 
 err_t auth_parse(struct bytes body, struct auth *out)
@@ -61,4 +61,25 @@ void auth_signature_write(struct wr *w, struct bytes algorithm, struct bytes sig
     wr_u8(w, (uint8_t)algorithm.n);
     wr_bytes_put(w, algorithm);
     wr_bytes_put(w, signature);
+}
+
+err_t hash_numbers_parse(struct bytes data, uint32_t *set)
+{
+    struct rd r = rd_of(data);
+    *set = 0;
+    if (data.n % 2)
+        rd_fail(&r, R_LENGTH);
+    while (rd_left(&r)) {
+        uint16_t n = rd_u16(&r);
+        if (n < 32)
+            *set |= 1u << n;
+    }
+    return rd_done(&r);
+}
+
+void hash_numbers_write(struct wr *w, uint32_t set)
+{
+    for (uint16_t n = 0; n < 32; n++)
+        if (set & 1u << n)
+            wr_u16(w, n);
 }

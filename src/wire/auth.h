@@ -32,3 +32,17 @@ struct auth_signature {
 err_t auth_signature_parse(struct bytes data, struct auth_signature *out) must_use;
 /* The whole AUTH body with method 14. */
 void auth_signature_write(struct wr *w, struct bytes algorithm, struct bytes signature);
+
+/*
+ * Data of the notify SIGNATURE_HASH_ALGORITHMS: RFC 7427 4. A set of bits by IANA's "IKEv2 Hash
+ * Algorithms"; numbers from 32 on are unknown and left out. R_LENGTH: no whole number of them.
+ */
+enum hash_number {
+    HASH_SHA1 = 1,
+    HASH_SHA2_256 = 2,
+    HASH_SHA2_384 = 3,
+    HASH_SHA2_512 = 4,
+    HASH_IDENTITY = 5
+}; /* RFC 8420 2 */
+err_t hash_numbers_parse(struct bytes data, uint32_t *set) must_use;
+void hash_numbers_write(struct wr *w, uint32_t set); /* in order of their numbers */

@@ -168,6 +168,34 @@ static void test_auth_signature(void **state)
     assert_int_equal(w.err, E_USAGE);
 }
 
+static void test_hash_numbers(void **state)
+{
+    uint8_t out[16];
+    uint32_t set;
+    struct wr w = wr_of(out, sizeof out);
+    (void)state;
+    hash_numbers_write(&w, 1u << HASH_IDENTITY | 1u << HASH_SHA2_256);
+    assert_int_equal(wr_len(&w), 4);
+    assert_memory_equal(out, "\0\2\0\5", 4);
+    assert_int_equal(hash_numbers_parse(wr_bytes(&w), &set), 0);
+    assert_int_equal(set, 1u << 2 | 1u << 5);
+    /* RFC 7427 4: numbers that are not known do not count */
+    assert_int_equal(hash_numbers_parse(bytes_of("\0\4\1\4\0\x20", 6), &set), 0);
+    assert_int_equal(set, 1u << 4);
+    assert_int_equal(hash_numbers_parse(bytes_of("\0\4\1", 3), &set), R_LENGTH);
+}
+
+static void test_certreq_v1(void **state)
+{
+    struct cert c;
+    (void)state;
+    assert_int_equal(certreq_v1_parse(bytes_of("\4DER name", 9), &c), 0);
+    assert_int_equal(c.encoding, CERT_X509_SIGNATURE);
+    assert_int_equal(c.data.n, 8);
+    assert_int_equal(certreq_v1_parse(bytes_of("\4", 1), &c), 0);
+    assert_int_equal(certreq_v1_parse(bytes_of("", 0), &c), R_TRUNCATED);
+}
+
 static void test_notify(void **state)
 {
     uint8_t out[100];
@@ -226,10 +254,11 @@ static void test_vendor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),   cmocka_unit_test(test_nonce_long),
-        cmocka_unit_test(test_id_long), cmocka_unit_test(test_auth_signature),
-        cmocka_unit_test(test_notify),  cmocka_unit_test(test_del),
-        cmocka_unit_test(test_vendor),
+        cmocka_unit_test(test_parse),      cmocka_unit_test(test_nonce_long),
+        cmocka_unit_test(test_id_long),    cmocka_unit_test(test_auth_signature),
+        cmocka_unit_test(test_notify),     cmocka_unit_test(test_del),
+        cmocka_unit_test(test_vendor),     cmocka_unit_test(test_hash_numbers),
+        cmocka_unit_test(test_certreq_v1),
     };
     return cmocka_run_group_tests_name("wire/body", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* CERT and CERTREQ payloads: see cert.h. RFC 7296 3.6, 3.7. */
+/* CERT and CERTREQ payloads: see cert.h. RFC 7296 3.6, 3.7; RFC 2408 3.9, 3.10. */
 #include "wire/cert.h"
 
 err_t cert_parse(struct bytes body, struct cert *out)
@@ -15,6 +15,14 @@ static bool names_hashes(uint8_t encoding)
 {
     return encoding == CERT_X509_SIGNATURE || encoding == CERT_HASH_URL_X509 ||
            encoding == CERT_HASH_URL_BUNDLE;
+}
+
+err_t certreq_v1_parse(struct bytes body, struct cert *out)
+{
+    struct rd r = rd_of(body);
+    out->encoding = rd_u8(&r);
+    out->data = rd_rest(&r);
+    return rd_done(&r);
 }
 
 err_t certreq_parse(struct bytes body, struct cert *out)

@@ -1,4 +1,6 @@
-/* Bodies of CERT and CERTREQ payloads: RFC 7296 3.6 and 3.7. Reading certificates is pki's affair.
+/*
+ * Bodies of CERT and CERTREQ payloads: RFC 7296 3.6 and 3.7; RFC 2408 3.9 and 3.10, with the same
+ * encodings. Reading certificates is pki's affair.
  */
 #pragma once
 
@@ -29,6 +31,8 @@ struct cert {
 #define CERTREQ_HASH_LEN 20 /* SHA-1 of a trust anchor's SubjectPublicKeyInfo */
 
 err_t cert_parse(struct bytes body, struct cert *out) must_use;
+/* IKEv1 (RFC 2408 3.10): data is the DER name of one authority; empty asks for any certificate. */
+err_t certreq_v1_parse(struct bytes body, struct cert *out) must_use;
 /* R_LENGTH when X.509 authorities (encodings 4, 12, 13) are no whole number of hashes. */
 err_t certreq_parse(struct bytes body, struct cert *out) must_use;
 void cert_write(struct wr *w, uint8_t encoding, struct bytes data); /* both */

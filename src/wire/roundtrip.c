@@ -165,12 +165,24 @@ static enum roundtrip ts(struct bytes body)
     return RT_HOLDS;
 }
 
+static bool hash_numbers_same(struct bytes data)
+{
+    uint32_t a, b;
+    struct wr w = wr_of(space, sizeof space);
+    if (hash_numbers_parse(data, &a))
+        return true; /* refused */
+    hash_numbers_write(&w, a);
+    return !w.err && !hash_numbers_parse(wr_bytes(&w), &b) && a == b;
+}
+
 static enum roundtrip notify(struct bytes body)
 {
     struct notify a, b;
     struct wr w = wr_of(space, sizeof space);
     if (notify_parse(body, &a))
         return RT_REFUSED;
+    if (a.type == N_SIGNATURE_HASH_ALGORITHMS && !hash_numbers_same(a.data))
+        return RT_BROKEN;
     notify_write(&w, &a);
     if (w.err || notify_parse(wr_bytes(&w), &b))
         return RT_BROKEN;

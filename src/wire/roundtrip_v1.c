@@ -1,4 +1,5 @@
 /* Round trips of IKEv1's parsers and writers: see roundtrip.h. Called by tests and fuzz targets. */
+#include "wire/cert.h"
 #include "wire/frag_v1.h"
 #include "wire/id_v1.h"
 #include "wire/notify_v1.h"
@@ -117,6 +118,18 @@ static enum roundtrip fragment(struct bytes body)
                    bytes_eq(a.data, b.data));
 }
 
+static enum roundtrip cert(struct bytes body, bool request)
+{
+    struct cert a, b;
+    struct wr w = wr_of(space, sizeof space);
+    if (request ? certreq_v1_parse(body, &a) : cert_parse(body, &a))
+        return RT_REFUSED;
+    cert_write(&w, a.encoding, a.data);
+    if (w.err || (request ? certreq_v1_parse(wr_bytes(&w), &b) : cert_parse(wr_bytes(&w), &b)))
+        return RT_BROKEN;
+    return verdict(a.encoding == b.encoding && bytes_eq(a.data, b.data));
+}
+
 static enum roundtrip body_of(const struct payload *p)
 {
     switch (p->type) {
@@ -124,6 +137,9 @@ static enum roundtrip body_of(const struct payload *p)
         return sa(p->body, true) == RT_BROKEN ? RT_BROKEN : sa(p->body, false);
     case P1_ID:
         return id(p->body) == RT_BROKEN ? RT_BROKEN : selector(p->body);
+    case P1_CERT:
+    case P1_CERTREQ:
+        return cert(p->body, p->type == P1_CERTREQ);
     case P1_NOTIFY:
         return notify(p->body);
     case P1_DELETE:
