@@ -10,7 +10,7 @@
 #include "base/list.h"
 #include "culvert/ike.h"
 #include "ike/compact.h"
-#include "ike/dh_job.h"
+#include "ike/job.h"
 #include "ike/timer.h"
 
 struct half;

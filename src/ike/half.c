@@ -102,12 +102,15 @@ static void fill(struct half *h, const struct half_plan *p)
     h->nr_len = (uint16_t)p->nr_len;
     h->pub_len = (uint16_t)p->pub_len;
     h->seed_len = (uint16_t)p->seed_len;
+    h->ca_len = (uint16_t)p->authorities.n;
     memcpy(h->data, p->pkt->raw.p, h->req_len);
+    if (h->ca_len)
+        memcpy(half_seed(h) + h->seed_len, p->authorities.p, h->ca_len);
 }
 
 struct half *half_new(struct ike *e, const struct ike_version *ver, const struct half_plan *p)
 {
-    size_t n = p->pkt->raw.n + p->nr_len + p->pub_len + p->seed_len;
+    size_t n = p->pkt->raw.n + p->nr_len + p->pub_len + p->seed_len + p->authorities.n;
     struct half *h = p->chosen->count <= HALF_TRANSFORMS ? calloc(1, sizeof *h + n) : NULL;
     if (!h || hash_add(&e->halves, &h->node, spi_hash(e, p->spi_r))) {
         free(h);

@@ -17,13 +17,15 @@ struct half {
     struct endpoint local, remote;
     uint32_t id;
     bool natt, nat_local, nat_remote, nat_fake;
-    bool frags; /* RFC 7383 is agreed on */
-    bool ready; /* answered: public value and seed are there */
+    bool frags;  /* RFC 7383 is agreed on */
+    bool hashes; /* the answer names our hash algorithms: RFC 7427 4 */
+    bool ready;  /* answered: public value and seed are there */
     uint8_t number, count;
     struct transform t[HALF_TRANSFORMS]; /* of the chosen proposal */
     uint16_t ni_at, ni_len;              /* the peer's nonce within its request */
     uint16_t req_len, nr_len, pub_len, seed_len;
-    uint8_t data[]; /* request | our nonce | our public value | SKEYSEED */
+    uint16_t ca_len; /* of the authorities that the answer asks for; 0: no CERTREQ */
+    uint8_t data[];  /* request | our nonce | our public value | SKEYSEED | hashes of authorities */
 };
 
 struct half_plan {
@@ -32,6 +34,7 @@ struct half_plan {
     struct bytes ni; /* lies within pkt->raw */
     uint64_t spi_r;
     size_t nr_len, pub_len, seed_len;
+    struct bytes authorities; /* for a CERTREQ; kept, because the trusted ones may change */
 };
 
 static inline uint8_t *half_nr(struct half *h)
@@ -47,6 +50,11 @@ static inline uint8_t *half_pub(struct half *h)
 static inline uint8_t *half_seed(struct half *h)
 {
     return half_pub(h) + h->pub_len;
+}
+
+static inline struct bytes half_authorities(struct half *h)
+{
+    return bytes_of(half_seed(h) + h->seed_len, h->ca_len);
 }
 
 /* Counted for its source; NULL: no memory, ike_fail was called. */

@@ -1,9 +1,12 @@
 /* Two engines wired together, for tests: see pair.h. */
 #include "ike/pair.h"
-#include "ike/dh_job.h"
+#include "ike/job.h"
+#include "pki/pki.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define WALL_S 1900000000 /* 2030 */
 
 static void env_random(void *ctx, void *p, size_t n)
 {
@@ -82,6 +85,8 @@ void pair_fini(struct pair *p)
         p->first = k->next;
         free(k);
     }
+    ike_job_free(p->a.job);
+    ike_job_free(p->b.job);
     ike_free(p->a.e);
     ike_free(p->b.e);
 }
@@ -260,7 +265,12 @@ static void do_act(struct side *s, const struct ike_act *a)
     case ACT_JOB: {
         struct ike_in in = {.kind = IN_JOB_DONE, .job = a->job};
         ike_job_run(a->job);
-        pair_step(s, &in);
+        if (s->pair->keep_jobs && a->job->sig) {
+            assert(!s->job);
+            s->job = a->job;
+        } else {
+            pair_step(s, &in);
+        }
         break;
     }
     case ACT_CMD_DONE:
@@ -282,6 +292,7 @@ void pair_step(struct side *s, struct ike_in *in)
 {
     struct ike_out out;
     in->now_ms = s->pair->now;
+    in->wall_s = WALL_S;
     err_t err = ike_step(s->e, in, &out);
     assert(!err);
     (void)err;
@@ -353,6 +364,21 @@ void pair_load(struct side *s, struct conn *c)
     struct ike_in in = {.kind = IN_CONN_LOAD, .load = c};
     pair_step(s, &in);
     conn_unref(c);
+}
+
+void pair_pki(struct side *s, struct pki *p)
+{
+    struct ike_in in = {.kind = IN_PKI, .pki = p};
+    pair_step(s, &in);
+    pki_unref(p);
+}
+
+void pair_job_back(struct side *s)
+{
+    struct ike_in in = {.kind = IN_JOB_DONE, .job = s->job};
+    assert(s->job);
+    s->job = NULL;
+    pair_step(s, &in);
 }
 
 void pair_psk(struct side *s, const char *secret)

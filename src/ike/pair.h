@@ -50,7 +50,8 @@ struct side {
     } done[PAIR_CMDS];
     char done_hint[512], done_ours[256]; /* evidence of the last */
     size_t done_count, keepalives, acquires_failed;
-    bool dead; /* packets to it vanish, its time stands still */
+    bool dead;           /* packets to it vanish, its time stands still */
+    struct ike_job *job; /* away, with keep_jobs */
     uint64_t traffic_ms;
 };
 
@@ -71,7 +72,8 @@ struct pair {
     uint16_t nat_port; /* added to a's ports */
     size_t sent;
     bool (*lose)(struct pair *p, bool to_a, struct bytes msg);
-    bool hold; /* packets wait in the queue */
+    bool hold;      /* packets wait in the queue */
+    bool keep_jobs; /* a job of signatures waits in its side for pair_job_back */
 };
 
 void pair_init(struct pair *p, const struct ike_settings *s); /* NULL: the defaults */
@@ -81,6 +83,8 @@ struct conn *pair_conn(const struct side *me, const struct side *peer, const cha
                        const char *esp);
 void pair_load(struct side *s, struct conn *c); /* takes the reference */
 void pair_psk(struct side *s, const char *secret);
+void pair_pki(struct side *s, struct pki *p); /* takes the reference */
+void pair_job_back(struct side *s);
 void pair_step(struct side *s, struct ike_in *in);
 void pair_run(struct pair *p);               /* until the wire is empty */
 void pair_pass(struct pair *p, uint64_t ms); /* time, with every timer and packet */

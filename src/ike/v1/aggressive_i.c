@@ -19,12 +19,14 @@ static void send1(struct ike *e, struct v1_sa *v)
         return;
     }
     v1_local_id(&v->sa, v->sa.conn, &us);
-    if (!ike_msg_set(e, &p->ke_i, cr_ke_public(p->ke)) || !v1_p1_nonce(e, &p->ni) ||
-        !v1_build_begin(e, v, &b, EXCH_V1_AGGRESSIVE, 0) || !v1_put_offer(e, v, &b))
+    if (!v1_id_body(e, &us, &p->id_i) || !ike_msg_set(e, &p->ke_i, cr_ke_public(p->ke)) ||
+        !v1_p1_nonce(e, &p->ni) || !v1_build_begin(e, v, &b, EXCH_V1_AGGRESSIVE, 0) ||
+        !v1_put_offer(e, v, &b))
         return;
     payload_put(&b.c, P1_KE, v1_bytes(&p->ke_i));
     payload_put(&b.c, P1_NONCE, v1_bytes(&p->ni));
-    v1_put_id(e, &b, &us, &p->id_i);
+    payload_put(&b.c, P1_ID, v1_bytes(&p->id_i));
+    v1_put_certreqs(e, &b, v);
     v1_put_vendors(&b, v);
     if (!v1_build_end(e, v, &b, NULL, &m))
         return;
@@ -35,7 +37,7 @@ static void send1(struct ike *e, struct v1_sa *v)
 void v1_aggressive_start(struct ike *e, struct v1_sa *v)
 {
     struct v1_transform *t;
-    size_t n = v1_offer_ike(e, v->sa.conn, true, &t);
+    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, true, &t);
     const struct alg *ke = n ? proposal_alg(&t[0].p, T_KE) : NULL;
     if (!ke) { /* v1_put_offer explains it */
         struct v1_build b;
@@ -47,14 +49,29 @@ void v1_aggressive_start(struct ike *e, struct v1_sa *v)
     v1_p1_job(e, v, JOB_KE_NEW, bytes_of(NULL, 0), send1);
 }
 
+static void lost(struct ike *e, struct v1_sa *v)
+{
+    err_t err = v->p1->proof_err;
+    if (err == (err_t)R_DECRYPT) {
+        v1_psk_differs(e, v, "HASH_R was made with another secret");
+        err = R_PSK_MISMATCH;
+    }
+    v1_lost(e, v, err > 0 ? err : R_AUTH_FAILED);
+}
+
 static void send3(struct ike *e, struct v1_sa *v)
 {
     struct v1_build b;
     struct ike_msg m = {0};
+    if (v->p1->proof_err) {
+        lost(e, v);
+        return;
+    }
     if (v->sa.nat_local || v->sa.nat_remote || v->sa.nat_fake)
         path_float(e, &v->sa);
-    if (!v1_build_begin(e, v, &b, EXCH_V1_AGGRESSIVE, 0) || !v1_put_hash(e, v, &b, true))
+    if (!v1_build_begin(e, v, &b, EXCH_V1_AGGRESSIVE, 0))
         return;
+    v1_put_proof(&b, v);
     v1_nat_put(e, &b, v);
     if (v1_first_contact(e, v))
         v1_put_notify_sa(&b, v, N1_INITIAL_CONTACT, bytes_of(NULL, 0));
@@ -64,22 +81,26 @@ static void send3(struct ike *e, struct v1_sa *v)
     v1_established(e, v);
 }
 
+static void proved(struct ike *e, struct v1_sa *v)
+{
+    struct id them;
+    if (v->p1->proof_err)
+        lost(e, v);
+    else if (id_v1_parse(v1_bytes(&v->p1->id_r), &them) || !v1_peer_id(e, v, &them))
+        v1_lost(e, v, R_ID_MISMATCH);
+    else
+        v1_prove(e, v, send3);
+}
+
 static void have_secret(struct ike *e, struct v1_sa *v)
 {
-    struct v1_phase1 *p = v->p1;
     struct id them;
     if (!v1_p1_keys(e, v))
         return;
-    err_t err = id_v1_parse(v1_bytes(&p->id_r), &them);
-    if (err || !v1_hash_ok(e, v, false, v1_bytes(&p->hash_r))) {
-        v1_psk_differs(e, v, "HASH_R was made with another secret");
-        v1_lost(e, v, R_PSK_MISMATCH);
-        return;
-    }
-    if (v1_peer_id(e, v, &them))
-        send3(e, v);
-    else
+    if (id_v1_parse(v1_bytes(&v->p1->id_r), &them))
         v1_lost(e, v, R_ID_MISMATCH);
+    else
+        v1_check_proof(e, v, &them, proved);
 }
 
 void v1_aggressive2(struct ike *e, struct v1_sa *v, struct v1_msg *m)
@@ -88,17 +109,21 @@ void v1_aggressive2(struct ike *e, struct v1_sa *v, struct v1_msg *m)
     struct bytes ke = v1_body(m, P1_KE);
     if (!v1_take_choice(e, v, m))
         return;
+    if (!v1_body(m, v1_proof_of(v, false) == V1_PROOF_SIG ? P1_SIG : P1_HASH).p) {
+        ike_drop(e, &m->pkt, R_MISSING_PAYLOAD, "proof of the responder");
+        return;
+    }
     if (ke.n != v->sa.ke->pub_len) {
         ike_drop(e, &m->pkt, R_KE_VALUE, "length of the public value");
         return;
     }
     if (!ike_msg_set(e, &p->ke_r, ke) || !ike_msg_set(e, &p->nr, v1_body(m, P1_NONCE)) ||
-        !ike_msg_set(e, &p->id_r, v1_body(m, P1_ID)) ||
-        !ike_msg_set(e, &p->hash_r, v1_body(m, P1_HASH)))
+        !ike_msg_set(e, &p->id_r, v1_body(m, P1_ID)) || !v1_hold(e, v, m))
         return;
     retransmit_stop(&v->sa);
     v1_p1_accept(v, m);
     v1_read_vendors(e, v, m);
+    v1_read_certreqs(v, m);
     v1_nat_read(e, v, m);
     v1_p1_job(e, v, JOB_KE_DERIVE, ke, have_secret);
 }

@@ -132,6 +132,22 @@ void v1_p1_job(struct ike *e, struct v1_sa *v, enum job_kind kind, struct bytes 
     away(e, job_new(kind, v->sa.id, p->serial, p->method), &p->ke, peer);
 }
 
+/* Signing or verifying; j NULL: no memory. */
+void v1_p1_sig(struct ike *e, struct v1_sa *v, struct ike_job *j, v1_p1_resume *resume)
+{
+    struct v1_phase1 *p = v->p1;
+    if (!j) {
+        ike_fail(e, E_NOMEM);
+        return;
+    }
+    sig_work_free(p->sig);
+    p->sig = NULL;
+    p->resume = resume;
+    j->ike_id = v->sa.id;
+    j->exch = p->serial;
+    ike_act_add(e, ACT_JOB)->job = j;
+}
+
 static struct v1_exch *by_serial(const struct v1_sa *v, uint32_t serial)
 {
     list_each (it, (struct list *)&v->exchs) {
@@ -142,6 +158,17 @@ static struct v1_exch *by_serial(const struct v1_sa *v, uint32_t serial)
     return NULL;
 }
 
+static void signature_done(struct ike *e, struct v1_sa *v, struct ike_job *j)
+{
+    struct v1_phase1 *p = v->p1;
+    v1_p1_resume *resume = p->resume;
+    p->resume = NULL;
+    p->sig = j->sig;
+    j->sig = NULL;
+    ike_job_free(j);
+    resume(e, v);
+}
+
 /* Takes what the job made; whoever asked may be gone, then all of it is freed. */
 void v1_job_done(struct ike *e, struct ike_sa *sa, struct ike_job *j)
 {
@@ -150,6 +177,10 @@ void v1_job_done(struct ike *e, struct ike_sa *sa, struct ike_job *j)
     struct v1_exch *x = p ? NULL : by_serial(v, j->exch);
     if (!p && (!x || !x->resume)) {
         ike_job_free(j);
+        return;
+    }
+    if (p && j->sig) {
+        signature_done(e, v, j);
         return;
     }
     *(p ? &p->ke : &x->ke) = j->ke;

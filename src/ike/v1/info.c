@@ -82,8 +82,9 @@ static void peer_refused(struct ike *e, struct v1_sa *v, uint16_t type)
     err_t reason = v1_reason_of(type);
     const char *text = ike_strf(e, "%s (%u)", notify_v1_name(type), type);
     if (v->state == V1_I_MM5) {
-        v1_psk_differs(e, v, ike_strf(e, "it answers our first encrypted message with %s", text));
-        v1_lost(e, v, reason == R_PEER_AUTH_FAILED ? reason : R_PSK_MISMATCH);
+        err_t why = v1_unbelieved(
+            e, v, ike_strf(e, "it answers our first encrypted message with %s", text));
+        v1_lost(e, v, reason == (err_t)R_PEER_AUTH_FAILED ? reason : why);
         return;
     }
     struct refusal r = {
@@ -97,11 +98,14 @@ static void peer_refused(struct ike *e, struct v1_sa *v, uint16_t type)
         .text = text,
         .clause = "RFC 2409 5",
     };
-    size_t n = v1_offer_ike(e, v->sa.conn, v->aggressive, &t);
+    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, v->aggressive, &t);
     r.ours = v1_offer_str(e, t, n);
     if (reason == R_PEER_AUTH_FAILED) {
-        r.what = "secret or id";
-        r.hint = "check that the secret is the same on both sides, and local.id and remote.id";
+        r.what = v->sa.conn->auth_local.kind == AUTH_PSK ? "secret or id" : "certificate or id";
+        r.hint =
+            v->sa.conn->auth_local.kind == AUTH_PSK
+                ? "check that the secret is the same on both sides, and local.id and remote.id"
+                : "check that each side trusts the other's authority, and local.id and remote.id";
     }
     ike_peer_refused(e, &v->sa, &r);
     v1_lost(e, v, reason);
@@ -231,7 +235,8 @@ void v1_info_in(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
     if (err < 0)
         ike_fail(e, err);
     if (err) {
-        if (v->state & (V1_R_MM4 | V1_R_AM2)) /* the peer's complaint, under keys that differ */
+        if (v->state & (V1_R_MM4 | V1_R_AM2) &&
+            v1_uses_psk(v->method)) /* the peer's complaint, under keys that differ */
             v1_psk_differs(e, v, "its message makes no sense with it");
         ike_drop(e, p, R_DECRYPT, "informational exchange");
         return;

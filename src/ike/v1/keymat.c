@@ -101,7 +101,7 @@ struct bytes v1_key_cipher(const struct v1_keys *k)
 
 /* 5: HASH_I = prf(SKEYID, g^xi | g^xr | CKY-I | CKY-R | SAi_b | IDii_b), HASH_R the other way round
  * but for SAi_b */
-err_t v1_hash_phase1(const struct v1_sa *v, bool initiators, uint8_t *out)
+err_t v1_hash_phase1(const struct v1_sa *v, const struct alg *prf, bool initiators, uint8_t *out)
 {
     const struct v1_phase1 *p = v->p1;
     uint8_t cookies[16];
@@ -112,7 +112,7 @@ err_t v1_hash_phase1(const struct v1_sa *v, bool initiators, uint8_t *out)
         bytes_of(cookies, sizeof cookies),          v1_bytes(&p->sa_i),
         v1_bytes(initiators ? &p->id_i : &p->id_r),
     };
-    return cr_prf(v->sa.prf, v1_skeyid(&v->keys), parts, 5, out);
+    return cr_prf(prf, v1_skeyid(&v->keys), parts, 5, out);
 }
 
 static err_t iv_of(const struct alg *prf, const struct bytes *parts, size_t n,

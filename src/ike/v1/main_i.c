@@ -32,7 +32,7 @@ static void no_suite(struct ike *e, struct v1_sa *v)
 bool v1_put_offer(struct ike *e, struct v1_sa *v, struct v1_build *b)
 {
     struct v1_transform *t;
-    size_t n = v1_offer_ike(e, v->sa.conn, v->aggressive, &t);
+    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, v->aggressive, &t);
     if (!n) {
         no_suite(e, v);
         return false;
@@ -40,6 +40,27 @@ bool v1_put_offer(struct ike *e, struct v1_sa *v, struct v1_build *b)
     size_t at = wr_len(&b->w) + PAYLOAD_HDR_LEN;
     v1_put_sa(b, true, t, n);
     return !b->w.err && ike_msg_set(e, &v->p1->sa_i, bytes_of(b->w.start + at, wr_len(&b->w) - at));
+}
+
+/* Can we prove at all who we are? Without asking the peer first. */
+static bool able(struct ike *e, struct v1_sa *v)
+{
+    const struct v1_method *m[V1_METHODS_MAX];
+    const struct pki_wish any = {0};
+    struct conn *c = v->sa.conn;
+    struct id us;
+    err_t err = E_OK;
+    size_t n = v1_methods(e, c, &v->sa.local.addr, m);
+    if (c->auth_local.kind == AUTH_PUBKEY) {
+        v1_local_id(&v->sa, c, &us);
+        err = sig_own_find(e, &v->sa, c, &us, &any, &v->p1->own);
+    } else if (n && v1_uses_psk(m[0]) && !v1_psk_find(e, v, c, NULL)) {
+        v1_psk_missing(e, v, c, NULL);
+        err = R_NO_SHARED;
+    }
+    if (err)
+        v1_lost(e, v, err);
+    return !err;
 }
 
 void v1_start(struct ike *e, struct ike_sa *sa)
@@ -56,11 +77,8 @@ void v1_start(struct ike *e, struct ike_sa *sa)
     ike_event(e, EV_IKE_INITIATING, sa, NULL)->text =
         v->aggressive ? "IKEv1 aggressive mode" : "IKEv1 main mode";
     v->state = V1_I_NEW;
-    if (!v1_psk_find(e, v, sa->conn, NULL)) {
-        v1_psk_missing(e, v, sa->conn, NULL);
-        v1_lost(e, v, R_NO_SHARED);
+    if (!able(e, v))
         return;
-    }
     if (v->aggressive) {
         v1_aggressive_start(e, v);
         return;
@@ -79,7 +97,7 @@ void v1_start(struct ike *e, struct ike_sa *sa)
 static void altered(struct ike *e, struct v1_sa *v, const struct v1_sa_body *got)
 {
     struct v1_transform *t;
-    size_t n = v1_offer_ike(e, v->sa.conn, v->aggressive, &t);
+    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, v->aggressive, &t);
     struct refusal r = {
         .reason = R_PROPOSAL_ALTERED,
         .what = "proposals",
@@ -96,7 +114,7 @@ static bool take_choice(struct ike *e, struct v1_sa *v, struct v1_msg *m)
     struct v1_transform *t;
     struct v1_sa_body *got = ike_alloc(e, sizeof *got);
     err_t err = got ? sa_v1_parse(v1_body(m, P1_SA), true, got) : E_NOMEM;
-    size_t n = v1_offer_ike(e, v->sa.conn, v->aggressive, &t), i = 0;
+    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, v->aggressive, &t), i = 0;
     if (!err && got->count != 1)
         err = R_SYNTAX;
     while (!err && i < n && !v1_same_suite(&t[i], &got->t[0]))
@@ -111,6 +129,7 @@ static bool take_choice(struct ike *e, struct v1_sa *v, struct v1_msg *m)
     }
     v1_suite_set(&v->sa, &got->t[0].p);
     v->p1->method = v->sa.ke->id;
+    v->method = v1_method_of(got->t[0].auth);
     v->life_s = got->t[0].life_s;
     if (t[i].life_s && (!v->life_s || t[i].life_s < v->life_s))
         v->life_s = t[i].life_s;
@@ -172,6 +191,25 @@ static void send5(struct ike *e, struct v1_sa *v)
 {
     struct v1_build b;
     struct ike_msg m = {0};
+    if (v->p1->proof_err) {
+        v1_lost(e, v, v->p1->proof_err > 0 ? v->p1->proof_err : R_AUTH_FAILED);
+        return;
+    }
+    if (!v1_build_begin(e, v, &b, EXCH_V1_MAIN, 0))
+        return;
+    payload_put(&b.c, P1_ID, v1_bytes(&v->p1->id_i));
+    v1_put_proof(&b, v);
+    v1_put_certreqs(e, &b, v);
+    if (v1_first_contact(e, v))
+        v1_put_notify_sa(&b, v, N1_INITIAL_CONTACT, bytes_of(NULL, 0));
+    if (!v1_build_end(e, v, &b, v->iv, &m))
+        return;
+    v->state = V1_I_MM5;
+    v1_p1_ask(e, v, &m);
+}
+
+static void have_secret(struct ike *e, struct v1_sa *v)
+{
     struct id us, them;
     if (!v1_p1_keys(e, v))
         return;
@@ -179,17 +217,8 @@ static void send5(struct ike *e, struct v1_sa *v)
         path_float(e, &v->sa);
     v1_local_id(&v->sa, v->sa.conn, &us);
     v1_expected_peer(v, &them);
-    if (!sa_ids_set(e, &v->sa, &us, &them) || !v1_build_begin(e, v, &b, EXCH_V1_MAIN, 0))
-        return;
-    v1_put_id(e, &b, &us, &v->p1->id_i);
-    if (!v1_put_hash(e, v, &b, true))
-        return;
-    if (v1_first_contact(e, v))
-        v1_put_notify_sa(&b, v, N1_INITIAL_CONTACT, bytes_of(NULL, 0));
-    if (!v1_build_end(e, v, &b, v->iv, &m))
-        return;
-    v->state = V1_I_MM5;
-    v1_p1_ask(e, v, &m);
+    if (sa_ids_set(e, &v->sa, &us, &them) && v1_id_body(e, &us, &v->p1->id_i))
+        v1_prove(e, v, send5);
 }
 
 void v1_main4(struct ike *e, struct v1_sa *v, struct v1_msg *m)
@@ -205,28 +234,43 @@ void v1_main4(struct ike *e, struct v1_sa *v, struct v1_msg *m)
     retransmit_stop(&v->sa);
     v1_p1_accept(v, m);
     v1_read_vendors(e, v, m);
+    v1_read_certreqs(v, m);
     v1_nat_read(e, v, m);
-    v1_p1_job(e, v, JOB_KE_DERIVE, ke, send5);
+    v1_p1_job(e, v, JOB_KE_DERIVE, ke, have_secret);
 }
 
 /* --- the sixth: who the peer is --- */
+
+static void refused(struct ike *e, struct v1_sa *v, err_t reason)
+{
+    v1_tell_deleted(e, v);
+    v1_lost(e, v, reason);
+}
+
+static void proved(struct ike *e, struct v1_sa *v)
+{
+    struct v1_phase1 *p = v->p1;
+    struct id them;
+    if (p->proof_err == (err_t)R_DECRYPT) { /* damaged or forged: the true one may come yet */
+        ike_drop(e, &p->held->pkt, R_DECRYPT, "HASH_R does not hold");
+        return;
+    }
+    retransmit_stop(&v->sa);
+    v1_p1_accept(v, p->held);
+    if (p->proof_err)
+        refused(e, v, p->proof_err > 0 ? p->proof_err : R_AUTH_FAILED);
+    else if (id_v1_parse(v1_bytes(&p->id_r), &them) || !v1_peer_id(e, v, &them))
+        refused(e, v, R_ID_MISMATCH);
+    else
+        v1_established(e, v);
+}
 
 void v1_main6(struct ike *e, struct v1_sa *v, struct v1_msg *m)
 {
     struct id them;
     err_t err = id_v1_parse(v1_body(m, P1_ID), &them);
-    if (!ike_msg_set(e, &v->p1->id_r, v1_body(m, P1_ID)))
-        return;
-    if (err || !v1_hash_ok(e, v, false, v1_body(m, P1_HASH))) {
-        ike_drop(e, &m->pkt, err ? err : R_DECRYPT, "HASH_R does not hold");
-        return;
-    }
-    retransmit_stop(&v->sa);
-    v1_p1_accept(v, m);
-    if (!v1_peer_id(e, v, &them)) {
-        v1_tell_deleted(e, v);
-        v1_lost(e, v, R_ID_MISMATCH);
-        return;
-    }
-    v1_established(e, v);
+    if (err)
+        ike_drop(e, &m->pkt, err, "identity of the peer");
+    else if (ike_msg_set(e, &v->p1->id_r, v1_body(m, P1_ID)) && v1_hold(e, v, m))
+        v1_check_proof(e, v, &them, proved);
 }

@@ -86,7 +86,7 @@ bool v1_choose_conn(struct ike *e, const struct v1_msg *m, const struct v1_sa_bo
         if (idi && !id_match(&c[i]->auth_remote.id, idi))
             continue;
         *conn = c[i];
-        size_t count = v1_offer_ike(e, c[i], false, &ours);
+        size_t count = v1_offer_ike(e, c[i], &m->pkt.local.addr, false, &ours);
         *chosen = v1_choose(e, true, ours, count, offer, &r);
         if (*chosen)
             return true;
@@ -99,7 +99,8 @@ bool v1_choose_conn(struct ike *e, const struct v1_msg *m, const struct v1_sa_bo
         return no_aggressive(e, m, c[0]);
     if (!near)
         return wrong_id(e, m, c[0], idi);
-    why.hint = ike_strf(e, "make connections.%s.proposals the same on both sides", near->name);
+    if (!why.hint)
+        why.hint = ike_strf(e, "make connections.%s.proposals the same on both sides", near->name);
     refuse(e, m, near, &why, N1_NO_PROPOSAL_CHOSEN);
     return false;
 }
@@ -160,6 +161,7 @@ struct v1_sa *v1_half_open(struct ike *e, const struct v1_msg *m, struct conn *c
     v->init_from = p->remote;
     v1_count_half(e, v, true);
     v->life_s = chosen->life_s;
+    v->method = v1_method_of(chosen->auth);
     v1_suite_set(sa, &chosen->p);
     struct v1_phase1 *p1 = v1_p1_new(e, v);
     if (p1 && !hash_add(&e->inits1, &v->init_node, init_hash(e, &p->remote, p->spi_i))) {
@@ -274,6 +276,7 @@ static void send4(struct ike *e, struct v1_sa *v)
         return;
     payload_put(&b.c, P1_KE, v1_bytes(&p->ke_r));
     payload_put(&b.c, P1_NONCE, v1_bytes(&p->nr));
+    v1_put_certreqs(e, &b, v);
     v1_nat_put(e, &b, v);
     v->state = V1_R_MM4;
     if (v1_build_end(e, v, &b, NULL, &m))
@@ -288,7 +291,7 @@ void v1_main3(struct ike *e, struct v1_sa *v, struct v1_msg *m)
         ike_drop(e, &m->pkt, R_KE_VALUE, "length of the public value");
         return;
     }
-    if (!v1_psk_find(e, v, v->sa.conn, NULL)) {
+    if (v1_uses_psk(v->method) && !v1_psk_find(e, v, v->sa.conn, NULL)) {
         v1_psk_missing(e, v, v->sa.conn, NULL);
         v1_refuse_clear(e, &m->pkt, N1_AUTHENTICATION_FAILED);
         sa_drop(e, &v->sa, R_NO_SHARED);
@@ -300,6 +303,7 @@ void v1_main3(struct ike *e, struct v1_sa *v, struct v1_msg *m)
     v1_p1_accept(v, m);
     ike_msg_free(&v->last_out);
     v1_read_vendors(e, v, m);
+    v1_read_certreqs(v, m);
     v1_nat_read(e, v, m);
     v1_p1_job(e, v, JOB_KE_BOTH, ke, send4);
 }
@@ -322,55 +326,77 @@ static void follow(struct v1_sa *v, const struct v1_msg *m)
     v->sa.natt = m->pkt.natt;
 }
 
+static void refused(struct ike *e, struct v1_sa *v, err_t reason)
+{
+    v1_refuse_clear(e, &v->p1->held->pkt, N1_AUTHENTICATION_FAILED);
+    sa_drop(e, &v->sa, reason);
+}
+
 static void send6(struct ike *e, struct v1_sa *v)
 {
     struct v1_build b;
     struct ike_msg m = {0};
-    struct id us;
-    id_pair_get(v->sa.ids, &us, NULL);
+    if (v->p1->proof_err) {
+        refused(e, v, v->p1->proof_err > 0 ? v->p1->proof_err : R_AUTH_FAILED);
+        return;
+    }
     if (!v1_build_begin(e, v, &b, EXCH_V1_MAIN, 0))
         return;
-    v1_put_id(e, &b, &us, &v->p1->id_r);
-    if (!v1_put_hash(e, v, &b, false) || !v1_build_end(e, v, &b, v->iv, &m))
+    payload_put(&b.c, P1_ID, v1_bytes(&v->p1->id_r));
+    v1_put_proof(&b, v);
+    if (!v1_build_end(e, v, &b, v->iv, &m))
         return;
     v1_p1_answer(e, v, &m);
     v1_established(e, v);
 }
 
-void v1_main5(struct ike *e, struct v1_sa *v, struct v1_msg *m)
+static void proved(struct ike *e, struct v1_sa *v)
 {
-    struct id them;
-    err_t err = id_v1_parse(v1_body(m, P1_ID), &them);
-    if (!ike_msg_set(e, &v->p1->id_i, v1_body(m, P1_ID)))
-        return;
-    if (err || !v1_hash_ok(e, v, true, v1_body(m, P1_HASH))) {
-        v1_garbled(e, v, m);
+    struct v1_phase1 *p = v->p1;
+    struct v1_msg *m = p->held;
+    struct id us, them;
+    if (p->proof_err) {
+        v1_garbled(e, v, &m->pkt, p->proof_err);
         return;
     }
     v1_p1_accept(v, m);
     follow(v, m);
-    if (!v1_peer_id(e, v, &them)) {
-        v1_refuse_clear(e, &m->pkt, N1_AUTHENTICATION_FAILED);
-        sa_drop(e, &v->sa, R_ID_MISMATCH);
+    if (id_v1_parse(v1_bytes(&p->id_i), &them) || !v1_peer_id(e, v, &them)) {
+        refused(e, v, R_ID_MISMATCH);
         return;
     }
+    v1_read_certreqs(v, m);
     v1_read_contact(v, m);
     if (v1_must_keep(e, v)) {
-        v1_refuse_clear(e, &m->pkt, N1_AUTHENTICATION_FAILED);
-        sa_drop(e, &v->sa, R_EXISTS);
+        refused(e, v, R_EXISTS);
         return;
     }
-    send6(e, v);
+    id_pair_get(v->sa.ids, &us, NULL);
+    if (v1_id_body(e, &us, &p->id_r))
+        v1_prove(e, v, send6);
+}
+
+void v1_main5(struct ike *e, struct v1_sa *v, struct v1_msg *m)
+{
+    struct id them;
+    if (id_v1_parse(v1_body(m, P1_ID), &them))
+        v1_garbled(e, v, &m->pkt, R_DECRYPT);
+    else if (ike_msg_set(e, &v->p1->id_i, v1_body(m, P1_ID)) && v1_hold(e, v, m))
+        v1_check_proof(e, v, &them, proved);
 }
 
 /*
- * An encrypted message of phase 1 that makes no sense: with another secret the keys are others. It
- * may also be forged, so the SA stays for the true one; wrong padding, identity and hash get the
- * same answer.
+ * A message of phase 1 that proves nothing. It may be forged, so the SA stays for the true one;
+ * wrong padding, identity, hash, certificate and signature get the same answer. With a pre-shared
+ * key, another one shows as garbage.
  */
-void v1_garbled(struct ike *e, struct v1_sa *v, const struct v1_msg *m)
+void v1_garbled(struct ike *e, struct v1_sa *v, const struct ike_pkt *p, err_t reason)
 {
-    e->stats.dropped[R_DECRYPT]++;
-    v1_psk_differs(e, v, "the encrypted message makes no sense with it");
-    v1_refuse_clear(e, &m->pkt, N1_AUTHENTICATION_FAILED);
+    if (v1_uses_psk(v->method)) {
+        e->stats.dropped[R_DECRYPT]++;
+        v1_psk_differs(e, v, "the encrypted message makes no sense with it");
+    } else {
+        ike_drop(e, p, reason > 0 ? reason : (err_t)R_DECRYPT, "proof of the peer");
+    }
+    v1_refuse_clear(e, p, N1_AUTHENTICATION_FAILED);
 }

@@ -36,14 +36,15 @@ static void put(struct proposal *p, const struct alg *a)
 /* --- phase 1 --- */
 
 /* RFC 2409 4: one hash serves as PRF and for everything else */
-static void ike_suite(struct list_of *l, const struct conn *c, const struct alg *encr,
-                      const struct alg *hash, const struct alg *ke)
+static void ike_suite(struct list_of *l, const struct conn *c, const struct v1_method *method,
+                      const struct alg *const alg[3])
 {
+    const struct alg *encr = alg[0], *hash = alg[1], *ke = alg[2];
     struct v1_transform *t = next(l);
     const struct alg *prf = alg_prf_of_integ(hash->id);
     if (!t)
         return;
-    *t = (struct v1_transform){.proto = PROTO_IKE, .auth = AUTH1_PSK};
+    *t = (struct v1_transform){.proto = PROTO_IKE, .auth = method->number};
     t->p.proto = PROTO_IKE;
     put(&t->p, encr);
     put(&t->p, hash);
@@ -53,24 +54,31 @@ static void ike_suite(struct list_of *l, const struct conn *c, const struct alg 
     t->life_s = s ? s + c->over_s : 0;
 }
 
-static void ike_groups(struct list_of *l, const struct conn *c, const struct proposal *p,
+struct ike_args {
+    const struct conn *c;
+    const struct v1_method *method[V1_METHODS_MAX];
+    size_t methods;
+};
+
+static void ike_groups(struct list_of *l, const struct ike_args *a, const struct proposal *p,
                        const struct alg *encr, const struct alg *hash)
 {
     for (size_t i = 0; i < p->count; i++) {
         const struct alg *ke = alg_of(&p->t[i], T_KE);
-        if (ke && ke->v1_ike)
-            ike_suite(l, c, encr, hash, ke);
+        const struct alg *const alg[] = {encr, hash, ke};
+        for (size_t k = 0; ke && ke->v1_ike && k < a->methods; k++)
+            ike_suite(l, a->c, a->method[k], alg);
     }
 }
 
-static void ike_hashes(struct list_of *l, const struct conn *c, const struct proposal *p,
+static void ike_hashes(struct list_of *l, const struct ike_args *a, const struct proposal *p,
                        const struct alg *encr)
 {
     for (size_t i = 0; i < p->count; i++) {
         const struct alg *hash = alg_of(&p->t[i], T_INTEG);
         const struct alg *prf = hash ? alg_prf_of_integ(hash->id) : NULL;
         if (prf && proposal_has(p, T_PRF, prf->id, 0))
-            ike_groups(l, c, p, encr, hash);
+            ike_groups(l, a, p, encr, hash);
     }
 }
 
@@ -85,17 +93,20 @@ static void only_first_group(struct list_of *l)
     l->n = n;
 }
 
-size_t v1_offer_ike(struct ike *e, const struct conn *c, bool one_group, struct v1_transform **out)
+size_t v1_offer_ike(struct ike *e, const struct conn *c, const struct addr *local, bool one_group,
+                    struct v1_transform **out)
 {
     struct list_of l;
+    struct ike_args a = {.c = c};
     if (!begin(e, &l))
         return 0;
+    a.methods = v1_methods(e, c, local, a.method);
     for (size_t i = 0; i < c->ike.count; i++) {
         const struct proposal *p = &c->ike.p[i];
         for (size_t k = 0; k < p->count; k++) {
             const struct alg *encr = alg_of(&p->t[k], T_ENCR);
             if (encr && encr->v1_ike)
-                ike_hashes(&l, c, p, encr);
+                ike_hashes(&l, &a, p, encr);
         }
     }
     if (one_group)
@@ -330,6 +341,21 @@ const char *v1_offer_str(struct ike *e, const struct v1_transform *t, size_t n)
     return ike_str_buf(e, &b);
 }
 
+static const char *method_hint(uint16_t theirs)
+{
+    switch (theirs) {
+    case AUTH1_RSA_ENC:
+    case AUTH1_RSA_ENC_REVISED:
+        return "RSA encryption (rsa-encr) is not spoken here, nor by anybody but old IOS: set "
+               "\"authentication rsa-sig\" in the peer's policy";
+    case AUTH1_DSS:
+        return "DSS signatures are not spoken here: use RSA or ECDSA";
+    default:
+        return "make auth of local and remote the same on both sides: psk, or pubkey with keys of "
+               "one kind";
+    }
+}
+
 const struct v1_transform *v1_choose(struct ike *e, bool ike, const struct v1_transform *ours,
                                      size_t n, const struct v1_sa_body *theirs, struct refusal *r)
 {
@@ -355,6 +381,8 @@ const struct v1_transform *v1_choose(struct ike *e, bool ike, const struct v1_tr
     if (!near_o)
         return NULL;
     differences(e, ike, near_o, near_t, r);
+    if (ike && !agree(near_o, near_t, A_AUTH))
+        r->hint = method_hint(near_t->auth);
     r->text = ike_strf(e, "we have %s; the peer offers %s", v1_offer_str(e, ours, n),
                        v1_offer_str(e, theirs->t, theirs->count));
     return NULL;

@@ -23,14 +23,19 @@ void v1_p1_free(struct v1_phase1 *p)
 {
     if (!p)
         return;
-    struct ike_msg *all[] = {&p->sa_i, &p->id_i, &p->id_r,   &p->ke_i,  &p->ke_r,
-                             &p->ni,   &p->nr,   &p->chosen, &p->hash_r};
+    struct ike_msg *all[] = {&p->sa_i, &p->id_i, &p->id_r,   &p->ke_i, &p->ke_r,
+                             &p->ni,   &p->nr,   &p->chosen, &p->proof};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         ike_msg_free(all[i]);
     if (p->ke)
         cr_ke_free(p->ke);
     secret_free(&p->shared);
     secret_free(&p->psk);
+    sig_own_free(p->own);
+    sig_work_free(p->sig);
+    v1_peer_conn_set(p, NULL);
+    arena_free(&p->arena);
+    arena_free(&p->asking);
     free(p);
 }
 
@@ -102,37 +107,25 @@ void v1_read_vendors(struct ike *e, struct v1_sa *v, const struct v1_msg *m)
 
 void v1_local_id(const struct ike_sa *sa, const struct conn *c, struct id *out)
 {
-    *out = c->auth_local.id;
-    if (out->type == ID_ANY && !id_of_addr(out, &sa->local.addr))
-        *out = (struct id){0};
+    sig_local_id(c, &sa->local.addr, out);
 }
 
-void v1_put_id(struct ike *e, struct v1_build *b, const struct id *id, struct ike_msg *keep)
+bool v1_id_body(struct ike *e, const struct id *id, struct ike_msg *out)
 {
-    payload_begin(&b->c, P1_ID);
-    size_t at = wr_len(&b->w);
-    id_v1_write(&b->w, id);
-    payload_end(&b->c);
-    if (!b->w.err)
-        (void)ike_msg_set(e, keep, bytes_of(b->w.start + at, wr_len(&b->w) - at));
-}
-
-bool v1_put_hash(struct ike *e, struct v1_sa *v, struct v1_build *b, bool initiators)
-{
-    uint8_t hash[CR_HASH_MAX];
-    err_t err = v1_hash_phase1(v, initiators, hash);
-    if (err)
-        ike_fail(e, err < 0 ? err : E_CRYPTO);
-    else
-        payload_put(&b->c, P1_HASH, bytes_of(hash, v->sa.prf->out_len));
-    return !err;
+    uint8_t body[ID_MAX + 8];
+    struct wr w = wr_of(body, sizeof body);
+    id_v1_write(&w, id);
+    if (!w.err)
+        return ike_msg_set(e, out, wr_bytes(&w));
+    ike_fail(e, w.err);
+    return false;
 }
 
 bool v1_hash_ok(struct ike *e, const struct v1_sa *v, bool initiators, struct bytes got)
 {
     uint8_t want[CR_HASH_MAX];
     size_t n = v->sa.prf->out_len;
-    err_t err = v1_hash_phase1(v, initiators, want);
+    err_t err = v1_hash_phase1(v, v->sa.prf, initiators, want);
     if (err < 0)
         ike_fail(e, err);
     return !err && got.n == n && secret_eq(got.p, want, n);
@@ -259,9 +252,11 @@ void v1_silent(struct ike *e, struct v1_sa *v)
     bool auth = v->state == V1_I_MM5 || v->state == V1_R_AM2;
     bool first = v->state & (V1_I_MM1 | V1_I_AM1);
     if (auth && v->state == V1_I_MM5) {
-        v1_psk_differs(e, v,
-                       "no answer to the first encrypted message: a peer with another secret "
-                       "cannot read it");
+        (void)v1_unbelieved(e, v,
+                            v1_uses_psk(v->method)
+                                ? "no answer to the first encrypted message: a peer with another "
+                                  "secret cannot read it"
+                                : "no answer to our certificate and signature");
         return;
     }
     endpoint_str(&sa->remote, to);

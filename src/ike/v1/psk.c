@@ -128,19 +128,26 @@ static void wrong_id(struct ike *e, struct v1_sa *v, const struct id *them)
     ike_refused(e, &v->sa, &r);
 }
 
-static bool offers(struct ike *e, const struct conn *c, const struct ike_sa *sa)
+static bool offers(struct ike *e, const struct conn *c, const struct v1_sa *v)
 {
+    const struct ike_sa *sa = &v->sa;
     struct v1_transform *t;
-    size_t n = v1_offer_ike(e, c, false, &t);
+    size_t n = v1_offer_ike(e, c, &v->sa.local.addr, false, &t);
     for (size_t i = 0; i < n; i++)
         if (proposal_alg(&t[i].p, T_ENCR) == sa->encr && proposal_alg(&t[i].p, T_PRF) == sa->prf &&
-            proposal_alg(&t[i].p, T_KE) == sa->ke)
+            proposal_alg(&t[i].p, T_KE) == sa->ke && t[i].auth == v->method->number)
             return true;
     return false;
 }
 
-/* Main mode chose by address; the identity may belong to another connection with the same secret.
- */
+static bool proves(struct ike *e, const struct v1_sa *v, const struct conn *c,
+                   const struct id *them)
+{
+    return v1_proof_of(v, !v->sa.initiator) != V1_PROOF_PSK || v1_psk_proves(e, v, c, them);
+}
+
+/* Main mode chose by address; the identity may belong to another connection, with the same secret
+ * if there is one. */
 static struct conn *better(struct ike *e, const struct v1_sa *v, const struct id *them)
 {
     struct conn **c, *best = NULL;
@@ -148,7 +155,7 @@ static struct conn *better(struct ike *e, const struct v1_sa *v, const struct id
     size_t n = conn_candidates(e, &v->sa.local, &v->sa.remote, 1, &c);
     for (size_t i = 0; i < n; i++) {
         int r = id_match(&c[i]->auth_remote.id, them);
-        if (r > rank && offers(e, c[i], &v->sa) && v1_psk_proves(e, v, c[i], them)) {
+        if (r > rank && offers(e, c[i], v) && proves(e, v, c[i], them)) {
             rank = r;
             best = c[i];
         }
@@ -156,15 +163,27 @@ static struct conn *better(struct ike *e, const struct v1_sa *v, const struct id
     return best;
 }
 
-/* The peer proved that it has the secret: may it be who it says? The connection may change. */
+struct conn *v1_peer_conn(struct ike *e, const struct v1_sa *v, const struct id *them)
+{
+    struct conn *c = v->sa.conn;
+    if (!v->sa.initiator)
+        return better(e, v, them);
+    return id_match(&c->auth_remote.id, them) && proves(e, v, c, them) ? c : NULL;
+}
+
+void v1_peer_conn_set(struct v1_phase1 *p, struct conn *c)
+{
+    if (p->peer_conn)
+        conn_unref(p->peer_conn);
+    p->peer_conn = c ? conn_ref(c) : NULL;
+}
+
+/* The peer proved something: may it be who it says? The connection may change. */
 bool v1_peer_id(struct ike *e, struct v1_sa *v, const struct id *them)
 {
     struct id us;
-    struct conn *c = v->sa.conn;
-    if (!v->sa.initiator)
-        c = better(e, v, them);
-    else if (!id_match(&c->auth_remote.id, them) || !v1_psk_proves(e, v, c, them))
-        c = NULL;
+    bool sig = v1_proof_of(v, !v->sa.initiator) == V1_PROOF_SIG;
+    struct conn *c = sig ? v->p1->peer_conn : v1_peer_conn(e, v, them);
     if (!c) {
         wrong_id(e, v, them);
         return false;

@@ -6,11 +6,11 @@
 #include "ike/v1/v1.h"
 #include <stdlib.h>
 
-#define B(t)       V1_BIT(t)
-#define B_ANYTIME  (B(P1_VENDOR) | B(P1_NOTIFY))
-#define B_CERTS    (B(P1_CERT) | B(P1_CERTREQ))
-#define B_VALUES   (B(P1_KE) | B(P1_NONCE))
-#define B_IDENTITY (B(P1_ID) | B(P1_HASH))
+#define B(t)      V1_BIT(t)
+#define B_ANYTIME (B(P1_VENDOR) | B(P1_NOTIFY))
+#define B_CERTS   (B(P1_CERT) | B(P1_CERTREQ))
+#define B_VALUES  (B(P1_KE) | B(P1_NONCE))
+#define B_PROOF   (B(P1_HASH) | B(P1_SIG)) /* one of them: as the method says */
 
 enum clear { CLEAR, SEALED, EITHER };
 
@@ -27,11 +27,13 @@ static const struct row {
      "RFC 2409 5.4"},
     {EXCH_V1_MAIN, V1_I_MM3, CLEAR, B_VALUES, B_ANYTIME | B(P1_NAT_D) | B(P1_CERTREQ), v1_main4,
      "RFC 2409 5.4"},
-    {EXCH_V1_MAIN, V1_R_MM4, SEALED, B_IDENTITY, B_ANYTIME | B_CERTS, v1_main5, "RFC 2409 5.4"},
-    {EXCH_V1_MAIN, V1_I_MM5, SEALED, B_IDENTITY, B_ANYTIME | B_CERTS, v1_main6, "RFC 2409 5.4"},
-    {EXCH_V1_AGGRESSIVE, V1_I_AM1, CLEAR, B(P1_SA) | B_VALUES | B_IDENTITY,
+    {EXCH_V1_MAIN, V1_R_MM4, SEALED, B(P1_ID) | B_PROOF, B_ANYTIME | B_CERTS, v1_main5,
+     "RFC 2409 5.4"},
+    {EXCH_V1_MAIN, V1_I_MM5, SEALED, B(P1_ID) | B_PROOF, B_ANYTIME | B_CERTS, v1_main6,
+     "RFC 2409 5.4"},
+    {EXCH_V1_AGGRESSIVE, V1_I_AM1, CLEAR, B(P1_SA) | B_VALUES | B(P1_ID) | B_PROOF,
      B_ANYTIME | B(P1_NAT_D) | B_CERTS, v1_aggressive2, "RFC 2409 5.4"},
-    {EXCH_V1_AGGRESSIVE, V1_R_AM2, EITHER, B(P1_HASH), B_ANYTIME | B(P1_NAT_D) | B_CERTS,
+    {EXCH_V1_AGGRESSIVE, V1_R_AM2, EITHER, B_PROOF, B_ANYTIME | B(P1_NAT_D) | B_CERTS,
      v1_aggressive3, "RFC 2409 5.4"},
 };
 
@@ -76,6 +78,15 @@ static bool repeated(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
     return true;
 }
 
+/* RFC 2409 5.1, 5.4: SIG where signatures were agreed, HASH otherwise; which of them, the second
+ * message of aggressive mode only tells itself. */
+static uint32_t proof(const struct v1_sa *v, const struct v1_msg *m, uint32_t must)
+{
+    bool sig =
+        v->method ? v1_proof_of(v, !v->sa.initiator) == V1_PROOF_SIG : v1_body(m, P1_SIG).p != NULL;
+    return must & B_PROOF ? must & ~(sig ? B(P1_HASH) : B(P1_SIG)) : must;
+}
+
 static bool encryption_fits(const struct row *row, const struct ike_pkt *p)
 {
     bool sealed = p->flags & IKE_V1_FLAG_ENCRYPTION;
@@ -94,11 +105,11 @@ static void phase1(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
     struct v1_msg *m = v1_msg_new(e, &e->out->arena, p);
     err_t err = m ? v1_msg_read(v, m, m->encrypted ? v->iv : NULL) : E_NOMEM;
     if (!err)
-        err = v1_payloads_check(m, row->must, row->may);
+        err = v1_payloads_check(m, proof(v, m, row->must), row->may);
     if (err < 0)
         ike_fail(e, err);
     else if (err && m->encrypted && !v->sa.initiator)
-        v1_garbled(e, v, m); /* padding, syntax and hash fail alike */
+        v1_garbled(e, v, &m->pkt, R_DECRYPT); /* padding, syntax and hash fail alike */
     else if (err)
         ike_drop(e, p, m->encrypted ? R_DECRYPT : err, ike_exchange_name(p->exchange));
     if (err)
@@ -160,8 +171,9 @@ void v1_timeout(struct ike *e, struct ike_sa *sa)
 {
     struct v1_sa *v = v1_of(sa);
     if (v->state != V1_UP) {
+        bool psk = v->state == V1_I_MM5 && v1_uses_psk(v->method);
         v1_silent(e, v);
-        v1_lost(e, v, v->state == V1_I_MM5 ? R_PSK_MISMATCH : R_PEER_TIMEOUT);
+        v1_lost(e, v, psk ? R_PSK_MISMATCH : R_PEER_TIMEOUT);
         return;
     }
     struct event *ev = ike_event(e, EV_DPD, sa, NULL);

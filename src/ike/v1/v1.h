@@ -5,6 +5,7 @@
 #pragma once
 
 #include "ike/half.h"
+#include "ike/sig.h"
 #include "wire/id_v1.h"
 #include "wire/ike_hdr.h"
 #include "wire/notify_v1.h"
@@ -15,6 +16,7 @@
 #define V1_MSG_MAX   16384
 #define V1_BLOCK_MAX 16
 #define V1_SEEN      16 /* message ids of the peer that we remember */
+#define V1_ASKED_MAX 32 /* authorities that a peer asks for */
 #define V1_QUICK_MAX 8  /* quick modes of the peer under way at once */
 
 enum v1_state {
@@ -50,6 +52,7 @@ struct v1_keys {
 
 struct v1_sa;
 struct v1_exch;
+struct v1_msg;
 typedef void v1_handler(struct ike *e, struct v1_sa *v, struct v1_msg *m);
 typedef void v1_p1_resume(struct ike *e, struct v1_sa *v);
 typedef void v1_resume(struct ike *e, struct v1_sa *v, struct v1_exch *x);
@@ -60,13 +63,25 @@ struct v1_phase1 {
     v1_p1_resume *resume;              /* set while a job is away */
     struct ike_msg sa_i, id_i, id_r;   /* bodies as HASH_I and HASH_R cover them */
     struct ike_msg ke_i, ke_r, ni, nr; /* public values, nonces */
-    struct ike_msg chosen, hash_r;     /* responder: the transform to return, unaltered; HASH_R */
+    struct ike_msg chosen;             /* responder: the transform to return, unaltered */
     uint8_t chosen_proposal;
     uint16_t method;
     struct cr_ke *ke;
     struct secret shared, psk;
     err_t job_err;
-    bool initial_contact; /* the peer said so, authenticated */
+    struct ike_msg proof; /* ours: HASH or SIG */
+    err_t proof_err;      /* of ours or the peer's, whichever was made or checked last */
+    v1_p1_resume *next;   /* goes on with it */
+    struct sig_own *own;  /* what we sign with */
+    struct sig_work *sig; /* what the last job did */
+    struct bytes asked[V1_ASKED_MAX]; /* names of authorities that the peer trusts, in `asking` */
+    size_t asked_count;
+    struct arena asking;
+    bool cert_asked;
+    struct conn *peer_conn; /* by the identity that is being proved; a reference */
+    struct arena arena;     /* of `held` */
+    struct v1_msg *held;    /* the message whose proof is being checked */
+    bool initial_contact;   /* the peer said so, authenticated */
 };
 
 /* One exchange of phase 2: a quick mode, ours or the peer's. */
@@ -101,10 +116,37 @@ struct v1_exch {
     const struct conn_child *cc;
 };
 
+/* --- method.c --- */
+enum v1_proof {
+    V1_PROOF_PSK,  /* HASH, under a SKEYID that a secret made */
+    V1_PROOF_SIG,  /* SIG */
+    V1_PROOF_OPEN, /* HASH, which proves nothing: whoever gives it must prove more later */
+};
+enum v1_xauth { V1_XAUTH_NONE, V1_XAUTH_INITIATOR, V1_XAUTH_RESPONDER }; /* who logs in */
+
+struct v1_method {
+    uint16_t number;  /* on the wire */
+    const char *name; /* for screens */
+    enum v1_proof initiator, responder;
+    enum cr_key_type key; /* of every SIG, with the curve's bits */
+    uint16_t bits;
+    enum cr_scheme scheme;
+    enum v1_xauth xauth;
+};
+
+#define V1_METHODS_MAX 8
+const struct v1_method *v1_method_of(uint16_t number); /* NULL: not spoken */
+/* Those of a connection, in order of preference; none: a key is missing. */
+size_t v1_methods(const struct ike *e, const struct conn *c, const struct addr *local,
+                  const struct v1_method *out[V1_METHODS_MAX]);
+bool v1_uses_psk(const struct v1_method *m);
+enum v1_proof v1_proof_of(const struct v1_sa *v, bool initiators);
+
 struct v1_sa {
     struct ike_sa sa;
-    struct hash_node init_node; /* responder: by source and initiator's cookie */
-    struct list early;          /* responders of main mode that nothing is invested in yet */
+    const struct v1_method *method; /* agreed; NULL: not yet */
+    struct hash_node init_node;     /* responder: by source and initiator's cookie */
+    struct list early;              /* responders of main mode that nothing is invested in yet */
     struct endpoint init_from;
     bool in_inits, half; /* half: counted as half open, under init_from */
     uint16_t state;      /* enum v1_state */
@@ -150,7 +192,8 @@ struct bytes v1_key_d(const struct v1_keys *k);
 struct bytes v1_key_a(const struct v1_keys *k);
 struct bytes v1_key_cipher(const struct v1_keys *k);
 /* HASH_I or HASH_R: 5. */
-err_t v1_hash_phase1(const struct v1_sa *v, bool initiators, uint8_t *out) must_use;
+err_t v1_hash_phase1(const struct v1_sa *v, const struct alg *prf, bool initiators,
+                     uint8_t *out) must_use;
 /* IV of phase 1 from both public values, of phase 2 from the last block and the message id. */
 err_t v1_iv_phase1(const struct alg *prf, struct bytes ke_i, struct bytes ke_r,
                    uint8_t iv[V1_BLOCK_MAX]) must_use;
@@ -196,7 +239,8 @@ void v1_msg_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
 
 /* --- offer.c --- */
 /* Every suite of our proposals that IKEv1 can say, in our order; in the step's arena. */
-size_t v1_offer_ike(struct ike *e, const struct conn *c, bool one_group, struct v1_transform **out);
+size_t v1_offer_ike(struct ike *e, const struct conn *c, const struct addr *local, bool one_group,
+                    struct v1_transform **out);
 size_t v1_offer_esp(struct ike *e, const struct conn_child *cc, const struct v1_sa *v,
                     bool one_group, struct v1_transform **out);
 /* Our first that is among theirs; NULL and r filled: each attribute in which the nearest differ. */
@@ -216,8 +260,8 @@ bool v1_p1_keys(struct ike *e, struct v1_sa *v); /* from p1; false: failed, SA d
 void v1_put_vendors(struct v1_build *b, const struct v1_sa *v);
 void v1_read_vendors(struct ike *e, struct v1_sa *v, const struct v1_msg *m);
 void v1_local_id(const struct ike_sa *sa, const struct conn *c, struct id *out);
-void v1_put_id(struct ike *e, struct v1_build *b, const struct id *id, struct ike_msg *keep);
-bool v1_put_hash(struct ike *e, struct v1_sa *v, struct v1_build *b, bool initiators);
+/* The body of an ID payload, as the hashes cover it. */
+bool v1_id_body(struct ike *e, const struct id *id, struct ike_msg *out);
 bool v1_hash_ok(struct ike *e, const struct v1_sa *v, bool initiators, struct bytes got);
 bool v1_first_contact(struct ike *e, struct v1_sa *v);
 /* Sends a message of phase 1: repeated by time, or only when the peer repeats its own. */
@@ -230,6 +274,17 @@ void v1_established(struct ike *e, struct v1_sa *v);
 void v1_read_contact(struct v1_sa *v, const struct v1_msg *m);
 void v1_silent(struct ike *e, struct v1_sa *v);
 
+/* --- proof.c --- */
+void v1_prove(struct ike *e, struct v1_sa *v, v1_p1_resume *next);
+void v1_put_proof(struct v1_build *b, const struct v1_sa *v); /* CERTs, and HASH or SIG */
+err_t v1_unbelieved(struct ike *e, struct v1_sa *v, const char *theirs); /* gives the reason */
+void v1_put_certreqs(struct ike *e, struct v1_build *b, const struct v1_sa *v);
+void v1_read_certreqs(struct v1_sa *v, const struct v1_msg *m);
+bool v1_hold(struct ike *e, struct v1_sa *v, const struct v1_msg *m);
+/* Of the held message. */
+void v1_check_proof(struct ike *e, struct v1_sa *v, const struct id *them, v1_p1_resume *next);
+void v1_p1_sig(struct ike *e, struct v1_sa *v, struct ike_job *j, v1_p1_resume *resume);
+
 /* --- psk.c: pre-shared keys of phase 1 --- */
 bool v1_psk_find(struct ike *e, struct v1_sa *v, const struct conn *c, const struct id *them);
 /* Does who claims `them` have to know the secret in use? */
@@ -238,6 +293,9 @@ bool v1_psk_proves(struct ike *e, const struct v1_sa *v, const struct conn *c,
 void v1_psk_missing(struct ike *e, struct v1_sa *v, const struct conn *c, const struct id *them);
 void v1_psk_differs(struct ike *e, struct v1_sa *v, const char *theirs);
 void v1_expected_peer(const struct v1_sa *v, struct id *out);
+/* Whose connection it would be; NULL: nobody's. */
+struct conn *v1_peer_conn(struct ike *e, const struct v1_sa *v, const struct id *them);
+void v1_peer_conn_set(struct v1_phase1 *p, struct conn *c);
 bool v1_peer_id(struct ike *e, struct v1_sa *v, const struct id *them);
 
 /* --- nat.c --- */
@@ -268,7 +326,7 @@ struct v1_sa *v1_half_open(struct ike *e, const struct v1_msg *m, struct conn *c
 bool v1_choose_conn(struct ike *e, const struct v1_msg *m, const struct v1_sa_body *offer,
                     const struct id *idi, struct conn **conn, const struct v1_transform **chosen);
 void v1_early_end(struct ike *e, struct v1_sa *v);
-void v1_garbled(struct ike *e, struct v1_sa *v, const struct v1_msg *m);
+void v1_garbled(struct ike *e, struct v1_sa *v, const struct ike_pkt *p, err_t reason);
 void v1_put_choice(struct v1_build *b, const struct v1_sa *v);
 void v1_aggressive_start(struct ike *e, struct v1_sa *v);
 void v1_aggressive1(struct ike *e, struct v1_msg *m);

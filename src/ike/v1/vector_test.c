@@ -112,7 +112,7 @@ static void keys(struct run *r)
 static void hash_is(struct run *r, bool initiators, struct bytes got)
 {
     uint8_t hash[CR_HASH_MAX];
-    assert_int_equal(v1_hash_phase1(&r->v, initiators, hash), 0);
+    assert_int_equal(v1_hash_phase1(&r->v, r->v.sa.prf, initiators, hash), 0);
     assert_hex(bytes_of(hash, r->v.sa.prf->out_len), initiators ? r->t->hash_i : r->t->hash_r);
     assert_true(bytes_eq(got, bytes_of(hash, r->v.sa.prf->out_len)));
 }

@@ -6,9 +6,7 @@
 
 void v2_local_id(const struct ike_sa *sa, const struct conn *c, struct id *out)
 {
-    *out = c->auth_local.id;
-    if (out->type == ID_ANY && !id_of_addr(out, &sa->local.addr))
-        *out = (struct id){0};
+    sig_local_id(c, &sa->local.addr, out);
 }
 
 static bool suits(const struct conn *c, const struct ike_sa *sa)
@@ -21,14 +19,17 @@ static bool suits(const struct conn *c, const struct ike_sa *sa)
     return proposal_check_chosen(&c->ike, &p) == E_OK;
 }
 
-/* Remote identity as configured; without one, the address that was configured for the peer. */
-static int remote_rank(const struct conn *c, const struct id *idi)
+#define METHOD_FITS 4 /* more than any match of identities */
+
+/* By remote.id as configured, and by how the peer proves itself. */
+static int remote_rank(const struct conn *c, const struct id *idi, bool psk)
 {
-    return id_match(&c->auth_remote.id, idi);
+    int rank = id_match(&c->auth_remote.id, idi);
+    return rank && psk == (c->auth_remote.kind == AUTH_PSK) ? rank + METHOD_FITS : rank;
 }
 
 bool v2_choose(struct ike *e, const struct v2_sa *v, const struct id *idi, const struct id *idr,
-               struct v2_choice *out)
+               bool psk, struct v2_choice *out)
 {
     struct conn **c;
     int best = 0;
@@ -40,7 +41,7 @@ bool v2_choose(struct ike *e, const struct v2_sa *v, const struct id *idi, const
             continue;
         if (!out->near)
             out->near = c[i];
-        int rank = remote_rank(c[i], idi);
+        int rank = remote_rank(c[i], idi, psk);
         if (rank && !out->id_ok) {
             out->id_ok = true;
             out->near = c[i];

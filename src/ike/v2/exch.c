@@ -25,6 +25,8 @@ void v2_exch_free(struct ike *e, struct v2_exch *x)
     if (x->ke)
         cr_ke_free(x->ke);
     secret_free(&x->shared);
+    sig_own_free(x->auth.own);
+    sig_work_free(x->auth.sig);
     if (x->conn)
         conn_unref(x->conn);
     if (x->ours)
@@ -75,6 +77,22 @@ void v2_job(struct ike *e, struct v2_sa *v, struct v2_exch *x, enum job_kind kin
     ike_act_add(e, ACT_JOB)->job = j;
 }
 
+/* Signing or verifying; j NULL: no memory. */
+void v2_sig_job(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct ike_job *j,
+                v2_resume *resume)
+{
+    if (!j) {
+        ike_fail(e, E_NOMEM);
+        return;
+    }
+    sig_work_free(x->auth.sig);
+    x->auth.sig = NULL;
+    x->resume = resume;
+    j->ike_id = v->sa.id;
+    j->exch = x->serial;
+    ike_act_add(e, ACT_JOB)->job = j;
+}
+
 /* Takes what the job made; whoever asked may be gone, then all of it is freed. */
 void v2_job_done(struct ike *e, struct ike_sa *sa, struct ike_job *j)
 {
@@ -88,6 +106,13 @@ void v2_job_done(struct ike *e, struct ike_sa *sa, struct ike_job *j)
     }
     v2_resume *resume = x->resume;
     x->resume = NULL;
+    if (j->sig) {
+        x->auth.sig = j->sig;
+        j->sig = NULL;
+        ike_job_free(j);
+        resume(e, v, x);
+        return;
+    }
     x->ke = j->ke;
     j->ke = NULL;
     secret_move(&x->shared, &j->shared);

@@ -6,20 +6,6 @@
 #include "wire/id.h"
 #include <stdlib.h>
 
-static err_t no_secret(struct ike *e, struct v2_sa *v, const struct id *us, const struct id *them)
-{
-    struct refusal r = {
-        .reason = R_NO_SHARED,
-        .what = "secret",
-        .ours = ike_strf(e, "none for %s and %s", ike_str_id(e, us), ike_str_id(e, them)),
-        .hint = ike_strf(e, "add secrets { ike-%s { id = %s, secret = ... } }", v->sa.conn->name,
-                         ike_str_id(e, them)),
-        .clause = "RFC 7296 2.15",
-    };
-    ike_refused(e, &v->sa, &r);
-    return R_NO_SHARED;
-}
-
 static void expected_peer(const struct v2_sa *v, struct id *out)
 {
     *out = v->sa.conn->auth_remote.id;
@@ -39,13 +25,6 @@ static void put_id(struct v2_build *b, uint8_t type, const struct id *id)
     payload_end(&b->c);
 }
 
-void v2_put_auth(struct v2_build *b, const uint8_t *auth, size_t n)
-{
-    payload_begin(&b->c, PL_AUTH);
-    auth_write(&b->w, AM_SHARED_KEY, bytes_of(auth, n));
-    payload_end(&b->c);
-}
-
 /* 2.4: true only if we have no other SA with that peer. */
 static bool first_contact(struct ike *e, struct v2_sa *v)
 {
@@ -53,19 +32,34 @@ static bool first_contact(struct ike *e, struct v2_sa *v)
     return (u == UNIQUE_REPLACE || u == UNIQUE_KEEP) && !sa_peer_next(e, &v->sa, NULL);
 }
 
-static void send_request(struct ike *e, struct v2_sa *v, const struct id *us, const uint8_t *auth)
+/* RFC 4945 3.3: the peer shall know whom we trust, so that it sends what convinces us. */
+static void put_certreq(struct ike *e, const struct v2_sa *v, struct v2_build *b)
+{
+    if (v->sa.conn->auth_remote.kind != AUTH_PSK)
+        v2_put_certreq(b, sig_authority_hashes(e, v->sa.conn));
+}
+
+static void send_request(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 {
     struct v2_build b;
+    struct id us;
     const struct id *idr = &v->sa.conn->auth_remote.id;
+    if (x->auth.err) {
+        v2_lost(e, v, x->auth.err > 0 ? x->auth.err : R_AUTH_FAILED);
+        return;
+    }
     if (!v2_build_begin(e, v, &b, EXCH_IKE_AUTH, false, v->win.next_out))
         return;
-    put_id(&b, PL_IDI, us);
+    id_pair_get(v->sa.ids, &us, NULL);
+    put_id(&b, PL_IDI, &us);
+    v2_put_certs(&b, v->sa.conn, x);
     if (first_contact(e, v))
         v2_put_notify(&b, N_INITIAL_CONTACT, bytes_of(NULL, 0));
+    put_certreq(e, v, &b);
     if (!wildcard(idr))
         put_id(&b, PL_IDR, idr);
-    v2_put_auth(&b, auth, v->sa.prf->out_len);
-    v2_offer_put(&b, v->req, false);
+    v2_put_auth(&b, x);
+    v2_offer_put(&b, x, false);
     v->state = V2_AUTH_SENT;
     v2_request(e, v, &b);
 }
@@ -73,14 +67,12 @@ static void send_request(struct ike *e, struct v2_sa *v, const struct id *us, co
 void v2_auth_start(struct ike *e, struct v2_sa *v)
 {
     struct id us, them;
-    uint8_t auth[CR_HASH_MAX];
     struct refusal why;
     struct task *t = task_first_child(&v->sa);
     v2_local_id(&v->sa, v->sa.conn, &us);
     expected_peer(v, &them);
-    const struct shared *psk = shared_find(e, SHARED_IKE, &us, &them);
-    if (!psk || !t) {
-        v2_lost(e, v, t ? no_secret(e, v, &us, &them) : R_OPERATOR);
+    if (!t) {
+        v2_lost(e, v, R_OPERATOR);
         return;
     }
     task_take(t);
@@ -96,13 +88,13 @@ void v2_auth_start(struct ike *e, struct v2_sa *v)
     v2_exch_conn(v->req, t->conn, t->cc);
     v->req->ni = v->init->ni;
     v->req->nr = v->init->nr;
-    err_t err = v2_auth_psk(v, true, &us, &psk->secret, auth);
-    if (err || !v2_offer_make(e, v, v->req, t, false)) {
-        ike_fail(e, err < 0 ? err : E_NOMEM);
+    if (!v2_offer_make(e, v, v->req, t, false)) {
+        ike_fail(e, E_NOMEM);
         v2_lost(e, v, R_TOO_MANY);
         return;
     }
-    send_request(e, v, &us, auth);
+    const struct v2_who who = {v->sa.conn, &us, &us, &them};
+    v2_prove(e, v, v->req, &who, send_request);
 }
 
 /* --- the answer --- */
@@ -133,82 +125,6 @@ static err_t wrong_id(struct ike *e, struct v2_sa *v, const struct id *idr)
     };
     ike_refused(e, &v->sa, &r);
     return r.reason;
-}
-
-static err_t wrong_method(struct ike *e, struct v2_sa *v, const struct auth *a)
-{
-    struct refusal r = {
-        .reason = R_AUTH_METHOD,
-        .what = "auth",
-        .ours = "psk",
-        .theirs = auth_method_name(a->method),
-        .hint = ike_strf(e, "set connections.%s.local.auth = psk at the peer",
-                         v->sa.conn ? v->sa.conn->name : "<conn>"),
-        .clause = "RFC 7296 3.8",
-    };
-    ike_refused(e, &v->sa, &r);
-    return r.reason;
-}
-
-static err_t wrong_secret(struct ike *e, struct v2_sa *v, const char *conn, const struct id *them)
-{
-    struct refusal r = {
-        .reason = R_PSK_MISMATCH,
-        .what = "secret",
-        .theirs = ike_strf(e, "id %s", ike_str_id(e, them)),
-        .hint = ike_strf(e,
-                         "connection %s: make the secret for %s the same on both sides "
-                         "(secrets.ike-*.secret)",
-                         conn, ike_str_id(e, them)),
-        .clause = "RFC 7296 2.15",
-    };
-    ike_refused(e, &v->sa, &r);
-    return r.reason;
-}
-
-/* Their AUTH against every fact of the negotiation. Reports what is wrong. */
-err_t v2_auth_verify(struct ike *e, struct v2_sa *v, const char *conn, const struct auth *a,
-                     const struct id *us, const struct id *them)
-{
-    uint8_t want[CR_HASH_MAX];
-    if (a->method != AM_SHARED_KEY)
-        return wrong_method(e, v, a);
-    const struct shared *psk = v->sa.initiator ? shared_find(e, SHARED_IKE, us, them)
-                                               : shared_of_claim(e, SHARED_IKE, us, them);
-    if (!psk) {
-        struct refusal r = {
-            .reason = R_NO_SHARED,
-            .what = "secret",
-            .ours = ike_strf(e, "none for %s and %s", ike_str_id(e, us), ike_str_id(e, them)),
-            .hint = ike_strf(e, "add secrets { ike-%s { id = %s, secret = ... } }", conn,
-                             ike_str_id(e, them)),
-            .clause = "RFC 7296 2.15",
-        };
-        ike_refused(e, &v->sa, &r);
-        return r.reason;
-    }
-    err_t err = v2_auth_psk(v, !v->sa.initiator, them, &psk->secret, want);
-    if (err)
-        return err;
-    size_t n = v->sa.prf->out_len;
-    bool ok = a->data.n == n && secret_eq(a->data.p, want, n);
-    secret_wipe(want, sizeof want);
-    return ok ? E_OK : wrong_secret(e, v, conn, them);
-}
-
-static err_t check_peer(struct ike *e, struct v2_sa *v, const struct v2_msg *m, struct id *idr)
-{
-    struct auth a;
-    struct id us;
-    err_t err = id_body_parse(v2_body(m, PL_IDR), idr);
-    if (!err)
-        err = auth_parse(v2_body(m, PL_AUTH), &a);
-    if (err)
-        return err;
-    if (!id_match(&v->sa.conn->auth_remote.id, idr))
-        return wrong_id(e, v, idr);
-    id_pair_get(v->sa.ids, &us, NULL);
-    return v2_auth_verify(e, v, v->sa.conn->name, &a, &us, idr);
 }
 
 void v2_established(struct ike *e, struct v2_sa *v)
@@ -261,18 +177,13 @@ static void first_child(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     v2_req_end(e, v);
 }
 
-void v2_auth_response(struct ike *e, struct v2_sa *v, struct v2_exch *x)
+static void peer_checked(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 {
-    struct notify n;
     struct id idr, us;
-    if (!v2_body(x->msg, PL_AUTH).p && v2_error_of(x->msg, &n)) {
-        peer_refused(e, v, &n);
-        return;
-    }
-    err_t err = check_peer(e, v, x->msg, &idr);
+    err_t err = x->auth.err;
+    if (!err)
+        err = id_body_parse(v2_body(x->msg, PL_IDR), &idr);
     if (err) {
-        if (err < 0)
-            ike_fail(e, err);
         v2_req_end(e, v);
         v2_auth_failed_start(e, v, err > 0 ? err : R_AUTH_FAILED);
         return;
@@ -285,4 +196,27 @@ void v2_auth_response(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     first_child(e, v, x);
     v2_init_free(v->init);
     v->init = NULL;
+}
+
+void v2_auth_response(struct ike *e, struct v2_sa *v, struct v2_exch *x)
+{
+    struct notify n;
+    struct id idr, us;
+    if (!v2_body(x->msg, PL_AUTH).p && v2_error_of(x->msg, &n)) {
+        peer_refused(e, v, &n);
+        return;
+    }
+    err_t err = id_body_parse(v2_body(x->msg, PL_IDR), &idr);
+    if (!err && !id_match(&v->sa.conn->auth_remote.id, &idr))
+        err = wrong_id(e, v, &idr);
+    if (!err && v->sa.conn->auth_remote.kind != AUTH_PSK && !v2_hold(e, x))
+        err = E_NOMEM;
+    if (err) {
+        x->auth.err = err;
+        peer_checked(e, v, x);
+        return;
+    }
+    id_pair_get(v->sa.ids, &us, NULL);
+    const struct v2_who who = {v->sa.conn, &us, &us, &idr};
+    v2_check(e, v, x, &who, peer_checked);
 }

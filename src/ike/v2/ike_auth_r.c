@@ -6,14 +6,15 @@
 #include "wire/id.h"
 #include <stdlib.h>
 
-struct claim { /* what the request says, read */
+struct v2_claim { /* what the request says, read */
     struct id idi, idr;
     struct auth auth;
     struct v2_choice choice;
+    struct id own; /* the peer may call us anything if we have no local.id: no proof of anything */
     bool with_child;
 };
 
-static err_t read_claim(const struct v2_msg *m, struct claim *c)
+static err_t read_claim(const struct v2_msg *m, struct v2_claim *c)
 {
     struct bytes idr = v2_body(m, PL_IDR);
     err_t err = id_body_parse(v2_body(m, PL_IDI), &c->idi);
@@ -27,7 +28,7 @@ static err_t read_claim(const struct v2_msg *m, struct claim *c)
     return err;
 }
 
-static err_t no_connection(struct ike *e, struct v2_sa *v, const struct claim *c)
+static err_t no_connection(struct ike *e, struct v2_sa *v, const struct v2_claim *c)
 {
     const struct conn *near = c->choice.near;
     struct id local = {0};
@@ -120,17 +121,18 @@ static uint16_t first_child(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     return err_notify2(err);
 }
 
-static void answer(struct ike *e, struct v2_sa *v, const struct claim *c, const uint8_t *auth,
-                   uint16_t child_error)
+static void answer(struct ike *e, struct v2_sa *v, uint16_t child_error)
 {
     struct v2_build b;
     struct v2_exch *x = v->rsp;
+    const struct v2_claim *c = x->claim;
     if (!v2_build_begin(e, v, &b, EXCH_IKE_AUTH, true, x->msg->hdr.msg_id))
         return;
     payload_begin(&b.c, PL_IDR);
     id_body_write(&b.w, &c->choice.local);
     payload_end(&b.c);
-    v2_put_auth(&b, auth, v->sa.prf->out_len);
+    v2_put_certs(&b, v->sa.conn, x);
+    v2_put_auth(&b, x);
     if (c->with_child && child_error)
         v2_put_notify(&b, child_error, bytes_of(NULL, 0));
     else if (c->with_child)
@@ -138,23 +140,14 @@ static void answer(struct ike *e, struct v2_sa *v, const struct claim *c, const 
     v2_respond(e, v, &b);
 }
 
-static err_t check(struct ike *e, struct v2_sa *v, struct claim *c, uint8_t *auth)
+/* Both proofs are there. */
+static void accept(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 {
-    if (!v2_choose(e, v, &c->idi, &c->idr, &c->choice))
-        return no_connection(e, v, c);
-    const char *name = c->choice.conn->name;
-    struct id own; /* the peer may call us anything if we have no local.id: no proof of anything */
-    v2_local_id(&v->sa, c->choice.conn, &own);
-    err_t err = v2_auth_verify(e, v, name, &c->auth, &own, &c->idi);
-    if (err)
-        return err;
-    const struct shared *psk = shared_of_claim(e, SHARED_IKE, &own, &c->idi);
-    return v2_auth_psk(v, false, &c->choice.local, &psk->secret, auth);
-}
-
-static void accept(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct claim *c,
-                   const uint8_t *auth)
-{
+    const struct v2_claim *c = x->claim;
+    if (x->auth.err) {
+        refuse_auth(e, v, x->auth.err);
+        return;
+    }
     sa_conn_set(e, &v->sa, c->choice.conn);
     if (!sa_ids_set(e, &v->sa, &c->choice.local, &c->idi))
         return;
@@ -169,26 +162,59 @@ static void accept(struct ike *e, struct v2_sa *v, struct v2_exch *x, const stru
     /* the inbound SA must be there before the peer can send: installed first, answered after */
     if (install && !v2_child_install(e, v, x, DIR_BOTH))
         child_error = N_TEMPORARY_FAILURE;
-    answer(e, v, c, auth, child_error);
+    answer(e, v, child_error);
     v2_rsp_end(e, v);
     v2_init_free(v->init);
     v->init = NULL;
 }
 
+static struct v2_who who_of(const struct v2_claim *c)
+{
+    const struct v2_choice *k = &c->choice;
+    return (struct v2_who){k->conn ? k->conn : k->near, &k->local, &c->own, &c->idi};
+}
+
+static void peer_checked(struct ike *e, struct v2_sa *v, struct v2_exch *x)
+{
+    struct v2_claim *c = x->claim;
+    if (!c->choice.conn)
+        x->auth.err = no_connection(e, v, c);
+    if (x->auth.err) {
+        refuse_auth(e, v, x->auth.err);
+        return;
+    }
+    const struct v2_who w = who_of(c);
+    v2_prove(e, v, x, &w, accept);
+}
+
+/*
+ * Without a connection for these identities, a signature is checked all the same, against what the
+ * nearest one trusts: who is known here shall not show in how long the refusal takes.
+ */
+static void check_peer(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct v2_claim *c)
+{
+    bool psk = c->auth.method == AM_SHARED_KEY;
+    bool found = v2_choose(e, v, &c->idi, &c->idr, psk, &c->choice);
+    struct conn *conn = found ? c->choice.conn : c->choice.near;
+    if (!conn || (!found && (psk || conn->auth_remote.kind == AUTH_PSK))) {
+        refuse_auth(e, v, no_connection(e, v, c));
+        return;
+    }
+    v2_exch_conn(x, conn, NULL); /* it stays while jobs are away */
+    v2_local_id(&v->sa, conn, &c->own);
+    const struct v2_who w = who_of(c);
+    v2_check(e, v, x, &w, peer_checked);
+}
+
 void v2_auth_request(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 {
-    struct claim *c = v2_exch_alloc(e, x, sizeof *c);
-    uint8_t auth[CR_HASH_MAX];
+    struct v2_claim *c = v2_exch_alloc(e, x, sizeof *c);
     if (!c)
         return;
+    x->claim = c;
     err_t err = read_claim(x->msg, c);
-    if (!err)
-        err = check(e, v, c, auth);
-    if (err < 0)
-        ike_fail(e, err);
     if (err)
         refuse_auth(e, v, err);
     else
-        accept(e, v, x, c, auth);
-    secret_wipe(auth, sizeof auth);
+        check_peer(e, v, x, c);
 }

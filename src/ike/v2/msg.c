@@ -28,6 +28,23 @@ struct bytes v2_body(const struct v2_msg *m, uint8_t type)
     return p ? p->body : bytes_of(NULL, 0);
 }
 
+bool v2_hold(struct ike *e, struct v2_exch *x)
+{
+    struct v2_msg *k = v2_exch_alloc(e, x, sizeof *k);
+    if (!k)
+        return false;
+    *k = *x->msg;
+    k->raw = k->pkt.raw = bytes_of(NULL, 0);
+    for (size_t i = 0; i < k->in.count; i++) {
+        struct bytes *body = &k->in.p[i].body;
+        *body = arena_copy(&x->arena, *body);
+        if (!body->p)
+            return false;
+    }
+    x->msg = k;
+    return true;
+}
+
 void v2_msg_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
                   const struct ike_hdr *h, const struct payloads *ps)
 {

@@ -64,7 +64,19 @@ void v2_peer_refusal(struct ike *e, const struct ike_sa *sa, const struct notify
     const char *conn = sa->conn ? sa->conn->name : "?";
     *r = (struct refusal){.reason = v2_reason_of(n->type), .clause = "RFC 7296 2.21"};
     r->text = ike_strf(e, "%s (%u)", notify_name(n->type), n->type);
-    if (r->reason == R_PEER_AUTH_FAILED) {
+    if (r->reason == (err_t)R_PEER_AUTH_FAILED && sa->conn &&
+        sa->conn->auth_local.kind == AUTH_PUBKEY) {
+        r->what = "certificate or id";
+        r->clause = "RFC 7296 2.21.2";
+        r->theirs = "(the peer does not tell; see its log)";
+        r->hint = ike_strf(e,
+                           "check in this order: the peer trusts the authority of our certificate "
+                           "and finds it valid; the certificate names connections.%s.local.id, "
+                           "which is the peer's remote.id; connections.%s.remote.id is the peer's "
+                           "local.id; the peer's remote.auth is pubkey, and its hash constraints "
+                           "allow our signature; it has a connection for our address",
+                           conn, conn);
+    } else if (r->reason == (err_t)R_PEER_AUTH_FAILED) {
         r->what = "secret or id";
         r->clause = "RFC 7296 2.21.2";
         r->theirs = "(the peer does not tell; see its log)";

@@ -79,6 +79,8 @@ static void send_request(struct ike *e, struct v2_sa *v)
     v2_nat_put(&b, &v->sa.local, &v->sa.remote, v->sa.conn->encap);
     if (v->sa.conn->fragmentation != FRAG_NO)
         v2_put_notify(&b, N_FRAGMENTATION_SUPPORTED, bytes_of(NULL, 0));
+    if (v->sa.conn->auth_local.kind == AUTH_PUBKEY || v->sa.conn->auth_remote.kind == AUTH_PUBKEY)
+        v2_put_hashes(&b);
     struct bytes m;
     if (!v2_build_end(e, v, &b, &m) || !ike_msg_set(e, &i->req, m))
         return;

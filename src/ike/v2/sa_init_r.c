@@ -14,6 +14,8 @@ struct hello { /* a first message and what we make of it */
     struct v2_hello in;
     struct conn *conn;
     struct proposal chosen;
+    struct bytes authorities; /* to ask for: those of connections that may be meant */
+    bool hashes;              /* and one of them signs or wants signatures */
 };
 
 /* 2.1: the same bytes again get the same answer; anything else from there is not believed. */
@@ -103,6 +105,22 @@ static void refuse_addresses(struct ike *e, const struct hello *hi)
 
 #define CANDIDATES_MAX 64 /* strangers shall not make us compare more */
 
+/* RFC 7427 4, RFC 7296 3.7: which connection it is, only the identities will tell. */
+static void signatures(struct ike *e, struct hello *hi, struct conn *const *c, size_t n)
+{
+    struct notify notify;
+    struct conn *remote = NULL;
+    bool any = false;
+    for (size_t i = 0; i < n && i < CANDIDATES_MAX; i++) {
+        any |= c[i]->auth_local.kind == AUTH_PUBKEY || c[i]->auth_remote.kind == AUTH_PUBKEY;
+        if (!remote && c[i]->auth_remote.kind == AUTH_PUBKEY)
+            remote = c[i];
+    }
+    hi->hashes = any && v2_notify_find(hi->in.m, N_SIGNATURE_HASH_ALGORITHMS, &notify);
+    if (remote)
+        hi->authorities = sig_authority_hashes(e, NULL);
+}
+
 /* Connections in order of fitness: the first that shares a proposal. */
 static bool choose(struct ike *e, struct hello *hi)
 {
@@ -120,6 +138,7 @@ static bool choose(struct ike *e, struct hello *hi)
         hi->conn = c[i];
         if (!proposal_select(&c[i]->ike, hi->in.offer, &hi->chosen, &why)) {
             proposal_mismatch_free(&why);
+            signatures(e, hi, c, n);
             return true;
         }
     }
@@ -171,8 +190,11 @@ bool v2_init_answer(struct ike *e, struct half *h, struct bytes *out)
     v2_put_ke(&b, proposal_get(&chosen, T_KE)->id, bytes_of(half_pub(h), h->pub_len));
     v2_put_nonce(&b, bytes_of(half_nr(h), h->nr_len));
     v2_nat_put(&b, &h->local, &h->remote, h->nat_fake);
+    v2_put_certreq(&b, half_authorities(h));
     if (h->frags)
         v2_put_notify(&b, N_FRAGMENTATION_SUPPORTED, bytes_of(NULL, 0));
+    if (h->hashes)
+        v2_put_hashes(&b);
     return v2_build_end(e, NULL, &b, out);
 }
 
@@ -282,6 +304,7 @@ static void accept(struct ike *e, const struct hello *hi)
         .nr_len = V2_NONCE_LEN,
         .pub_len = proposal_alg(&hi->chosen, T_KE)->pub_len,
         .seed_len = proposal_alg(&hi->chosen, T_PRF)->out_len,
+        .authorities = hi->authorities,
     };
     struct notify n;
     struct half *h = half_new(e, &ike_v2, &plan);
@@ -293,6 +316,7 @@ static void accept(struct ike *e, const struct hello *hi)
     h->nat_fake = hi->conn->encap;
     h->frags = hi->conn->fragmentation != FRAG_NO &&
                v2_notify_find(hi->in.m, N_FRAGMENTATION_SUPPORTED, &n);
+    h->hashes = hi->hashes;
     e->env.random(e->env.ctx, half_nr(h), h->nr_len);
     say_hello(e, h, hi->in.m, nat);
     start_job(e, h, &hi->in.ke);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ike/engine.h"
+#include "ike/sig.h"
 #include "wire/auth.h"
 #include "wire/ike_hdr.h"
 #include "wire/ke.h"
@@ -63,6 +64,18 @@ struct v2_exch;
 struct v2_sa;
 typedef void v2_resume(struct ike *e, struct v2_sa *v, struct v2_exch *x);
 
+/* AUTH, ours or the peer's, while it is made and checked: auth.c. */
+struct v2_auth {
+    err_t err;
+    uint8_t method;
+    bool cert_asked;
+    enum cr_scheme scheme;
+    struct bytes data;    /* ours: what the payload gets */
+    struct sig_own *own;  /* what we sign with */
+    struct sig_work *sig; /* what the last job did */
+    v2_resume *next;
+};
+
 /* One exchange's scratch: goes when the exchange ends. */
 struct v2_exch {
     struct arena arena;
@@ -84,9 +97,11 @@ struct v2_exch {
     bool spi_used;                   /* it belongs to an installed CHILD SA; otherwise given back */
     uint64_t ike_spi;                /* our SPI of a rekeyed IKE SA */
     uint32_t old_child;              /* the CHILD SA being rekeyed */
-    bool per_cpu;                    /* RFC 9611: asked for, then: agreed */
-    uint8_t cpu;                     /* as in struct child_sa */
-    struct conn *conn;               /* a reference */
+    struct v2_auth auth;
+    struct v2_claim *claim; /* IKE_AUTH, responder */
+    bool per_cpu;           /* RFC 9611: asked for, then: agreed */
+    uint8_t cpu;            /* as in struct child_sa */
+    struct conn *conn;      /* a reference */
     const struct conn_child *cc;
     uint32_t rival;    /* id of the SA that the peer's simultaneous exchange made */
     uint32_t early[4]; /* SPIs that the peer deleted before we had its answer */
@@ -134,6 +149,8 @@ struct bytes v2_nonce(struct ike *e, struct v2_exch *x);
 /* Sends the job away; resume runs when it is back, if the exchange still exists. */
 void v2_job(struct ike *e, struct v2_sa *v, struct v2_exch *x, enum job_kind kind,
             struct bytes peer, v2_resume *resume);
+void v2_sig_job(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct ike_job *j,
+                v2_resume *resume);
 void v2_job_done(struct ike *e, struct ike_sa *sa, struct ike_job *j);
 void v2_req_end(struct ike *e, struct v2_sa *v);
 void v2_rsp_end(struct ike *e, struct v2_sa *v);
@@ -142,6 +159,8 @@ void v2_rsp_end(struct ike *e, struct v2_sa *v);
 bool v2_notify_find(const struct v2_msg *m, uint16_t type, struct notify *out);
 uint16_t v2_error_of(const struct v2_msg *m, struct notify *out); /* first error notify, 0 none */
 struct bytes v2_body(const struct v2_msg *m, uint8_t type);       /* .p NULL: not there */
+/* x->msg lies in the step's memory: keeps its payloads while a job is away. */
+bool v2_hold(struct ike *e, struct v2_exch *x);
 void v2_msg_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
                   const struct ike_hdr *h, const struct payloads *ps);
 
@@ -269,7 +288,41 @@ void v2_nat_put(struct v2_build *b, const struct endpoint *local, const struct e
                 bool fake);
 void v2_lost(struct ike *e, struct v2_sa *v, err_t reason);
 
-/* --- auth_psk.c --- */
+/* --- auth.c, auth_sig.c, auth_psk.c --- */
+/* What AUTH covers: own first message | the peer's nonce | prf(SK_p, ID'). */
+struct v2_octets {
+    uint8_t mac[CR_HASH_MAX];
+    struct bytes part[3];
+};
+err_t v2_octets(const struct v2_sa *v, bool initiators, const struct id *id,
+                struct v2_octets *out) must_use;
+struct v2_who {
+    struct conn *conn;
+    const struct id *us;  /* as our ID payload says */
+    const struct id *own; /* ours, whatever the peer calls us: secrets are found by it */
+    const struct id *them;
+};
+void v2_prove(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct v2_who *w,
+              v2_resume *next);
+void v2_check(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct v2_who *w,
+              v2_resume *next);
+void v2_put_auth(struct v2_build *b, const struct v2_exch *x);
+void v2_put_certs(struct v2_build *b, const struct conn *c, const struct v2_exch *x);
+void v2_put_certreq(struct v2_build *b, struct bytes authorities);
+void v2_put_hashes(struct v2_build *b); /* RFC 7427 4 */
+/* What the peer's messages say of signatures that it can check. */
+struct v2_first {
+    uint32_t hashes; /* RFC 7427 4; 0: it does not know them */
+    bool cert_asked;
+    struct bytes authorities; /* hashes of their keys */
+};
+void v2_certreq_read(const struct payloads *ps, struct v2_first *out);
+/* Method and scheme for our key; reports when there is none. */
+err_t v2_scheme_choose(struct ike *e, struct v2_sa *v, const struct conn *c,
+                       const struct sig_own *own, uint32_t hashes, struct v2_auth *out) must_use;
+/* Schemes that the peer's AUTH may be of, and its signature. */
+err_t v2_schemes_of(struct ike *e, struct v2_sa *v, const struct conn *c, const struct auth *a,
+                    struct sig_claim *out) must_use;
 err_t v2_auth_psk(const struct v2_sa *v, bool initiators, const struct id *id,
                   const struct secret *psk, uint8_t out[CR_HASH_MAX]) must_use;
 
@@ -278,18 +331,15 @@ void v2_auth_start(struct ike *e, struct v2_sa *v);
 v2_resume v2_auth_response;
 v2_resume v2_auth_request;
 void v2_established(struct ike *e, struct v2_sa *v);
-void v2_put_auth(struct v2_build *b, const uint8_t *auth, size_t n);
-/* Their AUTH against every fact of the negotiation; reports what is wrong. */
-err_t v2_auth_verify(struct ike *e, struct v2_sa *v, const char *conn, const struct auth *a,
-                     const struct id *us, const struct id *them) must_use;
 struct v2_choice {
     struct conn *conn;
     struct id local;
     bool id_ok;        /* somebody took the peer's identity */
     struct conn *near; /* the nearest miss, for the report */
 };
+/* psk: how the peer proves itself; of several, connections that want it so are taken first. */
 bool v2_choose(struct ike *e, const struct v2_sa *v, const struct id *idi, const struct id *idr,
-               struct v2_choice *out);
+               bool psk, struct v2_choice *out);
 void v2_local_id(const struct ike_sa *sa, const struct conn *c, struct id *out);
 
 /* --- child_i.c: our offer and the peer's choice --- */

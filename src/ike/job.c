@@ -1,5 +1,6 @@
-/* Diffie-Hellman jobs: see dh_job.h. Called by the engine; ike_job_run in any thread. */
-#include "ike/dh_job.h"
+/* Slow work: see job.h. Called by the engine; ike_job_run in any thread. */
+#include "ike/job.h"
+#include "ike/sig.h"
 #include <stdlib.h>
 
 struct ike_job *job_new(enum job_kind kind, uint32_t ike_id, uint32_t exch, uint16_t method)
@@ -10,7 +11,7 @@ struct ike_job *job_new(enum job_kind kind, uint32_t ike_id, uint32_t exch, uint
     return j;
 }
 
-void ike_job_run(struct ike_job *j)
+static void key_exchange(struct ike_job *j)
 {
     if (j->kind != JOB_KE_DERIVE)
         j->err = cr_ke_new(j->method, &j->ke);
@@ -18,9 +19,19 @@ void ike_job_run(struct ike_job *j)
         j->err = cr_ke_derive(j->ke, secret_bytes(&j->peer), &j->shared);
 }
 
+void ike_job_run(struct ike_job *j)
+{
+    if (!j->sig)
+        key_exchange(j);
+    else if (j->kind == JOB_SIGN)
+        sig_sign(j->sig);
+    else
+        sig_verify(j->sig);
+}
+
 bool ike_job_quick(const struct ike_job *j)
 {
-    return j->method == KE_CURVE25519 || j->method == KE_ECP_256;
+    return j->sig ? sig_quick(j->sig) : j->method == KE_CURVE25519 || j->method == KE_ECP_256;
 }
 
 void ike_job_free(struct ike_job *j)
@@ -31,5 +42,6 @@ void ike_job_free(struct ike_job *j)
         cr_ke_free(j->ke);
     secret_free(&j->peer);
     secret_free(&j->shared);
+    sig_work_free(j->sig);
     free(j);
 }
