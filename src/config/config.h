@@ -77,6 +77,7 @@ struct config_daemon {
     uint32_t busy_poll;                          /* microseconds */
     uint32_t workers;                            /* threads of the data plane; 0: one per CPU */
     uint32_t fwmark;                             /* mark of the daemon's own packets */
+    int nat_exemption;                           /* enum nft_nat of io/nft.h */
     uint32_t sa_max;                             /* slots of the inbound SA table */
     uint32_t hold_max, hold_per_policy, hold_ms; /* packets held while a tunnel comes up */
     int log_level;                               /* LEVEL_ERROR .. LEVEL_RAW of base/event.h */

@@ -92,6 +92,8 @@ static const struct word levels[] = {{"error", LEVEL_ERROR},
                                      {"3", LEVEL_RAW},
                                      {NULL, 0}};
 
+/* In the order of enum nft_nat of io/nft.h. */
+static const struct word nat_words[] = {{"auto", 0}, {"no", 1}, {"yes", 2}, {NULL, 0}};
 static const struct word automatic[] = {{"auto", 0}, {NULL, 0}};
 static const struct word lan_ios[] = {
     {"tun", CONFIG_LAN_TUN}, {"packet", CONFIG_LAN_PACKET}, {"xdp", CONFIG_LAN_XDP}, {NULL, 0}};
@@ -310,6 +312,7 @@ const struct row schema[] =
     DAEMON("route_table", V_COUNT, "220", route_table, "Routing table for the routes into the tunnels."), .min = 1, .max = UINT32_MAX},
     DAEMON("route_table_prio", V_COUNT, "220", route_table_prio, "Priority of the rule that leads there."), .min = 1, .max = 32765},
     DAEMON("fwmark", V_COUNT, "220", fwmark, "Mark of the daemon's own packets, which leads them past the tunnels."), .min = 1, .max = UINT32_MAX},
+    DAEMON("nat_exemption", V_WORD, "auto", nat_exemption, "Keep what policies protect out of NAT rules of others, as a masquerade rule, under which no policy would cover it any more: yes, no, or auto, which looks for such rules at start and on reload. It costs the kernel's connection tracking. What a rule translates into an address that a policy covers is left to that rule."), .words = nat_words},
     DAEMON("sa_max", V_COUNT, "131072", sa_max, "Inbound SAs of one worker at most."), .min = 16, .max = 1u << 24},
     DAEMON("hold_max", V_COUNT, "1024", hold_max, "Packets held by one worker while tunnels come up."), .max = 1u << 20},
     DAEMON("hold_per_policy", V_COUNT, "32", hold_per_policy, "Packets held for one policy."), .max = 1u << 20},

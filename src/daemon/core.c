@@ -372,12 +372,15 @@ static void view_hold_drop(void *ctx, uint32_t policy_id)
 
 static err_t open_policies(struct core *c, struct io_error *err)
 {
-    const struct policies_settings s = {
-        .guard = {c->set.tun, c->set.fwmark, c->set.port, c->set.port_natt},
-        .ifindex = datapath_ifindex(c->path),
-        .table = c->set.route_table,
-        .priority = c->set.route_table_prio,
-        .follower = datapath_follower(c->path)};
+    const struct policies_settings s = {.guard = {.tun = c->set.tun,
+                                                  .mark = c->set.fwmark,
+                                                  .port = c->set.port,
+                                                  .port_natt = c->set.port_natt,
+                                                  .nat = (enum nft_nat)c->set.nat_exemption},
+                                        .ifindex = datapath_ifindex(c->path),
+                                        .table = c->set.route_table,
+                                        .priority = c->set.route_table_prio,
+                                        .follower = datapath_follower(c->path)};
     const struct policies_view view = {c->path, view_each, view_hold_drop};
     c->pol = policies_open(&s, &view, c->nl, err);
     return c->pol ? E_OK : E_SYS;

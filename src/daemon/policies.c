@@ -213,6 +213,12 @@ bool policies_guard_counters(struct policies *p, uint64_t *in_dropped, uint64_t 
     return nft_guard_counters(p->guard, in_dropped, out_dropped);
 }
 
+void policies_look(struct policies *p)
+{
+    if (nft_guard_look(p->guard))
+        p->anew = true;
+}
+
 /* --- life --- */
 
 struct policies *policies_open(const struct policies_settings *s, const struct policies_view *view,

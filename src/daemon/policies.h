@@ -77,5 +77,7 @@ void policies_each(struct policies *p, policies_fn *fn, void *ctx);
  * the guard cannot keep that cheaply is told in nft.h.
  */
 err_t policies_apply(struct policies *p, struct io_error *err) must_use;
+/* Looks again for NAT rules of others, for the next policies_apply. */
+void policies_look(struct policies *p);
 bool policies_dirty(const struct policies *p);
 bool policies_guard_counters(struct policies *p, uint64_t *in_dropped, uint64_t *out_dropped);

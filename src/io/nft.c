@@ -21,6 +21,7 @@ struct nft_guard {
     struct nft_guard_settings set; /* its tun is the one above */
     struct mnl_socket *elems;      /* NULL: none, so each change makes the table anew */
     bool loaded;                   /* the table is as we think */
+    bool exempt;                   /* it keeps what is protected out of NAT */
     struct nft_pairs pairs;
     struct nft_pair *rest; /* rows that do not fit there */
     size_t rest_count, rest_cap;
@@ -200,12 +201,51 @@ void nft_guard_clear(struct nft_guard *g)
     g->rest_count = 0;
 }
 
+/* --- NAT of others --- */
+
+/* A chain of another table at a NAT hook behind routing, in what `list chains` says. */
+static bool has_nat(const char *text)
+{
+    bool ours = false;
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        size_t n = strcspn(line, "\n");
+        if (!strncmp(line, "table ", 6))
+            ours = n >= strlen("table " NFT_TABLE) &&
+                   !strncmp(line + 6, NFT_TABLE " ", strlen(NFT_TABLE " "));
+        const char *hook = memmem(line, n, "type nat hook postrouting", 25);
+        if (hook && !ours)
+            return true;
+    }
+    return false;
+}
+
+static bool exempt_wanted(struct nft_guard *g)
+{
+    if (g->set.nat != NFT_NAT_AUTO)
+        return g->set.nat == NFT_NAT_YES;
+    return run(g, "list chains\n", "list chains", NULL) == 0 &&
+           has_nat(nft_ctx_get_output_buffer(g->ctx));
+}
+
+bool nft_guard_look(struct nft_guard *g)
+{
+    bool differs = g->loaded && exempt_wanted(g) != g->exempt;
+    if (differs)
+        g->loaded = false;
+    return differs;
+}
+
 /* --- into the kernel --- */
 
 /* Replaces the whole table. */
 static err_t set_all(struct nft_guard *g, struct io_error *err)
 {
-    struct nft_rules r = {g->tun, g->set.mark, g->set.port, g->set.port_natt, 0, 0, &g->pairs};
+    struct nft_rules r = {.tun = g->tun,
+                          .mark = g->set.mark,
+                          .port = g->set.port,
+                          .port_natt = g->set.port_natt,
+                          .exempt = exempt_wanted(g),
+                          .pairs = &g->pairs};
     struct guard_boxes pass = {0}, drop = {0};
     struct buf text = {0};
 
@@ -220,6 +260,7 @@ static err_t set_all(struct nft_guard *g, struct io_error *err)
     (void)nft_guard_counters(g, &r.in_dropped, &r.out_dropped);
     nft_rules_print(&r, &pass, &drop, &text);
     e = text.err ? text.err : run(g, buf_str(&text), "load the guard table", err);
+    g->exempt = r.exempt && !e;
 out:
     buf_free(&text);
     guard_boxes_free(&pass);

@@ -17,10 +17,20 @@ struct nft_pair {
     bool pass; /* a bypass policy: may go in clear although another row covers it */
 };
 
+/* Whether protected traffic is kept out of NAT rules of others: a masquerade rule would give it a
+ * source that no policy covers. It costs connection tracking. */
+enum nft_nat {
+    NFT_NAT_AUTO, /* when there is a NAT rule's chain of somebody else at the time the table is made
+                   */
+    NFT_NAT_NO,
+    NFT_NAT_YES
+};
+
 struct nft_guard_settings {
     const char *tun;          /* the interface that may carry them */
     uint32_t mark;            /* our own packets pass */
     uint16_t port, port_natt; /* where IKE and ESP in UDP are spoken: 500, 4500 */
+    enum nft_nat nat;
 };
 
 /*
@@ -43,6 +53,8 @@ void nft_guard_del(struct nft_guard *g, const struct nft_pair *row);
 void nft_guard_clear(struct nft_guard *g); /* all rows */
 /* IKE, ESP, AH of the peers always pass. On failure what was there stays, and is tried again. */
 err_t nft_guard_apply(struct nft_guard *g, struct io_error *err) must_use;
+/* Looks again for NAT rules of others (NFT_NAT_AUTO); true: nft_guard_apply has something to do. */
+bool nft_guard_look(struct nft_guard *g);
 /* Packets since the table was made; they outlive changes of rows and a crash. False: unreadable. */
 bool nft_guard_counters(struct nft_guard *g, uint64_t *in_dropped, uint64_t *out_dropped);
 void nft_guard_close(struct nft_guard *g, bool remove_table);

@@ -453,11 +453,11 @@ static void print_rule(const struct nft_shape *s, size_t shape, const struct nft
 }
 
 void nft_pairs_print_rules(const struct nft_pairs *t, const struct nft_side *side, bool pass,
-                           const char *verdict, struct buf *out)
+                           const char *const verdict[2], struct buf *out)
 {
     for (size_t i = 0; i < t->shapes; i++)
         if (t->shape[i].pass == pass)
-            print_rule(&t->shape[i], i, side, verdict, out);
+            print_rule(&t->shape[i], i, side, verdict[t->shape[i].family == 6], out);
 }
 
 err_t nft_pairs_init(struct nft_pairs *t)

@@ -48,11 +48,11 @@ struct nft_pairs_at {
 size_t nft_pairs_changes(const struct nft_pairs *t, struct nft_pairs_at *at,
                          struct nft_elem_change *out, size_t max);
 void nft_pairs_settle(struct nft_pairs *t); /* the kernel has it all */
-/* The sets with all that is in them, and the rules that drop or pass it; remote and local are
- * "saddr" or "daddr". */
+/* The sets with all that is in them, and the rules that drop or pass it, with a verdict for IPv4
+ * and one for IPv6; remote and local are "saddr" or "daddr". */
 void nft_pairs_print_sets(const struct nft_pairs *t, struct buf *out);
 struct nft_side {
     const char *addr[2], *port[2]; /* by GUARD_REMOTE, GUARD_LOCAL: "saddr", "sport" or "d..." */
 };
 void nft_pairs_print_rules(const struct nft_pairs *t, const struct nft_side *side, bool pass,
-                           const char *verdict, struct buf *out);
+                           const char *const verdict[2], struct buf *out);

@@ -36,7 +36,8 @@ static const char *const kind_types[GUARD_KINDS] = {
 
 /* A verdict, the prefix of its sets and the boxes it is for. */
 struct verdict {
-    const char *prefix, *words;
+    const char *prefix;
+    const char *const *words; /* IPv4, IPv6 */
     const struct guard_boxes *boxes;
 };
 
@@ -84,13 +85,16 @@ static void print_sets(struct buf *out, const char *prefix, const struct guard_b
 
 struct direction {
     struct nft_side side;
-    const char *drop;
+    const char *drop[2]; /* IPv4, IPv6 */
 };
 
-static const struct direction in = {{{"saddr", "daddr"}, {"sport", "dport"}},
-                                    "counter name in_dropped drop"};
-static const struct direction out_ward = {{{"daddr", "saddr"}, {"dport", "sport"}},
-                                          "counter name out_dropped drop"};
+static const struct direction in = {
+    {{"saddr", "daddr"}, {"sport", "dport"}},
+    {"counter name in_dropped drop", "counter name in_dropped drop"}};
+static const struct direction out_ward = {
+    {{"daddr", "saddr"}, {"dport", "sport"}},
+    {"counter name out_dropped drop", "counter name out_dropped drop"}};
+static const char *const accept_words[2] = {"accept", "accept"};
 
 static void print_rule(struct buf *out, const struct direction *d, const struct verdict *v,
                        const struct guard_box *b)
@@ -105,7 +109,7 @@ static void print_rule(struct buf *out, const struct direction *d, const struct 
         buf_printf(out, " . th %s . th %s", d->side.port[GUARD_REMOTE], d->side.port[GUARD_LOCAL]);
     buf_puts(out, " @");
     print_set_name(out, v->prefix, b);
-    buf_printf(out, " %s\n", v->words);
+    buf_printf(out, " %s\n", v->words[b->lo[0].family == 6]);
 }
 
 static void print_rules(struct buf *out, const struct direction *d, const struct verdict *v)
@@ -121,8 +125,8 @@ static void print_policies(struct buf *out, const struct direction *d,
                            const struct nft_pairs *pairs, const struct guard_boxes *pass,
                            const struct guard_boxes *drop)
 {
-    nft_pairs_print_rules(pairs, &d->side, true, "accept", out);
-    print_rules(out, d, &(struct verdict){"pass_", "accept", pass});
+    nft_pairs_print_rules(pairs, &d->side, true, accept_words, out);
+    print_rules(out, d, &(struct verdict){"pass_", accept_words, pass});
     nft_pairs_print_rules(pairs, &d->side, false, d->drop, out);
     print_rules(out, d, &(struct verdict){"", d->drop, drop});
 }
@@ -164,6 +168,28 @@ static void print_out(const struct nft_rules *r, struct buf *out)
                r->tun, r->mark, r->port, r->port_natt);
 }
 
+/*
+ * Where the first chain at a NAT hook gives a packet a translation, be it to its own address, those
+ * behind do not. What a policy translates on purpose has another source before: it is not in the
+ * sets. Of decrypted packets on their way to the LAN the same, the other way round.
+ */
+static void print_exempt(const struct nft_rules *r, const struct guard_boxes *drop, struct buf *out)
+{
+    static const char *const keep[2] = {"snat ip to ip saddr", "snat ip6 to ip6 saddr"};
+    static const struct direction to_tun = {{{"daddr", "saddr"}, {"dport", "sport"}}, {0}};
+    static const struct direction from_tun = {{{"saddr", "daddr"}, {"sport", "dport"}}, {0}};
+    buf_printf(out, "chain to_tun {\n");
+    nft_pairs_print_rules(r->pairs, &to_tun.side, false, keep, out);
+    print_rules(out, &to_tun, &(struct verdict){"", keep, drop});
+    buf_puts(out, "}\nchain from_tun {\n");
+    nft_pairs_print_rules(r->pairs, &from_tun.side, false, keep, out);
+    print_rules(out, &from_tun, &(struct verdict){"", keep, drop});
+    buf_printf(out,
+               "}\nchain exempt { type nat hook postrouting priority 90; policy accept;\n"
+               "oifname \"%s\" jump to_tun\niifname \"%s\" jump from_tun\n}\n",
+               r->tun, r->tun);
+}
+
 void nft_rules_print(const struct nft_rules *r, const struct guard_boxes *pass,
                      const struct guard_boxes *drop, struct buf *out)
 {
@@ -181,5 +207,8 @@ void nft_rules_print(const struct nft_rules *r, const struct guard_boxes *pass,
     buf_puts(out, "}\n");
     print_out(r, out);
     print_policies(out, &out_ward, r->pairs, pass, drop);
-    buf_puts(out, "}\n}\n");
+    buf_puts(out, "}\n");
+    if (r->exempt)
+        print_exempt(r, drop, out);
+    buf_puts(out, "}\n");
 }
