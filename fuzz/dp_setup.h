@@ -30,15 +30,9 @@ static inline struct ts fuzz_any(uint8_t family)
     return t;
 }
 
-static inline struct dp *fuzz_dp(bool udp)
+static inline struct child_sa fuzz_sa(void)
 {
     static uint8_t zero[32];
-    const char *what;
-    FUZZ_CHECK(cr_init(&what) == E_OK);
-    struct dp_settings s;
-    dp_settings_default(&s);
-    struct dp *d = dp_new(&s);
-    FUZZ_CHECK(d);
     struct child_sa sa = {.id = 1,
                           .policy = 1,
                           .proto = PROTO_ESP,
@@ -48,13 +42,30 @@ static inline struct dp *fuzz_dp(bool udp)
                           .encr = alg_find(T_ENCR, ENCR_NULL, 0),
                           .integ = alg_find(T_INTEG, AUTH_HMAC_SHA2_256_128, 0),
                           .replay_window = 64,
-                          .udp_encap = udp,
                           .in.integ = {zero, 32},
                           .out.integ = {zero, 32}};
     sa.local_ts = sa.remote_ts = (struct ts_list){2, {fuzz_any(4), fuzz_any(6)}};
     sa.local_ts.ts[0].hi.ip[0] = 127; /* so that some packets meet no selector */
-    struct policy p = {.id = 1, .local = sa.local_ts, .remote = sa.remote_ts};
+    return sa;
+}
+
+static inline struct dp *fuzz_dp_of(const struct child_sa *sa)
+{
+    const char *what;
+    FUZZ_CHECK(cr_init(&what) == E_OK);
+    struct dp_settings s;
+    dp_settings_default(&s);
+    struct dp *d = dp_new(&s);
+    FUZZ_CHECK(d);
+    struct policy p = {.id = 1, .local = sa->local_ts, .remote = sa->remote_ts};
     FUZZ_CHECK(dp_policy_add(d, &p) == E_OK);
-    FUZZ_CHECK(dp_child_add(d, &sa, 0) == E_OK);
+    FUZZ_CHECK(dp_child_add(d, sa, 0) == E_OK);
     return d;
+}
+
+static inline struct dp *fuzz_dp(bool udp)
+{
+    struct child_sa sa = fuzz_sa();
+    sa.udp_encap = udp;
+    return fuzz_dp_of(&sa);
 }

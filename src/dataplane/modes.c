@@ -76,6 +76,7 @@ static err_t ah_in_new(struct dp *d, const struct child_sa *sa, struct child *c,
                          .remote = sa->remote};
     life_init_in(in);
     err_t e = replay_init(&in->replay, sa->replay_window, in->own_bits);
+    in->replay.top = sa->seq_in;
     return e ? e
              : keying_keep(&d->keying, alg_find(T_ENCR, ENCR_NULL, 0), sa->ah.integ,
                            (struct bytes){0}, secret_bytes(&sa->ah.in), &m->seed_ah_in);
@@ -88,6 +89,7 @@ static err_t ah_out_new(struct dp *d, const struct child_sa *sa, struct child *c
         return E_NOMEM;
     *out = (struct sa_out){.gen = out->gen + 1,
                            .spi = sa->ah.spi_out,
+                           .seq = sa->seq_out,
                            .child = c,
                            .child_id = c->id,
                            .f = ah_framing(sa->ah.integ, sa->ah.esn),

@@ -227,6 +227,7 @@ class Check:
             ("unit tests, clang", lambda: self.unit("clang", "build-clang")),
             ("build with ASan and UBSan", lambda: self.build("asan", "build-asan", "gcc", *san)),
             ("unit tests, sanitizers", lambda: self.unit("asan", "build-asan", 5)),
+            ("packets of scapy and Linux, sanitizers", lambda: self.pytest("codec", "codec", 120, env=asan)),
             ("end to end", lambda: self.pytest("e2e", "e2e", 1200)),
             ("end to end, sanitizers", lambda: self.pytest("e2e-asan", "e2e", 600, "-m", "smoke", env=asan)),
             ("the bench's own programs", lambda: self.pytest("bench", "bench", 180)),
