@@ -95,6 +95,7 @@ static const struct word levels[] = {{"error", LEVEL_ERROR},
 /* In the order of enum nft_nat of io/nft.h. */
 static const struct word nat_words[] = {{"auto", 0}, {"no", 1}, {"yes", 2}, {NULL, 0}};
 static const struct word automatic[] = {{"auto", 0}, {NULL, 0}};
+static const struct word no_clamp[] = {{"no", MSS_CLAMP_NO}, {NULL, 0}};
 static const struct word lan_ios[] = {
     {"tun", CONFIG_LAN_TUN}, {"packet", CONFIG_LAN_PACKET}, {"xdp", CONFIG_LAN_XDP}, {NULL, 0}};
 static const struct word esp_ios[] = {{"auto", CONFIG_ESP_AUTO},
@@ -219,7 +220,7 @@ const struct row schema[] =
     FIXED(SC_CHILD, "policies", "yes", YES_ONLY, "Install policies."),
     UNUSED(SC_CHILD, "policies_fwd_out", "no", "Outbound forward policies of the Linux kernel."),
     FIXED(SC_CHILD, "ipcomp", "no", NO_ONLY, "IP compression."),
-    FIXED(SC_CHILD, "inactivity", "0s", "0|0s", "Close after this time without traffic."),
+    CHILD("inactivity", V_TIME, "0s", inactivity_s, "Close the CHILD SA after this time without traffic; 0: never.")},
     FIXED(SC_CHILD, "reqid", "0", "0", "Fixed reqid."),
     CHILD("interface", V_IFNAME, "", iface.name, "Route-based: the child gets a TUN interface of this name. What is routed into it is protected, and what the SAs bring comes out of it; several interfaces may have the same selectors. Children with the same name share it. Without local_ts and remote_ts everything may pass. Packets that are routed elsewhere are not the child's; the peer's own address must not be routed into it.")},
     CHILD("interface_addrs", V_PREFIXES, "", iface.addr, "Addresses of the interface, for example 10.255.0.1/30."), .aux = offsetof(struct conn_child, iface.addr_count), .max = IFACE_ADDRS_MAX},
@@ -238,6 +239,7 @@ const struct row schema[] =
     FIXED(SC_CHILD, "hw_offload", "no", NO_ONLY "|auto", "Hardware offload."),
     CHILD("copy_df", V_WORD, "yes", ip.df, "The outer IPv4 header's DF in tunnel mode: yes copies it from the inner packet, no clears it, set (culvert's own) sets it always."), .words = dfs},
     CHILD("copy_ecn", V_WORD, "yes", ip.ecn, "ECN in tunnel mode: yes copies it to the outer header and back as RFC 6040 says (a mark that the inner transport could not see drops the packet); no leaves the outer field Not-ECT and ignores it on packets received."), .words = ecns},
+    CHILD("mss_clamp", V_COUNT, "0", ip.mss, "culvert's own: the largest MSS that SYNs of TCP may say, in both directions; 0: what the path MTU of the SA allows; no: they are left alone."), .max = 9000, .words = no_clamp},
     CHILD("copy_dscp", V_WORD, "out", ip.dscp, "DSCP in tunnel mode: out copies it to the outer header, in from the outer to the inner header of packets received, yes both, no neither; the outer DSCP is then 0."), .words = dscps},
 
     /* --- secrets --- */

@@ -334,6 +334,8 @@ static bool next_answer(struct dp *d, struct dp_pkt *p, struct child **c)
     *c = child_find(d, a->child_id);
     put_head(p->data, IS_ANSWER, a->round, a->rung, a->size);
     p->len = PROBE_PAYLOAD;
+    if (*c && (*c)->probe)
+        (*c)->probe->seq++; /* no traffic: else both sides would keep each other awake */
     return true;
 }
 

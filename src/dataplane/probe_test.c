@@ -145,6 +145,28 @@ static void test_changes(void **state)
     kit_down(&r.k);
 }
 
+static struct dp_pkt tcp(uint32_t len, bool from_a, uint8_t flags, uint32_t seq, uint32_t ack)
+{
+    struct dp_pkt p = kit_pkt(buf, kit_inner(buf + DP_HEADROOM, len, 4, from_a));
+    uint8_t *t = p.data + 20;
+    memset(t, 0, 24);
+    p.data[9] = 6;
+    put_u16(p.data + 6, 0x4000);
+    put_u16(p.data + 10, 0);
+    put_u16(p.data + 10, ip_csum(ip_sum(p.data, 20, 0)));
+    put_u16(t, from_a ? 1000 : 80);
+    put_u16(t + 2, from_a ? 80 : 1000);
+    put_u32(t + 4, seq);
+    put_u32(t + 8, ack);
+    t[12] = flags & 2 ? 6 << 4 : 5 << 4;
+    t[13] = flags;
+    if (flags & 2) {
+        put_u32(t + 20, 0x02040000 | 1460);
+        put_u16(t + 16, ip_csum(ip_sum(t, 24, 0)));
+    }
+    return p;
+}
+
 /* An SA without traffic sends nothing and wants no time; the next packet asks again. */
 static void test_sleeps(void **state)
 {
@@ -157,6 +179,12 @@ static void test_sleeps(void **state)
     unsigned sent = r.sent;
     pass_time(&r, 100);
     assert_int_equal(r.sent, sent);
+    struct dp_pkt p = tcp(1400, false, 0x10, 1, 1), *pp = &p; /* both sides know the path */
+    send_from_a(&r, 1400);
+    dp_outbound(r.k.b, &pp, 1, r.now);
+    pass_time(&r, 60);
+    assert_false(dp_ticks(r.k.a) || dp_ticks(r.k.b));
+    sent = r.sent;
     send_from_a(&r, 1400);
     settle(&r);
     assert_true(r.sent > sent);
@@ -222,29 +250,7 @@ static void test_move(void **state)
     kit_down(&r.k);
 }
 
-/* --- TCP inside --- */
-
-static struct dp_pkt tcp(uint32_t len, bool from_a, uint8_t flags, uint32_t seq, uint32_t ack)
-{
-    struct dp_pkt p = kit_pkt(buf, kit_inner(buf + DP_HEADROOM, len, 4, from_a));
-    uint8_t *t = p.data + 20;
-    memset(t, 0, 24);
-    p.data[9] = 6;
-    put_u16(p.data + 6, 0x4000);
-    put_u16(p.data + 10, 0);
-    put_u16(p.data + 10, ip_csum(ip_sum(p.data, 20, 0)));
-    put_u16(t, from_a ? 1000 : 80);
-    put_u16(t + 2, from_a ? 80 : 1000);
-    put_u32(t + 4, seq);
-    put_u32(t + 8, ack);
-    t[12] = flags & 2 ? 6 << 4 : 5 << 4;
-    t[13] = flags;
-    if (flags & 2) {
-        put_u32(t + 20, 0x02040000 | 1460);
-        put_u16(t + 16, ip_csum(ip_sum(t, 24, 0)));
-    }
-    return p;
-}
+/* --- with TCP inside --- */
 
 static struct dp_pkt tcp_a(struct road *r, uint32_t len, uint8_t flags, uint32_t seq)
 {

@@ -71,6 +71,10 @@ static void set_times(struct ike *e, struct child *c, const struct child_plan *p
     c->installed_ms = e->now;
     c->rekey_ms = soft ? e->now + less_random(e, soft * 1000, c->cc->rand_s * 1000) : UINT64_MAX;
     c->life_ms = hard ? e->now + hard * 1000 : UINT64_MAX;
+    /* a rekeying is no traffic */
+    const struct child *old = c->replaces ? child_by_id(e, c->replaces) : NULL;
+    uint64_t idle = c->cc->inactivity_s;
+    c->idle_ms = !idle ? UINT64_MAX : old ? old->idle_ms : e->now + idle * 1000;
 }
 
 static struct lifetime limits(struct ike *e, const struct conn_child *cc,

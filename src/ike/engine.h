@@ -75,7 +75,7 @@ struct child {
     struct conn *conn; /* a reference */
     const struct conn_child *cc;
     const struct alg *encr, *integ, *ke;
-    uint64_t installed_ms, rekey_ms, life_ms; /* UINT64_MAX: never */
+    uint64_t installed_ms, rekey_ms, life_ms, idle_ms; /* UINT64_MAX: never */
     struct waiter *gone;
     uint32_t id, replaces, successor; /* the CHILD SAs that it replaced and that replaces it */
     uint32_t spi_in, spi_out;

@@ -47,7 +47,7 @@ static uint64_t children_at(const struct ike_sa *sa)
     list_each (it, (struct list *)&sa->children) {
         struct child *c = container_of(it, struct child, link);
         if (c->state == CHILD_INSTALLED)
-            at = earlier(at, c->rekey_ms);
+            at = earlier(at, earlier(c->rekey_ms, c->idle_ms));
         at = earlier(at, c->life_ms);
     }
     return at;
@@ -118,6 +118,21 @@ void life_child_expire(struct ike *e, struct child *c, bool hard)
     sa_dirty(e, c->sa);
 }
 
+/* Nobody used it for so long; only now the data plane is asked when it was used last. */
+static void inactive(struct ike *e, struct child *c)
+{
+    struct child_stats st;
+    uint64_t last = 0;
+    if (child_stats_get(e, c, &st))
+        last = st.in.last_ms > st.out.last_ms ? st.in.last_ms : st.out.last_ms;
+    c->idle_ms = last + c->cc->inactivity_s * 1000;
+    if (last && c->idle_ms > e->now)
+        return;
+    c->idle_ms = UINT64_MAX;
+    ike_event(e, EV_CHILD_INACTIVE, c->sa, c)->number = c->cc->inactivity_s;
+    task_add(e, c->sa, TASK_CHILD_DEL, c->id);
+}
+
 static void children_tick(struct ike *e, struct ike_sa *sa)
 {
     list_each_safe (it, nx, &sa->children) {
@@ -126,6 +141,8 @@ static void children_tick(struct ike *e, struct ike_sa *sa)
             life_child_expire(e, c, true);
         else if (c->state == CHILD_INSTALLED && c->rekey_ms <= e->now)
             life_child_expire(e, c, false);
+        else if (c->state == CHILD_INSTALLED && c->idle_ms <= e->now)
+            inactive(e, c);
     }
 }
 

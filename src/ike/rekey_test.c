@@ -337,6 +337,31 @@ static void peer_dies(void **state)
     finish();
 }
 
+static void idle_10s(struct conn *c)
+{
+    c->child[0].inactivity_s = 10;
+    c->child[0].life.rekey_s = 7; /* renewing it is no traffic */
+    c->child[0].life.life_s = 100;
+    c->child[0].rand_s = 0;
+}
+
+static void inactivity(void **state)
+{
+    (void)state;
+    begin_with(NULL, idle_10s);
+    p->a.traffic_ms = p->b.traffic_ms = p->now + 6000;
+    pair_pass(p, 15000);
+    assert_int_equal(p->a.child_count, 1);
+    assert_int_equal(pair_events(&p->a, EV_CHILD_INACTIVE), 0);
+    pair_pass(p, 3000);
+    assert_int_equal(p->a.child_count, 0);
+    assert_int_equal(p->b.child_count, 0);
+    assert_int_equal(pair_events(&p->a, EV_CHILD_INACTIVE), 1);
+    assert_int_equal(pair_events(&p->b, EV_CHILD_INACTIVE), 1); /* at once: both Deletes cross */
+    assert_int_equal(pair_sas(&p->a), 1); /* the IKE SA stays, as with charon */
+    finish();
+}
+
 static void peer_dies_restart(void **state)
 {
     (void)state;
@@ -477,6 +502,7 @@ int main(void)
         cmocka_unit_test(deletes_cross),
         cmocka_unit_test(delete_crosses_rekey),
         cmocka_unit_test(peer_dies),
+        cmocka_unit_test(inactivity),
         cmocka_unit_test(peer_dies_restart),
         cmocka_unit_test(by_time),
         cmocka_unit_test(hard_limit),

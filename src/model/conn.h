@@ -86,6 +86,7 @@ struct conn_child {
     uint64_t rand_s, rand_bytes, rand_packets; /* subtracted at random from the soft limits */
     uint32_t replay_window;
     struct tunnel_rules ip;
+    uint64_t inactivity_s; /* 0: never closed for it */
     bool per_cpu;         /* per_cpu_sas: RFC 9611 */
     uint8_t start_action; /* bits of enum start_action */
     enum dpd_action dpd_action;
