@@ -126,7 +126,7 @@ def test_libreswan_rekey(world, version, who):
 def test_libreswan_differs(world):
     """Another secret, another mode: named at our side."""
     b = world.peer("libreswan")
-    for words, more, said in ((dict(pfs="no"), dict(psk="quite another secret"), "psk-mismatch|pre-shared keys differ"),
+    for words, more, said in ((dict(pfs="no"), dict(their_psk="quite another secret"), "psk-mismatch|pre-shared keys differ"),
                               (dict(type="transport"), {}, "encapsulation mode"),
                               (dict(esp="aes256-sha2_512"), {}, "encryption")):
         with pytest.raises(AssertionError):

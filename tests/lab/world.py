@@ -41,12 +41,13 @@ class World:
 
     # --- traffic ---
 
-    def tunnel(self, family=4, size=200_000):
+    def tunnel(self, family=4):
         lab = self.lab
         for frm in (lab.a, lab.b):
             p = lab.ping(frm, family, count=5, interval=0.02)
             assert p.lost == 0, f"{p.out}\n{self.a.tail(10)}\n{self.b.ns.sh('ip -s xfrm state').out}"
-        assert lab.ping(size=2000, count=3, df=False, family=family).lost == 0
+        if family == 4:  # in IPv6 the sender would have to learn the path's MTU first
+            assert lab.ping(size=2000, count=3, df=False).lost == 0
         sent, got = lab.transfer(1, family=family)
         assert sent == got
 
@@ -106,7 +107,7 @@ def swan(world, role, version, check_ah=False, **kw):
 
 
 def libreswan(world, role, version, words, transport=False, more=None, child=None, esp="aes128-sha256",
-              proposals="aes128-sha256-modp2048", psk=conf.PSK):
+              proposals="aes128-sha256-modp2048", their_psk=conf.PSK):
     b = world.peer("libreswan")
     world.down()
     lab = world.lab
@@ -115,9 +116,9 @@ def libreswan(world, role, version, words, transport=False, more=None, child=Non
         ch.pop("esp_proposals")
     nets = {} if transport else dict(leftsubnet=lab.b.net4, rightsubnet=lab.a.net4)
     children = dict(lan=dict(ch, mode="transport") if transport else conf.child(lab.a, lab, **ch))
-    world.a.load(conf.simple(lab.a, lab, version=version, proposals=proposals, children=children, psk=psk, **(more or {})))
+    world.a.load(conf.simple(lab.a, lab, version=version, proposals=proposals, children=children, **(more or {})))
     b.load(dict(dict(ikev2="insist" if version == 2 else "no", ike="aes128-sha2_256;dh14", esp="aes128-sha2_256",
-                     pfs="no", type="transport" if transport else "tunnel", **nets), **words), psk)
+                     pfs="no", type="transport" if transport else "tunnel", **nets), **words), their_psk)
     cap = lab.capture("wanB")
     c = world.up(role)
     if transport:

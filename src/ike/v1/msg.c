@@ -20,11 +20,22 @@ struct v1_msg *v1_msg_new(struct ike *e, struct arena *a, const struct ike_pkt *
     return ike_hdr_parse(raw, &m->hdr) ? NULL : m;
 }
 
+/* Libreswan fills messages in clear with zeros to four bytes too. */
+static err_t read_clear(struct v1_msg *m, struct bytes body)
+{
+    static const uint8_t zeros[3];
+    err_t err = payloads_v1_parse(body, m->hdr.next, &m->in, &m->used);
+    size_t over = body.n - m->used;
+    if (!err && (over > sizeof zeros || (over && memcmp(body.p + m->used, zeros, over) != 0)))
+        err = R_TRAILING;
+    return err;
+}
+
 err_t v1_msg_read(const struct v1_sa *v, struct v1_msg *m, const uint8_t *iv)
 {
     struct bytes body = ike_hdr_body(m->raw);
     if (!iv)
-        return payloads_v1_parse(body, m->hdr.next, &m->in, NULL);
+        return read_clear(m, body);
     memcpy(m->iv, iv, sizeof m->iv);
     err_t err =
         cr_cbc(v->sa.encr, v1_key_cipher(&v->keys), m->iv, (uint8_t *)body.p, body.n, false);
