@@ -330,13 +330,21 @@ static void run_hostile_start(struct sim *s, uint64_t seed)
 }
 
 static const struct scenario scenarios[] = {
-    {"fine", run_fine, 20},          {"lossy", run_lossy, 600},
-    {"drop-one", run_drop_one, 192}, {"both-initiate", run_both_initiate, 300},
-    {"collide", run_collide, 800},   {"delete-crossing", run_delete_crossing, 480},
-    {"days", run_days, 10},          {"peer-vanishes", run_peer_vanishes, 60},
-    {"nobody", run_nobody, 5},       {"refused", run_refused, 240},
-    {"retry", run_retry, 240},       {"churn", run_churn, 300},
-    {"hostile", run_hostile, 40},    {"hostile-start", run_hostile_start, 300},
+    {"fine", run_fine, 20},
+    {"lossy", run_lossy, 600},
+    {"drop-one", run_drop_one, 192},
+    {"both-initiate", run_both_initiate, 300},
+    {"collide", run_collide, 800},
+    {"delete-crossing", run_delete_crossing, 480},
+    {"days", run_days, 10},
+    {"peer-vanishes", run_peer_vanishes, 60},
+    {"nobody", run_nobody, 5},
+    {"refused", run_refused, 240},
+    {"retry", run_retry, 240},
+    {"churn", run_churn, 300},
+    {"hostile", run_hostile, 40},
+    {"hostile-start", run_hostile_start, 300},
+    {NULL, NULL, 0},
 };
 
 static bool run_one(const struct scenario *sc, uint64_t seed)
@@ -395,13 +403,14 @@ int main(int argc, char **argv)
         return 1;
     }
     sim_trace = trace;
-    size_t own = sizeof scenarios / sizeof *scenarios;
-    for (size_t i = 0; i < own || scenarios_v1[i - own].name; i++) {
-        const struct scenario *sc = i < own ? &scenarios[i] : &scenarios_v1[i - own];
-        if (only && strcmp(only, sc->name) != 0)
-            continue;
-        found++;
-        failed += run_scenario(sc, seed, one ? 1 : sc->runs * times);
+    const struct scenario *const all[] = {scenarios, scenarios_v1, scenarios_sig};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        for (const struct scenario *sc = all[i]; sc->name; sc++) {
+            if (only && strcmp(only, sc->name) != 0)
+                continue;
+            found++;
+            failed += run_scenario(sc, seed, one ? 1 : sc->runs * times);
+        }
     }
     cr_fini();
     return failed || !found;

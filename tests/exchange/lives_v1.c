@@ -18,23 +18,6 @@ static struct setup v1(uint64_t seed)
     return x;
 }
 
-/* The network is fine again and lifetimes have passed: there is a moment at which both agree. */
-static void settled(struct sim *s)
-{
-    s->net.loss_pct = s->net.dup_pct = s->net.hostile_pct = 0;
-    s->net.cut = s->traffic = false;
-    s->net.latency_max_ms = s->net.latency_min_ms;
-    sim_run(s, 2600 * 1000);
-    for (int i = 0; i < 60 && !s->failure[0]; i++) {
-        sim_check_settled(s);
-        if (!s->failure[0])
-            return;
-        if (i < 59)
-            s->failure[0] = 0;
-        sim_run(s, 1000);
-    }
-}
-
 static void begin(struct sim *s, uint64_t seed, const struct setup *x)
 {
     const struct sim_net net = {.latency_min_ms = 5, .latency_max_ms = 5, .drop_index = -1};
@@ -58,7 +41,7 @@ static void run_fine(struct sim *s, uint64_t seed)
     s->traffic = true;
     sim_run(s, 600 * 1000);
     want(s, s->esp_lost == 0, "ESP was lost");
-    settled(s);
+    settled_v1(s);
 }
 
 static void run_lossy(struct sim *s, uint64_t seed)
@@ -69,7 +52,7 @@ static void run_lossy(struct sim *s, uint64_t seed)
     set_up(s, seed, &x, &net);
     sim_initiate(s, A, "net0");
     sim_run(s, 600 * 1000);
-    settled(s);
+    settled_v1(s);
     want(s, s->node[A].cmds_ok + s->node[A].cmds_failed == 1, "the command was not answered once");
 }
 
@@ -93,13 +76,13 @@ static void run_drop_one(struct sim *s, uint64_t seed)
     sim_rekey(s, other, "gw", NULL);
     sim_run(s, 60 * 1000);
     want(s, s->node[A].cmds_failed + s->node[B].cmds_failed == 0, "a command failed");
-    settled(s);
+    settled_v1(s);
     /* One that was replaced in this very moment is on its way out for some seconds. */
     for (int i = 0; i < 20 && s->node[A].children > 2; i++)
         sim_run(s, 1000);
     want(s, s->node[A].children == 2, "not two CHILD SAs");
     sim_terminate(s, A, "gw", NULL);
-    settled(s);
+    settled_v1(s);
     want(s, sim_ike_count(s, A, NULL) == 0 && s->node[B].children == 0, "something stayed");
 }
 
@@ -113,7 +96,7 @@ static void run_both_initiate(struct sim *s, uint64_t seed)
     sim_run(s, sim_random(s, 20));
     sim_initiate(s, B, "net0");
     sim_run(s, 300 * 1000);
-    settled(s);
+    settled_v1(s);
     want(s, s->node[A].children <= 2, "more than two CHILD SAs from two initiations");
 }
 
@@ -137,7 +120,7 @@ static void run_collide(struct sim *s, uint64_t seed)
     sim_run(s, 300 * 1000);
     if (fine)
         want(s, s->esp_lost == 0, "rekeying lost packets");
-    settled(s);
+    settled_v1(s);
     if (fine)
         want(s, s->node[A].children > 0, "the tunnel went down");
 }
@@ -154,7 +137,7 @@ static void run_days(struct sim *s, uint64_t seed)
     want(s, s->esp_lost == 0, "rekeying lost packets");
     want(s, s->node[A].count[EV_IKE_REKEYED] + s->node[B].count[EV_IKE_REKEYED] >= 9,
          "phase 1 was not renewed in time");
-    settled(s);
+    settled_v1(s);
     one_tunnel(s);
 }
 
@@ -167,7 +150,7 @@ static void run_vanishes(struct sim *s, uint64_t seed)
     sim_run(s, 600 * 1000);
     want(s, sim_ike_count(s, A, NULL) == 0 && s->node[A].children == 0,
          "DPD did not notice (RFC 3706 5)");
-    settled(s);
+    settled_v1(s);
 }
 
 static void run_refused(struct sim *s, uint64_t seed)
@@ -196,7 +179,7 @@ static void run_refused(struct sim *s, uint64_t seed)
     sim_run(s, 600 * 1000);
     want(s, s->node[A].cmds_ok == 0, "came up although it must not");
     want(s, s->node[A].children == 0 && s->node[B].children == 0, "a CHILD SA was installed");
-    settled(s);
+    settled_v1(s);
     if (lossy)
         return;
     switch (seed / 2 % 4) {
@@ -230,7 +213,7 @@ static void run_hostile(struct sim *s, uint64_t seed)
     s->traffic = false;
     sim_run(s, 20000);
     want(s, s->esp_lost == 0, "packets were lost");
-    settled(s);
+    settled_v1(s);
     want(s, s->node[A].children > 0, "the tunnel went down");
 }
 
@@ -243,7 +226,7 @@ static void run_hostile_start(struct sim *s, uint64_t seed)
     set_up(s, seed, &x, &net);
     sim_initiate(s, A, "net0");
     sim_run(s, 300 * 1000);
-    settled(s);
+    settled_v1(s);
 }
 
 const struct scenario scenarios_v1[] = {

@@ -1,5 +1,6 @@
 /* How the two sides of a simulated life are configured: see setup.h. */
 #include "setup.h"
+#include "pki_files.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,10 +58,18 @@ static void add_child(struct conn *c, const struct setup *x, int node, unsigned 
     ch->dpd_action = x->dpd_action;
 }
 
+static void identity(const struct setup *x, int node, struct conn_auth *auth)
+{
+    char id[32];
+    snprintf(id, sizeof id, x->key[node] ? "gw%c.example" : "%c.example.org", 'a' + node);
+    auth->kind = x->key[node] ? AUTH_PUBKEY : AUTH_PSK;
+    if (!id_parse(&auth->id, x->id[node] ? x->id[node] : id))
+        abort();
+}
+
 struct conn *conn_of(const struct sim *s, const struct setup *x, int node)
 {
     struct conn *c = conn_new("gw");
-    char id[32];
     if (!c)
         abort();
     c->version = x->version ? x->version : 2;
@@ -71,10 +80,8 @@ struct conn *conn_of(const struct sim *s, const struct setup *x, int node)
         c->remote[0].lo = c->remote[0].hi = s->node[!node].at.addr;
         c->remote_count = 1;
     }
-    snprintf(id, sizeof id, "%c.example.org", 'a' + node);
-    id_parse(&c->auth_local.id, id);
-    snprintf(id, sizeof id, "%c.example.org", 'a' + !node);
-    id_parse(&c->auth_remote.id, id);
+    identity(x, node, &c->auth_local);
+    identity(x, !node, &c->auth_remote);
     add_proposals(PROTO_IKE, x->ike[node], &c->ike);
     c->dpd_delay_s = 30;
     c->rekey_s = x->rekey_ike_s;
@@ -82,6 +89,31 @@ struct conn *conn_of(const struct sim *s, const struct setup *x, int node)
     for (unsigned i = 0; i < x->children; i++)
         add_child(c, x, node, i);
     return c;
+}
+
+/* What a side knows is read once: lives are many. */
+static struct pki *store_of(const char *own, const char *ca)
+{
+    static struct {
+        const char *own, *ca;
+        struct pki *store;
+    } made[16];
+    char cert[64], key[64], root[64];
+    size_t i = 0;
+    ca = ca ? ca : "ca";
+    for (; i < 16 && made[i].store; i++)
+        if (!strcmp(made[i].own, own) && !strcmp(made[i].ca, ca))
+            return made[i].store;
+    if (i == 16)
+        abort();
+    snprintf(cert, sizeof cert, "%s.pem", own);
+    snprintf(key, sizeof key, "%s.key", own);
+    snprintf(root, sizeof root, "%s.pem", ca);
+    made[i].own = own;
+    made[i].ca = ca;
+    made[i].store =
+        pki_of_files((const char *const[]){root, NULL}, (const char *const[]){cert, key, NULL});
+    return made[i].store;
 }
 
 void set_up(struct sim *s, uint64_t seed, const struct setup *x, const struct sim_net *net)
@@ -94,6 +126,8 @@ void set_up(struct sim *s, uint64_t seed, const struct setup *x, const struct si
     for (int i = 0; i < NODES; i++) {
         sim_load(s, i, conn_of(s, x, i));
         sim_psk(s, i, "correct horse");
+        if (x->key[i])
+            sim_pki(s, i, store_of(x->key[i], x->ca[i]));
     }
 }
 
@@ -117,6 +151,23 @@ void heal(struct sim *s)
     s->net.latency_max_ms = s->net.latency_min_ms;
     sim_run(s, 1200 * 1000);
     sim_check_settled(s);
+}
+
+/* The network is fine again and lifetimes have passed: there is a moment at which both agree. */
+void settled_v1(struct sim *s)
+{
+    s->net.loss_pct = s->net.dup_pct = s->net.hostile_pct = 0;
+    s->net.cut = s->traffic = false;
+    s->net.latency_max_ms = s->net.latency_min_ms;
+    sim_run(s, 2600 * 1000);
+    for (int i = 0; i < 60 && !s->failure[0]; i++) {
+        sim_check_settled(s);
+        if (!s->failure[0])
+            return;
+        if (i < 59)
+            s->failure[0] = 0;
+        sim_run(s, 1000);
+    }
 }
 
 void want(struct sim *s, bool ok, const char *what)

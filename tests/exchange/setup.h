@@ -13,6 +13,9 @@ struct setup {
     uint8_t version; /* 0: 2 */
     bool aggressive;
     enum ipsec_mode mode; /* of the first child, with selectors to match */
+    /* tests/vectors/pki: certificate and key ("gwa"), authority ("ca" by default); no key: by a
+     * pre-shared one. Identities are those of the certificates unless id says otherwise. */
+    const char *key[NODES], *ca[NODES], *id[NODES];
 };
 
 extern const struct setup plain;
@@ -23,6 +26,7 @@ void set_up(struct sim *s, uint64_t seed, const struct setup *x, const struct si
 void establish(struct sim *s, uint64_t seed, const struct setup *x);
 struct sim_net bad_net(uint64_t seed); /* somewhere between fine and awful */
 void heal(struct sim *s);              /* the network gets well; everything settles */
+void settled_v1(struct sim *s);        /* heal for lives with IKEv1, after its lifetimes */
 void want(struct sim *s, bool ok, const char *what);
 void one_tunnel(struct sim *s);
 void expect_refusal(struct sim *s, int node, err_t reason, const char *what);
@@ -32,4 +36,5 @@ struct scenario {
     void (*run)(struct sim *s, uint64_t seed);
     unsigned runs;
 };
-extern const struct scenario scenarios_v1[]; /* lives_v1.c; ends with a row without name */
+/* lives_v1.c, lives_sig.c; each ends with a row without name */
+extern const struct scenario scenarios_v1[], scenarios_sig[];

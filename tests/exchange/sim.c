@@ -536,6 +536,11 @@ void sim_psk(struct sim *s, int node, const char *secret)
     sim_feed(s, node, &(struct ike_in){.kind = IN_SHARED_LOAD, .shared = sh});
 }
 
+void sim_pki(struct sim *s, int node, struct pki *store)
+{
+    sim_feed(s, node, &(struct ike_in){.kind = IN_PKI, .pki = store});
+}
+
 static void command(struct sim *s, int node, struct ike_in *in)
 {
     static uint32_t next;

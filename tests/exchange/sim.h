@@ -75,6 +75,7 @@ void sim_fail(struct sim *s, const char *fmt, ...) printf_like(2, 3);
 
 void sim_load(struct sim *s, int node, struct conn *c); /* takes the reference */
 void sim_psk(struct sim *s, int node, const char *secret);
+void sim_pki(struct sim *s, int node, struct pki *store); /* borrowed */
 void sim_initiate(struct sim *s, int node, const char *child);
 void sim_terminate(struct sim *s, int node, const char *conn, const char *child);
 void sim_rekey(struct sim *s, int node, const char *conn, const char *child);

@@ -225,9 +225,24 @@ static void set_times(struct ike *e, struct v1_sa *v)
     sa->rekey_ms = sa->rekey_ms < soft ? sa->rekey_ms : soft;
 }
 
+bool v1_keep_early(struct v1_sa *v, const struct ike_pkt *p)
+{
+    struct v1_phase1 *p1 = v->p1;
+    bool last = v->state & (V1_R_AM2 | V1_I_MM5) && p1 && p1->resume;
+    if (!last || p->exchange == EXCH_V1_MAIN || p->exchange == EXCH_V1_AGGRESSIVE)
+        return false;
+    if (!p1->early.raw.p) {
+        p1->early = *p;
+        p1->early.raw = arena_copy(&p1->arena, p->raw);
+    }
+    return true;
+}
+
 void v1_established(struct ike *e, struct v1_sa *v)
 {
     struct ike_sa *sa = &v->sa;
+    struct ike_pkt early = v->p1->early;
+    early.raw = early.raw.p ? arena_copy(&e->out->arena, early.raw) : early.raw;
     v->state = V1_UP;
     sa->state = SA_ESTABLISHED;
     sa->established_ms = sa->seen_ms = e->now;
@@ -242,6 +257,8 @@ void v1_established(struct ike *e, struct v1_sa *v)
     waiters_done(e, &sa->up, E_OK);
     v1_p1_free(v->p1);
     v->p1 = NULL;
+    if (early.raw.p)
+        v1_packet(e, sa, &early);
 }
 
 /* How far the negotiation came tells where to look. */

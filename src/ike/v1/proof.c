@@ -164,6 +164,7 @@ bool v1_hold(struct ike *e, struct v1_sa *v, const struct v1_msg *m)
     struct v1_phase1 *p = v->p1;
     arena_free(&p->arena);
     p->held = NULL;
+    p->early.raw = bytes_of(NULL, 0);
     struct v1_msg *k = arena_alloc(&p->arena, sizeof *k);
     struct bytes raw = arena_copy(&p->arena, m->raw), from = arena_copy(&p->arena, m->pkt.raw);
     if (!k || !raw.p || !from.p) {

@@ -134,6 +134,8 @@ static void unsupported(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
 
 static void known(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
 {
+    if (v1_keep_early(v, p))
+        return;
     switch (p->exchange) {
     case EXCH_V1_MAIN:
     case EXCH_V1_AGGRESSIVE:

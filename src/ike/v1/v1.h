@@ -81,6 +81,7 @@ struct v1_phase1 {
     struct conn *peer_conn; /* by the identity that is being proved; a reference */
     struct arena arena;     /* of `held` */
     struct v1_msg *held;    /* the message whose proof is being checked */
+    struct ike_pkt early;   /* came meanwhile; raw.p NULL: nothing */
     bool initial_contact;   /* the peer said so, authenticated */
 };
 
@@ -271,6 +272,9 @@ void v1_p1_accept(struct v1_sa *v, const struct v1_msg *m); /* moves IV and dige
 void v1_lost(struct ike *e, struct v1_sa *v, err_t reason);
 void v1_refuse_clear(struct ike *e, const struct ike_pkt *p, uint16_t type);
 void v1_established(struct ike *e, struct v1_sa *v);
+/* The peer is up with its last message of phase 1, which we may still be checking: keeps the next,
+ * which v1_established takes. */
+bool v1_keep_early(struct v1_sa *v, const struct ike_pkt *p);
 void v1_read_contact(struct v1_sa *v, const struct v1_msg *m);
 void v1_silent(struct ike *e, struct v1_sa *v);
 
