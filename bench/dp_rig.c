@@ -62,7 +62,7 @@ static struct dp *plane(const struct rig_opts *o)
     return d;
 }
 
-static void add_sa(struct dp *d, const struct rig_opts *o, uint32_t i, bool swap)
+void rig_sa(struct dp *d, const struct rig_opts *o, uint32_t i, bool swap)
 {
     static uint8_t key[64] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
                               13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24};
@@ -107,8 +107,8 @@ void rig_init(struct rig *r, const struct rig_opts *o)
     r->open_key = calloc(o->sas, sizeof(struct cr_esp *));
     MUST(r->seal_key && r->open_key);
     for (uint32_t i = 0; i < o->sas; i++) {
-        add_sa(r->a, o, i, false);
-        add_sa(r->b, o, i, true);
+        rig_sa(r->a, o, i, false);
+        rig_sa(r->b, o, i, true);
         struct sa_out *out = child_find(r->a, i + 1)->out;
         struct sa_in *in = child_find(r->b, i + 1)->in;
         MUST(sa_key_out(r->a, out) == E_OK && sa_key_in(r->b, in) == E_OK);

@@ -39,3 +39,6 @@ uint64_t rig_rand(uint64_t *s);
  * rig_remote(i). */
 void rig_policies(struct dp *d, uint32_t n, enum policy_action action, bool swap);
 uint32_t rig_remote(uint32_t i);
+/* SA i + 1 of policy i + 1; swap: the other gateway's. The same SPIs and keys in both directions.
+ */
+void rig_sa(struct dp *d, const struct rig_opts *o, uint32_t i, bool swap);

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
-"""What a gateway adds: CPU time per packet of one that encapsulates and of one that decapsulates beside the bare crypto
-library, latency of a ping beside the plain path, loss and order at half of the highest rate. Called by bench/run; alone it
-prints its JSON:
+"""What a gateway adds: its chain from device to device on one core beside the bare crypto library, latency of a ping beside
+the plain path, loss and order at half of the highest rate. Called by bench/run; alone it prints its JSON:
 
     sudo bench/e2e/gateway.py [--quick] [--only onecore,latency,order]"""
 import argparse
@@ -16,13 +15,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench"), str(Path(__file__).resolve().parent)]
 import traffic                                                        # noqa: E402
-from kinds import KINDS, CulvertUdp, missing                          # noqa: E402
+from kinds import KINDS, missing                                      # noqa: E402
 from lab import build_dir                                             # noqa: E402
 from lab.topo import Lab                                              # noqa: E402
 from lab.wait import until                                            # noqa: E402
 from progress import Steps                                            # noqa: E402
 
-SUITE, SIZE, TCP_HEADERS = "aes128gcm16", 1400, 52  # the TUN's MTU; TCP with time stamps
+SUITE, SIZE = "aes128gcm16", 1400  # the TUN's MTU
 LATENCY_KINDS = ("plain", "culvert-udp", "culvert", "wireguard-go", "openvpn", "strongswan")
 
 
@@ -32,59 +31,25 @@ def carries(lab, kind):
 
 # --- one core ---
 
-class Pinned(CulvertUdp):
-    """One gateway has a core of its own, all else has the other."""
-    alone = 0  # which of the two daemons
-
-    def up(self):
-        self.d = self.d or self.daemons()
-        first, *rest = sorted(os.sched_getaffinity(0))
-        for i, d in enumerate(self.d):
-            os.sched_setaffinity(0, {first} if i == self.alone else set(rest) or {first})
-            d.start(self.text(d.side))
-        r = self.d[0].initiate()
-        if not r.ok:
-            raise RuntimeError(f"culvert: {r}\n{self.d[0].tail()}")
-        until(lambda: self.d[0].up() and self.d[1].up(), "the tunnel is up")
-        return [self.d[self.alone].pid]
+def program(name, *args):
+    argv = [build_dir() / "bench" / name, "--json", *map(str, args)]
+    return {r["way"]: r for r in json.loads(subprocess.run(argv, check=True, text=True, capture_output=True, timeout=60).stdout)}
 
 
-def bare_ns(seconds):
-    """The crypto library alone, and the data plane in memory, by direction; on the core that the gateway had."""
-    out = subprocess.run([build_dir() / "bench" / "bench-dataplane", "--json", "--suite", SUITE, "--size", str(SIZE),
-                          "--seconds", str(seconds)], check=True, text=True, capture_output=True, timeout=60).stdout
-    return {r["way"]: dict(bare=r["bare_cycles"] * r["ns"] / r["cycles"], memory=r["ns"]) for r in json.loads(out)}
-
-
-def cost(lab, pids, seconds):
-    """CPU time per full segment of TCP in super-packets; the few acknowledgements the other way are part of it."""
-    before = traffic.cpu_ns(pids)
-    got = traffic.tcp(lab, 4, 1, seconds, 0)
-    packets = got["gbit"] * 1e9 / 8 * seconds / (SIZE - TCP_HEADERS)
-    return dict(ns=(traffic.cpu_ns(pids) - before) / max(packets, 1), gbit=got["gbit"])
-
-
-def onecore(lab, rounds, seconds):
-    """rows: way enc or dec; share: the bare library's ns over the gateway's CPU ns."""
-    rows, steps = [], Steps("onecore", 2 * rounds)
-    for n in range(rounds):
-        for alone, way in ((0, "enc"), (1, "dec")):
-            whole = os.sched_getaffinity(0)
-            thing = Pinned(lab, SUITE)
-            thing.alone = alone
-            try:
-                pids = thing.up()
-                os.sched_setaffinity(0, whole - {min(whole)} or whole)
-                carries(lab, "culvert")
-                got = cost(lab, pids, seconds)
-                os.sched_setaffinity(0, {min(whole)})
-                bare = bare_ns(0.3)[way]
-            finally:
-                os.sched_setaffinity(0, whole)
-                thing.down()
-            rows.append(dict(round=n, way=way, **bare, **got, share=bare["bare"] / got["ns"]))
-            steps.step(f"round {n + 1}, {way}: {got['ns']:.0f} ns a packet, bare {bare['bare']:.0f} ns, "
-                       f"{got['gbit']:.1f} Gbit/s")
+def onecore(rounds, seconds):
+    """rows: way enc or dec; share: the bare library's ns over those of the chain from device to device, both on one core."""
+    rows, steps, whole = [], Steps("onecore", rounds), os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(whole)})
+    try:
+        for n in range(rounds):
+            chain = program("bench-lane", "--seconds", seconds)
+            memory = program("bench-dataplane", "--suite", SUITE, "--size", SIZE, "--seconds", seconds)
+            for way, r in memory.items():
+                bare, ns = r["bare_cycles"] * r["ns"] / r["cycles"], chain[way]["ns"]
+                rows.append(dict(round=n, way=way, bare=bare, memory=r["ns"], ns=ns, share=bare / ns))
+            steps.step(f"round {n + 1}: " + ", ".join(f"{r['way']} {r['ns']:.0f} ns a packet, bare {r['bare']:.0f}" for r in rows[-2:]))
+    finally:
+        os.sched_setaffinity(0, whole)
     return rows
 
 
@@ -138,13 +103,13 @@ PARTS = ("onecore", "latency", "order")
 
 def measure(parts=PARTS, quick=False):
     out = {}
+    if "onecore" in parts:
+        out["onecore"] = onecore(*((3, 0.3) if quick else (5, 1)))
     with Lab(offload=True) as lab:
         if "latency" in parts:
             out["latency"] = latency(lab, *((2, 200) if quick else (5, 500)))
         if "order" in parts:
             out["order"] = order(lab, 1 if quick else 5)
-        if "onecore" in parts:
-            out["onecore"] = onecore(lab, *((2, 1) if quick else (5, 3)))
     return out
 
 
