@@ -10,6 +10,7 @@
 
 #include "config/diag.h"
 #include "model/conn.h"
+#include "pki/build.h"
 #include "model/manual_sa.h"
 
 /* --- grammar --- */
@@ -39,7 +40,7 @@ err_t config_read_text(const char *name, struct bytes text, struct vnode **out,
  */
 err_t config_conn_from_tree(const struct vnode *conn, struct conn **out, struct diag *d) must_use;
 /* A section of a file's secrets: "ike-1 { id-a = ..., secret = ... }". *out is NULL with result 0
- * for what is known but has no use here (passphrases of private keys): a warning says so. */
+ * for what is no shared secret: pass phrases of private keys, which creds.c reads. */
 err_t config_shared_from_tree(const struct vnode *sec, struct shared **out,
                               struct diag *d) must_use;
 /* VICI's load-shared message {id, type, data, owners}: data is the secret itself, not encoded. */
@@ -49,6 +50,30 @@ err_t config_shared_from_vici(const struct vnode *msg, struct shared **out,
 /* An SA by hand: sas.NAME of a file, or the single section of VICI's load-sa message. */
 err_t config_manual_from_tree(const struct vnode *sec, struct manual_sa **out,
                               struct diag *d) must_use;
+
+/* authorities { NAME { } }: an authority that is trusted, and what there is about it. */
+struct config_uris {
+    char **uri;
+    size_t count;
+};
+struct config_authority {
+    char *name, *cert_uri_base;
+    struct conn_cert *cert; /* one */
+    size_t cert_count;
+    struct config_uris crl_uris, ocsp_uris;
+    struct buf *crl; /* what file:// URIs held */
+    size_t crl_count;
+};
+/* The section of a file, or the single one of VICI's load-authority. */
+err_t config_authority_from_tree(const struct vnode *sec, struct config_authority **out,
+                                 struct diag *d) must_use;
+void config_authority_free(struct config_authority *a);
+/* R_CERT_CA: it is none. */
+err_t config_authority_hold(struct pki_build *b, const struct config_authority *a) must_use;
+void config_authority_drop(struct pki_build *b, const struct config_authority *a);
+/* The certificates that a connection names, as long as it is loaded. */
+err_t creds_hold_conn(struct pki_build *b, const struct conn *c) must_use;
+void creds_drop_conn(struct pki_build *b, const struct conn *c);
 
 /* --- a whole file --- */
 
@@ -92,6 +117,11 @@ struct config {
     size_t shared_count;
     struct manual_sa **manual;
     size_t manual_count;
+    struct config_authority **authority;
+    size_t authority_count;
+    /* Keys, certificates and lists of the folders beside the file, with those that connections and
+     * authorities name, which are held. */
+    struct pki_build *pki;
     struct config_daemon daemon;
 };
 

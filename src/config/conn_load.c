@@ -189,26 +189,15 @@ static void children_from_tree(struct cx *cx, const struct vnode *sec, struct co
 
 /* --- authentication rounds --- */
 
-static bool is_cert_section(const struct vnode *n)
-{
-    return n->kind == VN_SECTION && (has_prefix(n->name, "cert") || has_prefix(n->name, "cacert"));
-}
-
 static void auth_from_tree(struct cx *cx, enum scope scope, const struct vnode *sec,
                            struct conn_auth *auth)
 {
+    auth->kind = AUTH_PUBKEY; /* swanctl.conf's default */
     schema_apply(cx, scope, sec, auth);
-    for (const struct vnode *n = sec->child; n; n = n->next) {
-        if (n->kind != VN_SECTION || schema_find(scope, n->name))
-            continue;
-        if (is_cert_section(n))
-            cx_report(cx, DIAG_ERROR, n, n->name, "certificates are not supported yet");
-        else
+    for (const struct vnode *n = sec->child; n; n = n->next)
+        if (n->kind == VN_SECTION && !schema_find(scope, n->name) && !cert_section(cx, n, auth))
             cx_report(cx, DIAG_ERROR, n, n->name, "unknown section; see culvert.conf(5)");
-    }
-    if (!vnode_find(sec, "auth"))
-        cx_report(cx, DIAG_ERROR, sec, NULL,
-                  "auth is missing; its default pubkey is not supported yet: write auth = psk");
+    auth_id_of_cert(cx, sec, auth, scope == SC_LOCAL);
 }
 
 static void round_from_tree(struct cx *cx, const struct vnode *sec, struct conn *conn,
@@ -250,7 +239,8 @@ static void conn_sections_from_tree(struct cx *cx, const struct vnode *sec, stru
     }
     for (unsigned remote = 0; remote < 2; remote++)
         if (!rounds[remote] && needs_auth(conn))
-            cx_report(cx, DIAG_ERROR, sec, NULL, "a section %s { auth = psk } is missing",
+            cx_report(cx, DIAG_ERROR, sec, NULL,
+                      "a section %s { auth = psk } or { auth = pubkey } is missing",
                       remote ? "remote" : "local");
 }
 

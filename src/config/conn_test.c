@@ -159,8 +159,15 @@ static const struct {
     {"vips = 0.0.0.0", "", NULL, "vips is not supported yet", DIAG_ERROR},
     {"local2 { auth = psk }", "", "local", "more than one authentication round", DIAG_ERROR},
     {"chilrden { }", "", "chilrden", "did you mean `children'", DIAG_ERROR},
-    {"local { cert { } }", "", "cert", "certificates", DIAG_ERROR},
-    {"local { certs = a.pem }", "", NULL, "certs is not supported yet", DIAG_ERROR},
+    {"local { cert { } }", "", NULL, "file = NAME", DIAG_ERROR},
+    {"local { cert { handle = 01 } }", "", "handle", "only file", DIAG_ERROR},
+    {"local { certs = a.pem }", "", "x509/a.pem", "cannot read it", DIAG_ERROR},
+    {"remote { cacerts = a.pem }", "", "x509ca/a.pem", "cannot read it", DIAG_ERROR},
+    {"remote { cacert { file = /nowhere/a.pem } }", "", "/nowhere/a.pem", "cannot read it",
+     DIAG_ERROR},
+    {"remote { ca_id = C=CH, nonsense }", "", NULL, "distinguished name", DIAG_ERROR},
+    {"remote { revocation = maybe }", "", "maybe", "relaxed, ifuri, strict", DIAG_ERROR},
+    {"send_cert = perhaps", "", "perhaps", "ifasked, always, never", DIAG_ERROR},
     {"local { id = keyid: }", "", NULL, NULL, DIAG_ERROR},
     {"", "local_ts = 10.1.0.0/33", "10.1.0.0/33", "expected an address", DIAG_ERROR},
     {"", "local_ts = 10.1.0.0/16[foo]", NULL, "protocol", DIAG_ERROR},
@@ -221,9 +228,12 @@ static const struct {
     unsigned line;
     const char *word, *report;
 } whole[] = {
-    {"connections { gw {\n remote { auth = psk } } }", 1, NULL, "local { auth = psk } is missing"},
-    {"connections { gw {\n local { auth = psk }\n remote { }\n} }", 3, NULL, "auth is missing"},
-    {"connections {\n gw { local { auth = pubkey } } }", 2, "pubkey", "only auth = psk"},
+    {"connections { gw {\n remote { auth = psk } } }", 1, NULL,
+     "a section local { auth = psk } or"},
+    {"connections {\n gw { local { auth = eap } } }", 2, "eap", "only psk and pubkey"},
+    {"connections { gw {\n local { auth = rsa-sha3 } } }", 2, "sha3", "expected a key"},
+    {"connections { gw {\n remote { auth = pubkey-2048 } } }", 2, "2048", "expected a key"},
+    {"connections { gw {\n remote { auth = nothing } } }", 2, "nothing", "psk or pubkey"},
     {"connections {\n gw = 1\n}", 2, "gw", "NAME { ... }"},
     {"connections { gw { local { auth = psk }\n remote { auth = psk }\n"
      "children { a {\n start_action = start\n} } } }",

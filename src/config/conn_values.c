@@ -191,20 +191,14 @@ void set_ts(struct cx *cx, const struct row *r, const struct vnode *n, void *obj
 
 void set_auth(struct cx *cx, const struct row *r, const struct vnode *n, void *obj)
 {
-    static const char *const known[] = {"pubkey", "eap",  "xauth",  "rsa",
-                                        "ecdsa",  "ike:", "ed25519"};
-    enum auth_kind *kind = field(obj, r->off);
-    if (!strcmp(n->value, "psk")) {
-        *kind = AUTH_PSK;
-        return;
-    }
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (!strncmp(n->value, known[i], strlen(known[i]))) {
-            cx_report(cx, DIAG_ERROR, n, n->value, "not supported yet; only auth = psk");
-            return;
-        }
-    }
-    cx_report(cx, DIAG_ERROR, n, n->value, "expected psk");
+    struct conn_auth *a = obj;
+    (void)r;
+    if (!strcmp(n->value, "psk"))
+        a->kind = AUTH_PSK;
+    else if (!strncmp(n->value, "eap", 3) || !strncmp(n->value, "xauth", 5))
+        cx_report(cx, DIAG_ERROR, n, n->value, "not supported yet; only psk and pubkey");
+    else if (!auth_of_keys(cx, n, a))
+        cx_report(cx, DIAG_ERROR, n, n->value, "expected psk or pubkey");
 }
 
 const char *id_problem(const char *text)

@@ -3,56 +3,24 @@
  * pattern is relative to the file it stands in, what is included lands in the section it stands in,
  * and a pattern without any file is no error (a plain name without a file is worth a warning).
  */
-#include "base/secret.h"
+#include "config/file.h"
 #include "config/grammar.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-/* Reads until the end or one byte beyond the limit. */
-static bool read_all(int fd, struct buf *out)
-{
-    char chunk[16384];
-    for (;;) {
-        ssize_t n = read(fd, chunk, sizeof chunk);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n > 0)
-            buf_add(out, chunk, (size_t)n);
-        if (n <= 0 || out->err || out->n > CONFIG_FILE_MAX) {
-            int saved = errno;
-            secret_wipe(chunk, sizeof chunk);
-            errno = saved;
-            return n >= 0;
-        }
-    }
-}
-
-static void wipe_free(struct buf *b)
-{
-    if (b->s)
-        secret_wipe(b->s, b->cap);
-    buf_free(b);
-}
 
 static bool load(struct grammar *g, const struct vsource *at, const char *path, struct buf *text)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return grammar_error(g, at, path, "cannot open it: %s", strerror(errno));
-    bool ok = read_all(fd, text);
-    int saved = errno;
-    close(fd);
-    if (!ok)
-        return grammar_error(g, at, path, "cannot read it: %s", strerror(saved));
-    if (text->n > CONFIG_FILE_MAX)
-        return grammar_error(g, at, path, "is larger than %u MiB", CONFIG_FILE_MAX >> 20);
-    if (text->err)
+    if (file_read(path, CONFIG_FILE_MAX, text))
+        return true;
+    if (text->err) {
         g->d->nomem = true;
-    return !text->err;
+        return false;
+    }
+    if (errno == EFBIG)
+        return grammar_error(g, at, path, "is larger than %u MiB", CONFIG_FILE_MAX >> 20);
+    return grammar_error(g, at, path, "cannot read it: %s", strerror(errno));
 }
 
 static bool read_one(struct grammar *g, const struct vsource *at, const char *path,
@@ -68,7 +36,7 @@ static bool read_one(struct grammar *g, const struct vsource *at, const char *pa
     }
     g->file[g->files++] = name;
     bool ok = load(g, at, path, &text) && grammar_parse(g, name, bytes_of(text.s, text.n), section);
-    wipe_free(&text);
+    file_wipe(&text);
     return ok;
 }
 

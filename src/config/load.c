@@ -2,7 +2,7 @@
  * A whole configuration: every section of the tree to its reader, all or nothing, and the report of
  * `culvert check`. Called by culvertd at start and on reload, and by the command.
  */
-#include "config/schema.h"
+#include "config/creds.h"
 #include <stdlib.h>
 
 static const char *const top_sections[] = {"connections", "secrets", "pools",
@@ -78,6 +78,24 @@ static void load_manual(struct cx *cx, const struct vnode *sec, struct config *o
     }
 }
 
+static void load_authorities(struct cx *cx, const struct vnode *sec, struct config *out)
+{
+    for (const struct vnode *n = sec->child; n; n = n->next) {
+        struct config_authority *a;
+        if (!is_section(cx, n, "an authority's section") ||
+            config_authority_from_tree(n, &a, cx->d) != E_OK)
+            continue;
+        struct config_authority **list =
+            grown(cx, out->authority, out->authority_count, sizeof *list);
+        if (!list) {
+            config_authority_free(a);
+            return;
+        }
+        out->authority = list;
+        out->authority[out->authority_count++] = a;
+    }
+}
+
 static void note_unused(struct cx *cx, const struct vnode *sec, enum scope scope, const char *what)
 {
     for (const struct vnode *n = sec->child; n; n = n->next) {
@@ -111,7 +129,7 @@ static void load_section(struct cx *cx, const struct vnode *n, struct config *ou
     else if (section && !strcmp(n->name, "pools"))
         note_unused(cx, n, SC_POOL, "pools");
     else if (section && !strcmp(n->name, "authorities"))
-        note_unused(cx, n, SC_AUTHORITY, "certificates");
+        load_authorities(cx, n, out);
     else if (section && !strcmp(n->name, "sas"))
         load_manual(cx, n, out);
     else if (section && !strcmp(n->name, "culvertd"))
@@ -145,6 +163,8 @@ err_t config_from_tree(const struct vnode *tree, struct config *out, struct diag
         load_section(&cx, n, out);
     check_ports(&cx, tree, out);
     if (d->errors == before && !d->nomem)
+        creds_load(&cx, tree, out);
+    if (d->errors == before && !d->nomem)
         return E_OK;
     config_free(out);
     return d->nomem ? E_NOMEM : R_CONFIG_VALUE;
@@ -170,6 +190,10 @@ void config_free(struct config *c)
         shared_free(c->shared[i]);
     for (size_t i = 0; i < c->manual_count; i++)
         manual_sa_free(c->manual[i]);
+    for (size_t i = 0; i < c->authority_count; i++)
+        config_authority_free(c->authority[i]);
+    pki_build_free(c->pki);
+    free(c->authority);
     free(c->conn);
     free(c->shared);
     free(c->manual);

@@ -12,7 +12,7 @@ const char *const scope_path[SC_COUNT] = {
     [SC_LOCAL] = "connections.<conn>.local<suffix>",
     [SC_REMOTE] = "connections.<conn>.remote<suffix>",
     [SC_CHILD] = "connections.<conn>.children.<child>",
-    [SC_SECRET] = "secrets.ike<suffix>",
+    [SC_SECRET] = "secrets.<kind><suffix>",
     [SC_POOL] = "pools.<name>",
     [SC_AUTHORITY] = "authorities.<name>",
     [SC_MANUAL] = "sas.<name>",
@@ -32,6 +32,10 @@ const char *const value_type_text[V_COUNT_OF] = {
     [V_TS] = "list of traffic selectors",
     [V_AUTH] = "word",
     [V_ID] = "identity",
+    [V_CERTS] = "list of files",
+    [V_CA_ID] = "identity",
+    [V_URIS] = "list of URIs",
+    [V_FILE] = "file",
     [V_ADDR] = "address",
     [V_SPI] = "SPI",
     [V_KEY] = "key",
@@ -46,6 +50,16 @@ const char *const value_type_text[V_COUNT_OF] = {
     [V_REFUSED] = "not supported yet",
 };
 
+static const struct word revocations[] = {{"relaxed", REVOCATION_RELAXED},
+                                          {"ifuri", REVOCATION_IFURI},
+                                          {"strict", REVOCATION_STRICT},
+                                          {NULL, 0}};
+static const struct word send_certs[] = {{"ifasked", SEND_CERT_IFASKED},
+                                         {"always", SEND_CERT_ALWAYS},
+                                         {"never", SEND_CERT_NEVER},
+                                         {"yes", SEND_CERT_ALWAYS},
+                                         {"no", SEND_CERT_NEVER},
+                                         {NULL, 0}};
 static const struct word versions[] = {{"0", 0}, {"1", 1}, {"2", 2}, {NULL, 0}};
 static const struct word uniques[] = {{"no", UNIQUE_NO},
                                       {"never", UNIQUE_NEVER},
@@ -158,8 +172,8 @@ const struct row schema[] =
     FIXED(SC_CONN, "pull", "yes", YES_ONLY, "IKEv1 mode config in pull mode."),
     FIXED(SC_CONN, "dscp", "000000", "000000|0", "DSCP of IKE packets."),
     FIXED(SC_CONN, "childless", "allow", "allow|never", "Childless IKE SAs (RFC 6023)."),
-    UNUSED(SC_CONN, "send_certreq", "yes", "Send certificate requests; without effect with pre-shared keys."),
-    UNUSED(SC_CONN, "send_cert", "ifasked", "Send certificates; without effect with pre-shared keys."),
+    CONN("send_certreq", V_BOOL, "yes", send_certreq, "Name our authorities to the peer, so that it can choose its certificate (CERTREQ).")},
+    CONN("send_cert", V_WORD, "ifasked", send_cert, "Send our certificate and those between it and the root: when the peer asks for certificates, always or never."), .words = send_certs},
     REFUSED(SC_CONN, "ppk_id", "Identity of a post-quantum pre-shared key (RFC 8784)."),
     FIXED(SC_CONN, "ppk_required", "no", NO_ONLY, "Insist on a post-quantum pre-shared key."),
     REFUSED(SC_CONN, "vips", "Virtual addresses to ask for."),
@@ -171,26 +185,26 @@ const struct row schema[] =
     REFUSED(SC_CONN, "mediation_peer", "Identity at the mediation server."),
 
     /* --- who we are --- */
-    {SC_LOCAL, "auth", V_AUTH, "pubkey", "How we authenticate. Only psk is supported yet, so it must be written.", AT(struct conn_auth, kind)},
-    {SC_LOCAL, "id", V_ID, "our address", "Our identity: an address, a host name, a mail address, or with a prefix such as fqdn: or keyid:.", AT(struct conn_auth, id)},
+    {SC_LOCAL, "auth", V_AUTH, "pubkey", "How we authenticate: psk, or pubkey with a private key of private/, rsa/, ecdsa/ or pkcs8/ and its certificate. Hashes for IKEv2 signatures may follow, as in pubkey-sha384 or rsa/pss-sha256.", AT(struct conn_auth, kind)},
+    {SC_LOCAL, "id", V_ID, "our address", "Our identity: an address, a host name, a mail address, a distinguished name, or with a prefix such as fqdn: or keyid:. With certs the default is the certificate's subject, which is also taken when the certificate is not for the identity.", AT(struct conn_auth, id)},
     UNUSED(SC_LOCAL, "round", "0", "Order of authentication rounds; there is one round yet."),
-    REFUSED(SC_LOCAL, "certs", "Our certificates."),
+    {SC_LOCAL, "certs", V_CERTS, "by id", "Our certificates: files of x509/ beside the configuration, or absolute. Without them the certificate of x509/ that is for our identity is taken. Sections cert<suffix> { file = ... } do the same."},
     REFUSED(SC_LOCAL, "pubkeys", "Our raw public keys."),
     REFUSED(SC_LOCAL, "eap_id", "EAP identity."),
     REFUSED(SC_LOCAL, "aaa_id", "Identity of the EAP server."),
     REFUSED(SC_LOCAL, "xauth_id", "XAuth user name."),
 
     /* --- who the peer is --- */
-    {SC_REMOTE, "auth", V_AUTH, "pubkey", "How the peer must authenticate. Only psk is supported yet, so it must be written.", AT(struct conn_auth, kind)},
-    {SC_REMOTE, "id", V_ID, "%any", "The identity the peer must have; * as first label or user name matches many.", AT(struct conn_auth, id)},
+    {SC_REMOTE, "auth", V_AUTH, "pubkey", "How the peer must authenticate: psk, or pubkey. Least sizes of keys and hashes for the chain of certificates may follow, as in rsa-2048-ecdsa-256-sha256-sha384, those for IKE's own signature behind ike:, as in pubkey-ike:rsa/pss-sha256; without ike: what is said of the chain is said of both.", AT(struct conn_auth, kind)},
+    {SC_REMOTE, "id", V_ID, "%any", "The identity the peer must have; * as first label, user name or value within a distinguished name matches many. With pubkey the peer's certificate must be for it.", AT(struct conn_auth, id)},
     UNUSED(SC_REMOTE, "round", "0", "Order of authentication rounds; there is one round yet."),
-    REFUSED(SC_REMOTE, "certs", "Certificates to accept."),
-    REFUSED(SC_REMOTE, "cacerts", "Certification authorities to accept."),
-    REFUSED(SC_REMOTE, "ca_id", "Identity that a certification authority of the chain must have."),
+    {SC_REMOTE, "certs", V_CERTS, "any", "The peer's certificate must be one of these: files of x509/ beside the configuration, or absolute; sections cert<suffix> { file = ... } likewise."},
+    {SC_REMOTE, "cacerts", V_CERTS, "any", "One of these authorities must be in the peer's chain: files of x509ca/ beside the configuration, or absolute; sections cacert<suffix> { file = ... } likewise.", .min = 1},
+    {SC_REMOTE, "ca_id", V_CA_ID, "%any", "An authority of the peer's chain must have this identity: its subject, where * stands for any value, or a name of its subjectAltName."},
     REFUSED(SC_REMOTE, "pubkeys", "Raw public keys to accept."),
     REFUSED(SC_REMOTE, "groups", "Groups the peer must belong to."),
     REFUSED(SC_REMOTE, "cert_policy", "Certificate policies to require."),
-    FIXED(SC_REMOTE, "revocation", "relaxed", "relaxed", "Policy of certificate revocation."),
+    {SC_REMOTE, "revocation", V_WORD, "relaxed", "What to do when no fresh revocation list says whether a certificate is revoked: relaxed trusts it, ifuri refuses it if it names a list, strict refuses it. Lists come from x509crl/ and from authorities; nothing is fetched, and OCSP is not asked.", AT(struct conn_auth, revocation), .words = revocations},
     REFUSED(SC_REMOTE, "eap_id", "EAP identity to expect."),
 
     /* --- a child --- */
@@ -246,6 +260,8 @@ const struct row schema[] =
     {SC_SECRET, "secret", V_SECRET, "", "The pre-shared key: text, 0x and hex digits, or 0s and Base64. Needed."},
     {SC_SECRET, "id", V_OWNER, "%any", "An identity that the key belongs to; id-a, id-b ... for more. Without any, the key serves everybody."},
 
+    {SC_SECRET, "file", V_FILE, "", "In sections private<suffix>, rsa<suffix>, ecdsa<suffix> and pkcs8<suffix>: the encrypted private key of that folder that the secret opens."},
+
     /* --- known, not used yet --- */
     UNUSED(SC_POOL, "addrs", "", "Addresses of the pool."),
     UNUSED(SC_POOL, "dns", "", "Name servers."),
@@ -256,14 +272,15 @@ const struct row schema[] =
     UNUSED(SC_POOL, "subnet", "", "Subnets."),
     UNUSED(SC_POOL, "split_include", "", "Subnets to tunnel."),
     UNUSED(SC_POOL, "split_exclude", "", "Subnets not to tunnel."),
-    UNUSED(SC_AUTHORITY, "cacert", "", "Certificate of the authority."),
-    UNUSED(SC_AUTHORITY, "file", "", "File of the certificate."),
-    UNUSED(SC_AUTHORITY, "handle", "", "CKA_ID of the certificate."),
-    UNUSED(SC_AUTHORITY, "slot", "", "Slot of the token."),
-    UNUSED(SC_AUTHORITY, "module", "", "PKCS#11 module."),
-    UNUSED(SC_AUTHORITY, "crl_uris", "", "Where revocation lists are."),
-    UNUSED(SC_AUTHORITY, "ocsp_uris", "", "Where OCSP responders are."),
-    UNUSED(SC_AUTHORITY, "cert_uri_base", "", "Base of hash-and-URL certificates."),
+    /* --- authorities --- */
+    {SC_AUTHORITY, "cacert", V_FILE, "", "The authority's certificate: a file of x509ca/ beside the configuration, or absolute. It is trusted."},
+    {SC_AUTHORITY, "file", V_FILE, "", "The same, by an absolute name."},
+    REFUSED(SC_AUTHORITY, "handle", "CKA_ID of the certificate."),
+    REFUSED(SC_AUTHORITY, "slot", "Slot of the token."),
+    REFUSED(SC_AUTHORITY, "module", "PKCS#11 module."),
+    {SC_AUTHORITY, "crl_uris", V_URIS, "", "Where its revocation lists are: file:///... is read when the configuration is loaded; others are not fetched."},
+    UNUSED(SC_AUTHORITY, "ocsp_uris", "", "Where its OCSP responders are; accepted, but OCSP is not asked."),
+    UNUSED(SC_AUTHORITY, "cert_uri_base", "", "Base of hash-and-URL certificates; accepted, but they are not fetched."),
 
     /* --- SAs by hand --- */
     MANUAL("local", V_ADDR, "", local.addr, "Our end of the SAs.")},

@@ -32,6 +32,10 @@ enum value_type {
     V_TS,        /* struct ts_conf_list */
     V_AUTH,
     V_ID,       /* struct conn_auth's id */
+    V_CERTS,    /* struct conn_auth's certificates; `min` 1: of authorities */
+    V_CA_ID,    /* struct conn_auth's ca_id */
+    V_URIS,     /* read by authorities.c */
+    V_FILE,     /* read by creds.c and authorities.c */
     V_ADDR,     /* one address: struct addr */
     V_SPI,      /* decimal or 0x hex, from 256 on */
     V_KEY,      /* struct secret, in 0x hex or 0s Base64 */
@@ -121,6 +125,21 @@ void set_addr(struct cx *cx, const struct row *r, const struct vnode *n, void *o
 void set_spi(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
 /* secrets.c: never shows the value */
 void set_key(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+
+/* conn_pki.c: authentication with keys */
+void set_certs(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+void set_ca_id(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+/* auth = pubkey and the like; false: something else. */
+bool auth_of_keys(struct cx *cx, const struct vnode *n, struct conn_auth *a);
+/* A section cert<suffix> or cacert<suffix>; false: something else. */
+bool cert_section(struct cx *cx, const struct vnode *sec, struct conn_auth *a);
+void auth_id_of_cert(struct cx *cx, const struct vnode *sec, struct conn_auth *a, bool local);
+/* The certificates that a value names (in a file) or is (in VICI), added to a list. */
+void certs_of_value(struct cx *cx, const struct vnode *n, const char *dir, struct conn_cert **list,
+                    size_t *count);
+
+void cert_of_file(struct cx *cx, const struct vnode *n, const char *dir, struct conn_cert **list,
+                  size_t *count);
 
 /* What to say of a text that id_parse refused. */
 const char *id_problem(const char *text);

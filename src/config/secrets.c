@@ -3,7 +3,7 @@
  * Base64 and is decoded here as swanctl does, and VICI's load-shared, which brings the bytes. No
  * report ever shows a secret or a part of it.
  */
-#include "config/schema.h"
+#include "config/creds.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +18,9 @@ static const struct {
              {"ntlm", SHARED_NTLM},
              {"ppk", SHARED_PPK}};
 
-/* Pass phrases of private keys, which have no use before certificates come. */
-static const char *const key_sections[] = {"private", "rsa", "ecdsa", "pkcs8", "pkcs12", "token"};
+/* Pass phrases of private keys: creds.c takes them from the tree. */
+static const char *const key_sections[] = {"private", "rsa", "ecdsa", "pkcs8"};
+static const char *const refused_sections[] = {"pkcs12", "token"};
 
 /* --- decoding --- */
 
@@ -81,7 +82,7 @@ static long decode_base64(const char *s, uint8_t *out)
     return n;
 }
 
-static bool decode(struct cx *cx, const struct vnode *n, struct secret *out)
+bool secret_of_text(struct cx *cx, const struct vnode *n, struct secret *out)
 {
     const char *s = n->value;
     if (strstr(s, " = "))
@@ -118,7 +119,7 @@ void set_key(struct cx *cx, const struct row *r, const struct vnode *n, void *ob
     if (strncmp(n->value, "0x", 2) != 0 && strncmp(n->value, "0s", 2) != 0)
         cx_report(cx, DIAG_ERROR, n, NULL, "expected a key in hex (0x...) or Base64 (0s...)");
     else
-        decode(cx, n, out);
+        (void)secret_of_text(cx, n, out);
 }
 
 /* --- a file's section --- */
@@ -150,7 +151,7 @@ static void members_from_tree(struct cx *cx, const struct vnode *sec, struct sha
     for (const struct vnode *n = sec->child; n; n = n->next) {
         bool given = n->kind == VN_VALUE && n->value_len;
         if (n->kind == VN_VALUE && !strcmp(n->name, "secret"))
-            found = given && decode(cx, n, &s->secret) ? true : found || given;
+            found = given && secret_of_text(cx, n, &s->secret) ? true : found || given;
         else if (n->kind == VN_VALUE && !strncmp(n->name, "id", 2)) {
             if (given)
                 add_owner(cx, n, n->value, s);
@@ -170,12 +171,29 @@ static int kind_of(const char *name)
     return -1;
 }
 
-static bool is_key_section(const char *name)
+static bool begins_with_one_of(const char *name, const char *const *list, size_t n)
 {
-    for (size_t i = 0; i < sizeof key_sections / sizeof *key_sections; i++)
-        if (!strncmp(name, key_sections[i], strlen(key_sections[i])))
+    for (size_t i = 0; i < n; i++)
+        if (!strncmp(name, list[i], strlen(list[i])))
             return true;
     return false;
+}
+
+/* private-gw { file = gw.key, secret = ... }: used where the key is read. */
+static void check_phrase(struct cx *cx, const struct vnode *sec)
+{
+    struct secret s = {0};
+    const struct vnode *file = vnode_find(sec, "file"), *secret = vnode_find(sec, "secret");
+    for (const struct vnode *n = sec->child; n; n = n->next)
+        if (n != file && n != secret)
+            cx_report(cx, DIAG_ERROR, n, n->name, "unknown key; expected file and secret");
+    if (!file || file->kind != VN_VALUE || !file->value_len)
+        cx_report(cx, DIAG_ERROR, sec, NULL, "expected file = NAME of the private key");
+    if (!secret || secret->kind != VN_VALUE || !secret->value_len)
+        cx_report(cx, DIAG_ERROR, sec, NULL, "no secret is given: write secret = \"...\"");
+    else if (!secret_of_text(cx, secret, &s))
+        return;
+    secret_free(&s);
 }
 
 static err_t done(struct diag *d, size_t errors_before, struct shared *s, struct shared **out)
@@ -194,14 +212,21 @@ err_t config_shared_from_tree(const struct vnode *sec, struct shared **out, stru
     size_t before = d->errors;
     int kind = kind_of(sec->name);
     *out = NULL;
-    if (sec->kind == VN_SECTION && kind < 0 && is_key_section(sec->name)) {
+    bool section = sec->kind == VN_SECTION;
+    if (section && kind < 0 && begins_with_one_of(sec->name, key_sections, 4)) {
+        check_phrase(&cx, sec);
+        return d->errors > before ? R_CONFIG_VALUE : E_OK;
+    }
+    if (section && kind < 0 && begins_with_one_of(sec->name, refused_sections, 2)) {
         cx_report(&cx, DIAG_WARNING, sec, sec->name,
-                  "private keys are not supported yet; the section is not used");
+                  "PKCS #12 and tokens are not supported yet; the section is not used");
         return E_OK;
     }
-    if (sec->kind != VN_SECTION || kind < 0) {
-        cx_report(&cx, DIAG_ERROR, sec, sec->name,
-                  "expected a section whose name starts with ike (or eap, xauth, ntlm, ppk)");
+    if (!section || kind < 0) {
+        cx_report(
+            &cx, DIAG_ERROR, sec, sec->name,
+            "expected a section whose name starts with ike (or eap, xauth, ntlm, ppk, private, "
+            "rsa, ecdsa, pkcs8)");
         return R_CONFIG_VALUE;
     }
     struct shared *s = shared_new(sec->name);

@@ -90,23 +90,44 @@ static void test_bad(void **state)
 
 static void test_warned(void **state)
 {
-    struct vnode *t = read_section("rsa-1 { file = a.key\n secret = hush }");
     struct diag d = {0};
     struct shared *s;
     (void)state;
-    assert_int_equal(config_shared_from_tree(t->child, &s, &d), 0);
-    assert_null(s);
-    expect_report("rsa", &d, DIAG_WARNING, 1, "rsa-1", "not used");
-    diag_free(&d);
-    vnode_free(t);
-
-    t = read_section("ike { secret = hush id = x\n}");
+    struct vnode *t = read_section("ike { secret = hush id = x\n}");
     assert_int_equal(config_shared_from_tree(t->child, &s, &d), 0);
     expect_report("one line", &d, DIAG_WARNING, 1, NULL, "a line of its own");
     assert_null(d.first->word);
     shared_free(s);
     diag_free(&d);
     vnode_free(t);
+}
+
+/* Pass phrases are no shared secrets, but what is wrong with them is told. */
+static void test_phrases(void **state)
+{
+    static const struct {
+        const char *text, *word, *want;
+    } cases[] = {
+        {"rsa-1 { file = a.key\n secret = hush }", NULL, NULL},
+        {"private { file = a.key\n secret = 0x68757368 }", NULL, NULL},
+        {"pkcs8-a { file = a.key }", NULL, "no secret is given"},
+        {"ecdsa { secret = hush }", NULL, "file = NAME"},
+        {"private { file = a.key\n secret = hush\n id = x }", "id", "expected file and secret"},
+        {"private { file = a.key\n secret = 0xhush }", NULL, "hex digits"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct vnode *t = read_section(cases[i].text);
+        struct diag d = {0};
+        struct shared *s;
+        assert_int_equal(config_shared_from_tree(t->child, &s, &d),
+                         cases[i].want ? R_CONFIG_VALUE : 0);
+        assert_null(s);
+        if (cases[i].want)
+            expect_report(cases[i].text, &d, DIAG_ERROR, 0, cases[i].word, cases[i].want);
+        diag_free(&d);
+        vnode_free(t);
+    }
 }
 
 static struct vnode *load_shared(const char *id, const char *type, const char *owner)
@@ -171,9 +192,9 @@ static void test_vici_no_data(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),         cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_warned),       cmocka_unit_test(test_vici),
-        cmocka_unit_test(test_vici_no_data),
+        cmocka_unit_test(test_good),   cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_warned), cmocka_unit_test(test_phrases),
+        cmocka_unit_test(test_vici),   cmocka_unit_test(test_vici_no_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

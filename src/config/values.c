@@ -271,7 +271,7 @@ static void check_fixed(struct cx *cx, const struct row *r, const struct vnode *
 static bool takes_list(enum value_type t)
 {
     return t == V_ADDRS || t == V_LANS || t == V_PREFIXES || t == V_PROPOSALS || t == V_TS ||
-           t == V_ANY || t == V_REFUSED || t == V_FIXED;
+           t == V_ANY || t == V_REFUSED || t == V_FIXED || t == V_CERTS || t == V_URIS;
 }
 
 /* The commonest slip on one line: "auth = psk id = gw" is one value to the grammar. */
@@ -291,7 +291,8 @@ static bool is_usable(struct cx *cx, const struct row *r, const struct vnode *n)
         cx_report(cx, DIAG_ERROR, n, NULL, "expected one value, not a list");
         return false;
     }
-    if (n->kind == VN_VALUE && strlen(n->value) != n->value_len) {
+    bool bytes = r->type == V_CERTS || r->type == V_FILE; /* VICI's are the certificate itself */
+    if (n->kind == VN_VALUE && !bytes && strlen(n->value) != n->value_len) {
         cx_report(cx, DIAG_ERROR, n, NULL, "the value holds a zero byte");
         return false;
     }
@@ -308,7 +309,7 @@ void value_apply(struct cx *cx, const struct row *r, const struct vnode *n, void
         [V_TS] = set_ts,         [V_AUTH] = set_auth,         [V_ID] = set_id,
         [V_TEXT] = set_text,     [V_LANS] = set_lans,         [V_ADDR] = set_addr,
         [V_IFNAME] = set_ifname, [V_PREFIXES] = set_prefixes, [V_SPI] = set_spi,
-        [V_KEY] = set_key,
+        [V_KEY] = set_key,       [V_CERTS] = set_certs,       [V_CA_ID] = set_ca_id,
     };
     if (!is_usable(cx, r, n))
         return;

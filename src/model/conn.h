@@ -49,13 +49,13 @@ struct conn_pki {
     struct conn_cert *certs, *cacerts;
     size_t cert_count, cacert_count;
     struct id ca_id; /* an authority of the chain must have; ID_ANY: none */
-    enum revocation revocation;
 };
 
 struct conn_auth {
     enum auth_kind kind;
-    struct id id;         /* ID_ANY when not configured: own address, or any peer */
-    char *id_text;        /* as configured, NULL when not */
+    struct id id;  /* ID_ANY when not configured: own address, or any peer */
+    char *id_text; /* as configured, NULL when not */
+    enum revocation revocation;
     struct conn_pki *pki; /* NULL: no limits, no certificates of its own */
 };
 

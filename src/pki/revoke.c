@@ -133,7 +133,7 @@ static err_t unknown(const struct verify *v, X509 *x, const struct lookup *l,
 
 err_t chain_revoked(const struct verify *v)
 {
-    enum revocation policy = v->q->auth->pki ? v->q->auth->pki->revocation : REVOCATION_RELAXED;
+    enum revocation policy = v->q->auth->revocation;
     for (int i = 0; i + 1 < sk_X509_num(v->chain); i++) {
         X509 *x = sk_X509_value(v->chain, i);
         struct lookup l = look_up(v, x, sk_X509_value(v->chain, i + 1));

@@ -14,6 +14,7 @@ struct setup {
     const char *sent[6];
     const char *id;
     struct conn_pki pki;
+    enum revocation revocation;
 };
 
 static err_t verify(const struct setup *s, struct pki_why *why)
@@ -21,7 +22,7 @@ static err_t verify(const struct setup *s, struct pki_why *why)
     struct pki *p = pki_of_files(s->cas, s->others);
     struct bytes cert[6];
     struct conn_pki limits = s->pki;
-    struct conn_auth auth = {.kind = AUTH_PUBKEY, .pki = &limits};
+    struct conn_auth auth = {.kind = AUTH_PUBKEY, .pki = &limits, .revocation = s->revocation};
     struct id id;
     struct cr_key *key = NULL;
     size_t n = 0;
@@ -59,8 +60,8 @@ static const char *const sub_root[] = {"sub.pem", NULL};
 static const char *const peer[] = {"gwb.pem", NULL};
 static const char *const self[] = {"self.pem", NULL};
 
-#define STRICT .pki = {.revocation = REVOCATION_STRICT}
-#define IFURI  .pki = {.revocation = REVOCATION_IFURI}
+#define STRICT .revocation = REVOCATION_STRICT
+#define IFURI  .revocation = REVOCATION_IFURI
 
 static void test_trusted_and_refused(void **state)
 {
@@ -90,11 +91,7 @@ static void test_trusted_and_refused(void **state)
         {{root_and_sub, none, {"sub-gwb.pem"}}, 0},
         {{root, none, {"sub-gwb.pem", "sub.pem", "ca.pem"}}, 0},
         {{root, none, {"sub-gwb.pem"}}, R_CERT_UNTRUSTED, "CN=Root", "CN=Sub", "intermediate"},
-        {{sub_root, none, {"sub-gwb.pem"}},
-         R_CERT_UNTRUSTED,
-         "no authority",
-         "CN=Sub",
-         "x509ca/"},
+        {{sub_root, none, {"sub-gwb.pem"}}, R_CERT_UNTRUSTED, "no authority", "CN=Sub", "x509ca/"},
         {{root, none, {"subsub-gwb.pem", "subsub.pem", "sub.pem"}},
          R_CERT_CA,
          "pathlen",
