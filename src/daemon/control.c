@@ -393,27 +393,7 @@ static HANDLER(get_shared)
     ike_shared_each(runner_engine(c->runner), shared_name, vnode_list(rq->reply, "keys"));
 }
 
-static HANDLER(clear_creds)
-{
-    struct core *c = ctx;
-    runner_feed(c->runner, &(struct ike_in){.kind = IN_CREDS_CLEAR});
-    reply_ok(rq->reply);
-}
-
-/* --- what swanctl --load-all asks besides: certificates, pools, authorities are not here yet ---
- */
-
-static HANDLER(get_keys)
-{
-    (void)ctx;
-    vnode_list(rq->reply, "keys");
-}
-
-static HANDLER(get_authorities)
-{
-    (void)ctx;
-    vnode_list(rq->reply, "authorities");
-}
+/* --- what swanctl --load-all asks besides: pools are not here yet --- */
 
 static HANDLER(get_pools)
 {
@@ -421,22 +401,10 @@ static HANDLER(get_pools)
     (void)rq;
 }
 
-static HANDLER(no_certs)
-{
-    (void)ctx;
-    reply_no(rq->reply, "certificates and private keys are not supported yet");
-}
-
 static HANDLER(no_pools)
 {
     (void)ctx;
     reply_no(rq->reply, "address pools are not supported yet");
-}
-
-static HANDLER(list_nothing)
-{
-    (void)ctx;
-    (void)rq;
 }
 
 static HANDLER(no_counters)
@@ -460,7 +428,7 @@ const struct vici_command core_commands[] = {
     {"load-shared", load_shared},
     {"unload-shared", unload_shared},
     {"get-shared", get_shared},
-    {"clear-creds", clear_creds},
+    {"clear-creds", control_clear_creds},
     {"flush-certs", ok},
     {"initiate", control_initiate},
     {"terminate", control_terminate},
@@ -470,18 +438,19 @@ const struct vici_command core_commands[] = {
     {"load-sa", control_load_sa},
     {"unload-sa", control_unload_sa},
     {"list-manual-sas", control_list_manual},
-    {"get-keys", get_keys},
-    {"get-authorities", get_authorities},
+    {"get-keys", control_get_keys},
+    {"get-authorities", control_get_authorities},
     {"get-pools", get_pools},
-    {"load-key", no_certs},
-    {"unload-key", no_certs},
-    {"load-cert", no_certs},
-    {"load-authority", no_certs},
-    {"unload-authority", no_certs},
+    {"load-key", control_load_key},
+    {"unload-key", control_unload_key},
+    {"load-token", control_load_token},
+    {"load-cert", control_load_cert},
+    {"load-authority", control_load_authority},
+    {"unload-authority", control_unload_authority},
     {"load-pool", no_pools},
     {"unload-pool", no_pools},
-    {"list-certs", list_nothing},
-    {"list-authorities", list_nothing},
+    {"list-certs", control_list_certs},
+    {"list-authorities", control_list_authorities},
     {"get-counters", no_counters},
     {"reset-counters", no_counters},
 };

@@ -397,6 +397,12 @@ static void iface_del(void *ctx, uint16_t id)
     datapath_iface_del(ctx, id);
 }
 
+static void creds_changed(void *ctx, struct pki *store)
+{
+    struct core *c = ctx;
+    runner_feed(c->runner, &(struct ike_in){.kind = IN_PKI, .pki = store});
+}
+
 static err_t open_engine(struct core *c, struct io_error *err)
 {
     struct ike_settings s;
@@ -408,11 +414,13 @@ static err_t open_engine(struct core *c, struct io_error *err)
     const struct runner_ports ports = {c, do_send, do_child, do_event, do_cmd_done, do_settled};
     c->names = names_new(c->loop, core_name_ready, c);
     c->waiting = waiting_new(c->loop, late, c);
+    c->creds = creds_new(creds_changed, c);
     c->runner = runner_new(c->loop, &s, &env, &ports);
     c->manual = manual_new(c);
     c->ifaces = ifaces_new(c->nl, tun_mtu(c->set.mtu), &devices);
     snprintf(err->text, sizeof err->text, "out of memory");
-    return c->names && c->waiting && c->runner && c->manual && c->ifaces ? E_OK : E_NOMEM;
+    return c->names && c->waiting && c->creds && c->runner && c->manual && c->ifaces ? E_OK
+                                                                                     : E_NOMEM;
 }
 
 err_t core_open(struct core *c, struct io_error *err)
@@ -450,6 +458,7 @@ void core_close(struct core *c)
     waiting_free(c->waiting);
     c->waiting = NULL;
     names_free(c->names);
+    creds_free(c->creds);
     c->names = NULL;
     if (c->path)
         datapath_close(c->path);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "daemon/creds.h"
 #include "daemon/datapath.h"
 #include "daemon/ifaces.h"
 #include "daemon/keylog.h"
@@ -29,6 +30,7 @@ struct core {
     struct manual *manual;
     struct ifaces *ifaces;
     struct names *names;
+    struct creds *creds;
     struct sinks *sinks;
     struct vici_server *vici;
     struct waiting *waiting;      /* commands under way */
@@ -79,6 +81,17 @@ HANDLER(control_terminate);
 HANDLER(control_rekey);
 HANDLER(control_list_sas);
 HANDLER(control_keys);
+HANDLER(control_load_cert);
+HANDLER(control_list_certs);
+HANDLER(control_clear_creds);
+HANDLER(control_load_key);
+HANDLER(control_unload_key);
+HANDLER(control_get_keys);
+HANDLER(control_load_token);
+HANDLER(control_load_authority);
+HANDLER(control_unload_authority);
+HANDLER(control_get_authorities);
+HANDLER(control_list_authorities);
 HANDLER(control_load_sa);
 HANDLER(control_unload_sa);
 HANDLER(control_list_manual);

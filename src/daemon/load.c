@@ -137,21 +137,36 @@ static void settle_ifaces(struct core *c)
     ifaces_end(c->ifaces);
 }
 
-err_t core_load_conn(struct core *c, struct conn *conn, struct io_error *err)
+static err_t take_conn(struct core *c, struct conn *conn, struct io_error *err)
 {
     err_t e = ifaces_need(c->ifaces, conn, err);
     if (!e)
         e = set_rows(c, &conn, 1, err);
     if (!e && !feed(c, conn))
         e = E_NOMEM;
+    return e;
+}
+
+err_t core_load_conn(struct core *c, struct conn *conn, struct io_error *err)
+{
+    const struct conn *loaded = ike_conn_get(runner_engine(c->runner), conn->name);
+    struct conn *old = loaded ? conn_ref((struct conn *)(uintptr_t)loaded) : NULL;
+    err_t e = creds_conn_load(c->creds, conn);
+    if (e) {
+        snprintf(err->text, sizeof err->text, "the certificates it names: %s", err_text(e));
+    } else {
+        e = take_conn(c, conn, err);
+        creds_conn_unload(c->creds, e ? conn : old);
+    }
     settle_ifaces(c);
     if (!e)
         start_or_wait(c, conn);
+    conn_unref(old);
     conn_unref(conn);
     return e;
 }
 
-err_t core_unload_conn(struct core *c, const char *name)
+static err_t unload_conn(struct core *c, const char *name)
 {
     if (!ike_conn_get(runner_engine(c->runner), name))
         return R_NOT_FOUND;
@@ -159,6 +174,16 @@ err_t core_unload_conn(struct core *c, const char *name)
     runner_feed(c->runner, &(struct ike_in){.kind = IN_CONN_UNLOAD, .conn = name});
     settle_ifaces(c);
     return E_OK;
+}
+
+err_t core_unload_conn(struct core *c, const char *name)
+{
+    const struct conn *loaded = ike_conn_get(runner_engine(c->runner), name);
+    struct conn *old = loaded ? conn_ref((struct conn *)(uintptr_t)loaded) : NULL;
+    err_t e = unload_conn(c, name);
+    creds_conn_unload(c->creds, old);
+    conn_unref(old);
+    return e;
 }
 
 void core_load_shared(struct core *c, struct shared *s)
@@ -219,7 +244,8 @@ static size_t unload_missing(struct core *c, const struct config *cf)
     size_t gone = 0;
     ike_conn_each(runner_engine(c->runner), each_conn_name, &l);
     for (size_t i = 0; i < l.n; i++)
-        if (!in_config(cf, l.v[i]) && core_unload_conn(c, l.v[i]) == E_OK)
+        if (!in_config(cf, l.v[i]) &&
+            unload_conn(c, l.v[i]) == E_OK) /* their certificates went before */
             gone++;
     names_drop(&l);
     return gone;
@@ -271,6 +297,7 @@ static err_t leave_out(struct core *c, struct config *cf, struct diag *d)
         if (e) {
             worst = e;
             diag_add(d, DIAG_ERROR, NULL, "", NULL, "%s", err.text);
+            creds_drop_conn(cf->pki, conn);
             conn_unref(conn);
         } else {
             cf->conn[kept++] = conn;
@@ -294,7 +321,7 @@ static void take_manual(struct core *c, struct config *cf)
 
 static err_t take_config(struct core *c, struct config *cf, size_t *loaded, size_t *unloaded)
 {
-    err_t e = E_OK;
+    err_t e = creds_replace(c->creds, cf);
     replace_secrets(c, cf);
     for (size_t i = 0; i < cf->conn_count && !e; i++) {
         e = feed(c, cf->conn[i]) ? E_OK : E_NOMEM;
