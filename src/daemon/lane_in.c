@@ -9,7 +9,7 @@ static size_t receive(struct lane *l, enum lane_sock from, struct io_msg *m)
 {
     size_t n = l->gro[from] ? IN_TRAINS : IN_MESSAGES;
     for (size_t i = 0; i < n; i++)
-        m[i] = (struct io_msg){.data = lane_in_buffer(l, i), .cap = IN_DATA};
+        m[i] = (struct io_msg){.data = lane_in_buffer(l, i), .cap = IN_DATA + IN_FRONT};
     int got = from == LS_ESP ? esp_port_recv(l->esp, m, n) : sock_recv(&l->sock[from], m, n);
     return got > 0 ? (size_t)got : 0;
 }
@@ -29,6 +29,8 @@ static void add_datagram(struct lane *l, size_t n, const struct io_msg *m, uint3
                                 .local = m->local,
                                 .remote = m->remote,
                                 .tos = m->tos,
+                                .ip_len = m->head,
+                                .ah = m->ah,
                                 .udp = udp};
     l->ptr[n] = &l->pkt[n];
 }

@@ -53,7 +53,7 @@ void lane_after(struct lane *l, size_t n, bool inbound)
 static int sock_for(const struct lane *l, const struct dp_pkt *p)
 {
     bool v6 = p->remote.addr.family == 6;
-    int at = !p->udp ? LS_ESP : v6 ? LS_NATT6 : LS_NATT4;
+    int at = !p->udp || p->whole ? LS_ESP : v6 ? LS_NATT6 : LS_NATT4;
     return l->open[at] ? at : -1;
 }
 
@@ -101,6 +101,8 @@ void lane_to_net(struct lane *l, size_t n)
                                                .local = p->local,
                                                .remote = p->remote,
                                                .tos = p->tos,
+                                               .ttl = p->ttl,
+                                               .whole = p->whole,
                                                .df = p->df};
     }
 }

@@ -9,6 +9,7 @@
 #define IN_MESSAGES 64 /* messages a burst without GRO; with it, a few trains keep data in L2 */
 #define IN_TRAINS   4
 #define IN_DATA     65536
+#define IN_FRONT    256 /* a raw socket's IP header goes in front of it */
 /* not powers of two, so that buffers spread over the cache sets */
 #define IN_STRIDE (DP_HEADROOM + IN_DATA + DP_TAILROOM + 832)
 

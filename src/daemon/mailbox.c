@@ -10,6 +10,12 @@ static size_t round_up(size_t n)
     return (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 }
 
+/* With the IP header that came with the packet, in its headroom. */
+static uint32_t in_front(const struct dp_pkt *p)
+{
+    return p->ip_len <= DP_HEADROOM ? p->ip_len : 0;
+}
+
 static size_t room_for(uint32_t len)
 {
     return round_up(sizeof(struct letter)) + round_up(DP_HEADROOM + len + DP_TAILROOM);
@@ -49,7 +55,9 @@ bool mailbox_put(struct mailbox *m, const struct letter *l, bool *first)
     if (fits) {
         uint8_t *at = h->mem + h->used;
         memcpy(at, l, sizeof *l);
-        memcpy(at + round_up(sizeof *l) + DP_HEADROOM, l->pkt.data, l->pkt.len);
+        uint32_t front = in_front(&l->pkt);
+        memcpy(at + round_up(sizeof *l) + DP_HEADROOM - front, l->pkt.data - front,
+               l->pkt.len + front);
         h->used += need;
     }
     pthread_mutex_unlock(&m->lock);

@@ -118,6 +118,8 @@ static void on_elsewhere(void *ctx, const struct dp_pkt *p, bool inbound)
                                .local = p->local,
                                .remote = p->remote,
                                .udp = p->udp,
+                               .ah = p->ah,
+                               .ip_len = p->ip_len,
                                .tos = p->tos}};
     if (w->in_box)
         l.hops = (uint8_t)(w->hops[p - w->lane.pkt] + 1);

@@ -15,7 +15,10 @@
 #include <unistd.h>
 
 enum { ADDRESSES = 4096, OTHERS_EVERY = 16 };
-enum source { SRC_RAW4, SRC_RAW6, SRC_EVENTS, SRC_FAST };
+enum source { SRC_EVENTS, SRC_FAST, SRC_RAW }; /* SRC_RAW: and on, by raw socket */
+
+/* Raw sockets of both families: what receives, and at last what sends datagrams as they are. */
+enum { RAW_ESP, RAW_AH = 2, RAW_WHOLE = 4, RAW_ALL = 6 };
 
 struct esp_port {
     int epoll;
@@ -23,9 +26,9 @@ struct esp_port {
     bool news;
     char text[512];
     uint32_t mark;
-    unsigned turns; /* in a row that the fast way had something */
-    struct sock raw[2];
-    bool has[2];
+    unsigned turns;           /* in a row that the fast way had something */
+    struct sock raw[RAW_ALL]; /* IPv4, IPv6, and so on */
+    bool has[RAW_ALL];
     struct links *links;
     struct esp_bpf *bpf;
     struct esp_fast *fast;
@@ -42,16 +45,17 @@ static err_t watch(struct esp_port *p, int fd, enum source source)
 
 static err_t open_raw(struct esp_port *p, struct io_error *err)
 {
-    for (int i = 0; i < 2; i++) {
-        uint8_t family = i ? 6 : 4;
-        err_t e = sock_open(&p->raw[i], SOCK_ESP, family, 0, p->mark, err);
+    static const enum sock_kind kinds[] = {SOCK_ESP, SOCK_AH, SOCK_WHOLE};
+    for (int i = 0; i < RAW_ALL; i++) {
+        uint8_t family = i & 1 ? 6 : 4;
+        err_t e = sock_open(&p->raw[i], kinds[i / 2], family, 0, p->mark, err);
         if (e == E_NOTSUP && family == 6)
             continue; /* a machine without IPv6 */
         if (e)
             return e;
         p->has[i] = true;
-        if (watch(p, p->raw[i].fd, i ? SRC_RAW6 : SRC_RAW4))
-            return io_fail(err, errno, NULL, "cannot poll a raw ESP socket");
+        if (i < RAW_WHOLE && watch(p, p->raw[i].fd, (enum source)(SRC_RAW + i)))
+            return io_fail(err, errno, NULL, "cannot poll a raw socket");
     }
     return 0;
 }
@@ -179,9 +183,9 @@ static err_t keep_own(struct esp_port *p, const struct esp_settings *s, struct i
 {
     unsigned self = s->send_only ? s->workers : s->worker;
     err_t e = 0;
-    for (int i = 0; i < 2 && !e; i++)
-        if (p->has[i] && s->workers > 1 && p->io == ESP_IO_RAW)
-            e = sock_keep(&p->raw[i], s->tag_bits, s->workers, self, err);
+    for (int i = 0; i < RAW_WHOLE && !e; i++)
+        if (p->has[i] && s->workers > 1 && (p->io == ESP_IO_RAW || i >= RAW_AH))
+            e = sock_keep(&p->raw[i], s->tag_bits, s->workers, i < RAW_AH ? self : s->worker, err);
     return e;
 }
 
@@ -216,7 +220,7 @@ void esp_port_close(struct esp_port *p)
         return;
     drop_fast(p);
     links_close(p->links);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < RAW_ALL; i++)
         if (p->has[i])
             sock_close(&p->raw[i]);
     if (p->epoll >= 0)
@@ -246,7 +250,7 @@ void esp_port_stats(struct esp_port *p, struct esp_stats *out)
     if (p->fast)
         p->stats.rx_dropped += p->ops->dropped(p->fast);
     *out = p->stats;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < RAW_WHOLE; i++)
         if (p->has[i])
             out->rx_dropped += sock_dropped(&p->raw[i]);
 }
@@ -285,16 +289,16 @@ static int serve(struct esp_port *p, const struct epoll_event *ev, struct io_msg
         on_events(p);
     else if (source == SRC_FAST && p->fast && (ev->events & EPOLLERR))
         clear_error((int)(uint32_t)ev->data.u64);
-    else if (source == SRC_RAW4 || source == SRC_RAW6)
-        return sock_recv(&p->raw[source == SRC_RAW6], msgs, n);
+    else if (source >= SRC_RAW)
+        return sock_recv(&p->raw[source - SRC_RAW], msgs, n);
     return 0;
 }
 
 /* Everything but the fast way. */
 static int recv_others(struct esp_port *p, struct io_msg *msgs, size_t n)
 {
-    struct epoll_event ev[FAST_FDS + 3];
-    int ready = epoll_wait(p->epoll, ev, FAST_FDS + 3, 0);
+    struct epoll_event ev[FAST_FDS + 1 + RAW_WHOLE];
+    int ready = epoll_wait(p->epoll, ev, FAST_FDS + 1 + RAW_WHOLE, 0);
     for (int i = 0; i < ready; i++) {
         int got = serve(p, &ev[i], msgs, n);
         if (got != 0)
@@ -322,12 +326,17 @@ static const struct nexthop *hop_for(struct esp_port *p, const struct io_msg *m,
     uint32_t header = m->remote.addr.family == 4 ? 20 : 40;
     const struct nexthop *h =
         p->fast ? links_nexthop(p->links, &m->remote.addr, &m->local.addr, now) : NULL;
-    return h && m->len + header <= h->mtu ? h : NULL;
+    return h && !m->whole && m->len + header <= h->mtu ? h : NULL;
+}
+
+static int raw_of(const struct io_msg *m)
+{
+    return (m->whole ? RAW_WHOLE : RAW_ESP) + (m->remote.addr.family == 6);
 }
 
 static int send_raw(struct esp_port *p, const struct io_msg *msgs, size_t n, size_t *failed)
 {
-    int i = msgs[0].remote.addr.family == 6;
+    int i = raw_of(&msgs[0]);
     size_t bad = 0;
     if (p->fast)
         p->stats.tx_kernel += n;
@@ -340,12 +349,11 @@ static int send_raw(struct esp_port *p, const struct io_msg *msgs, size_t n, siz
     return k;
 }
 
-/* Messages at the front of one way, and of one family for the raw sockets. */
+/* Messages at the front of one way, and for one of the raw sockets. */
 static size_t run_of(const struct io_msg *msgs, const struct nexthop *const *hops, size_t n)
 {
     size_t i = 1;
-    while (i < n && !hops[i] == !hops[0] &&
-           (hops[0] || msgs[i].remote.addr.family == msgs[0].remote.addr.family))
+    while (i < n && !hops[i] == !hops[0] && (hops[0] || raw_of(&msgs[i]) == raw_of(&msgs[0])))
         i++;
     return i;
 }

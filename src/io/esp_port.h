@@ -1,8 +1,9 @@
 /*
  * The encrypted side's port for native ESP (protocol 50): AF_XDP, AF_PACKET or raw sockets behind
- * one set of calls. The raw sockets are always open: they take what the faster ways leave to the
- * kernel (other interfaces, fragments, IP options), send what needs a neighbour or fragments, and
- * keep the kernel from answering "protocol unreachable".
+ * one set of calls. AH (protocol 51) and datagrams that must leave whole take raw sockets always.
+ * The raw sockets are always open: they take what the faster ways leave to the kernel (other
+ * interfaces, fragments, IP options), send what needs a neighbour or fragments, and keep the kernel
+ * from answering "protocol unreachable".
  */
 #pragma once
 

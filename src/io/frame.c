@@ -19,6 +19,7 @@ static void step_over(struct io_msg *m, uint32_t header, uint32_t payload)
 {
     m->data += header;
     m->len = payload;
+    m->head = (uint16_t)header;
 }
 
 static bool take_ip4(struct io_msg *m)
@@ -77,7 +78,7 @@ static void put_ip4(uint8_t *out, const struct io_msg *m, uint16_t id)
     put_u16(out + 2, (uint16_t)(FRAME_IP4 + m->len));
     put_u16(out + 4, id);
     put_u16(out + 6, m->df ? 0x4000 : 0);
-    out[8] = HOPS;
+    out[8] = m->ttl ? m->ttl : HOPS;
     out[9] = NH_ESP;
     put_u16(out + 10, 0);
     memcpy(out + 12, m->local.addr.ip, 4);
@@ -92,7 +93,7 @@ static void put_ip6(uint8_t *out, const struct io_msg *m)
     put_u16(out + 2, 0);
     put_u16(out + 4, (uint16_t)m->len);
     out[6] = NH_ESP;
-    out[7] = HOPS;
+    out[7] = m->ttl ? m->ttl : HOPS;
     memcpy(out + 8, m->local.addr.ip, 16);
     memcpy(out + 24, m->remote.addr.ip, 16);
 }

@@ -34,10 +34,19 @@ static const struct option options6[] = {
     {IPPROTO_IPV6, IPV6_V6ONLY, 1}, /* last: raw sockets have no such choice (EINVAL) */
 };
 
+/* Of IPv6 a raw socket hands over the payload alone (RFC 3542 3); AH holds what is in front. */
+static const struct option options_raw6[] = {
+    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1},
+    {IPPROTO_IPV6, IPV6_RECVHOPOPTS, 1},
+    {IPPROTO_IPV6, IPV6_RECVRTHDR, 1},
+    {IPPROTO_IPV6, IPV6_RECVDSTOPTS, 1},
+};
+
 static const char *describe(const struct sock *s, char out[48])
 {
-    if (s->kind == SOCK_ESP)
-        snprintf(out, 48, "raw ESP socket (IPv%u)", s->family);
+    static const char *const names[] = {[SOCK_ESP] = "ESP ", [SOCK_AH] = "AH ", [SOCK_WHOLE] = ""};
+    if (s->kind != SOCK_UDP)
+        snprintf(out, 48, "raw %ssocket (IPv%u)", names[s->kind], s->family);
     else
         snprintf(out, 48, "UDP port %u (IPv%u)", s->port, s->family);
     return out;
@@ -46,10 +55,11 @@ static const char *describe(const struct sock *s, char out[48])
 static err_t make_fd(struct sock *s, struct io_error *err)
 {
     int domain = s->family == 4 ? AF_INET : AF_INET6;
+    static const int protos[] = {IPPROTO_UDP, IPPROTO_ESP, IPPROTO_AH, IPPROTO_RAW};
     int type = (s->kind == SOCK_UDP ? SOCK_DGRAM : SOCK_RAW) | SOCK_NONBLOCK | SOCK_CLOEXEC;
     char what[48];
 
-    s->fd = socket(domain, type, s->kind == SOCK_UDP ? IPPROTO_UDP : IPPROTO_ESP);
+    s->fd = socket(domain, type, protos[s->kind]);
     if (s->fd >= 0)
         return 0;
     int e = errno;
@@ -58,20 +68,27 @@ static err_t make_fd(struct sock *s, struct io_error *err)
     return e == EAFNOSUPPORT ? E_NOTSUP : E_SYS;
 }
 
-static err_t set_options(struct sock *s, struct io_error *err)
+static err_t set_each(struct sock *s, const struct option *o, size_t n, struct io_error *err)
 {
-    const struct option *o = s->family == 4 ? options4 : options6;
-    size_t n = s->family == 4 ? sizeof options4 / sizeof *o : sizeof options6 / sizeof *o;
     char what[48];
-
-    if (s->family == 6 && s->kind == SOCK_ESP)
-        n--;
     for (size_t i = 0; i < n; i++) {
         if (setsockopt(s->fd, o[i].level, o[i].name, &o[i].value, sizeof o[i].value) < 0)
             return io_fail(err, errno, NULL, "cannot set option %d of %s", o[i].name,
                            describe(s, what));
     }
     return 0;
+}
+
+static err_t set_options(struct sock *s, struct io_error *err)
+{
+    size_t n4 = sizeof options4 / sizeof *options4, n6 = sizeof options6 / sizeof *options6;
+    size_t raw6 = sizeof options_raw6 / sizeof *options_raw6;
+    if (s->family == 4)
+        return set_each(s, options4, n4, err);
+    if (s->kind == SOCK_UDP)
+        return set_each(s, options6, n6, err);
+    err_t e = set_each(s, options6, n6 - 1, err);
+    return e ? e : set_each(s, options_raw6, raw6, err);
 }
 
 static err_t set_mark(struct sock *s, uint32_t mark, struct io_error *err)

@@ -1,7 +1,7 @@
 /*
- * The sockets of the encrypted side: UDP 500 and 4500 and raw protocol 50, IPv4 and IPv6, with
- * PKTINFO so that answers leave from the address that was asked, a mark that leads past the TUN
- * routes, and bursts (recvmmsg, sendmmsg). Non-blocking.
+ * The sockets of the encrypted side: UDP 500 and 4500 and raw protocols 50 and 51, IPv4 and IPv6,
+ * with PKTINFO so that answers leave from the address that was asked, a mark that leads past the
+ * TUN routes, and bursts (recvmmsg, sendmmsg). Non-blocking.
  */
 #pragma once
 
@@ -15,7 +15,9 @@ struct io_error {
     char text[256];
 };
 
-enum sock_kind { SOCK_UDP, SOCK_ESP }; /* SOCK_ESP: raw, IP protocol 50 */
+/* SOCK_ESP, SOCK_AH: raw, IP protocols 50 and 51. SOCK_WHOLE: raw, only for sending datagrams with
+ * an IP header of the caller's (raw(7), IP_HDRINCL), which leave as they are or not at all. */
+enum sock_kind { SOCK_UDP, SOCK_ESP, SOCK_AH, SOCK_WHOLE };
 
 struct sock {
     int fd;         /* for polling */
@@ -34,6 +36,12 @@ struct io_msg {
     uint32_t len, cap;
     struct endpoint local, remote; /* port 0 for raw sockets */
     uint8_t tos; /* DSCP and ECN: received (for ECN on decapsulation) or to send */
+    uint8_t ttl; /* send: TTL or hop limit; 0: the system's */
+    bool ah;     /* received: AH, from its SPI on */
+    bool whole;  /* send: data is a datagram with its IP header; for SOCK_WHOLE */
+    /* Received: bytes in front of data, as they came: IP header, extension headers, and of AH the
+     * four before its SPI. 0: none. */
+    uint16_t head;
     /*
      * send: IPv4 with "don't fragment"; on both families a message over the known path MTU fails
      * instead of leaving in fragments. False: the kernel fragments as needed. Messages with the
@@ -71,7 +79,8 @@ err_t sock_open_beside(struct sock *s, const struct sock *first, uint32_t mark,
  */
 err_t sock_steer(struct sock *s, unsigned tag_bits, unsigned workers,
                  struct io_error *err) must_use;
-/* A raw ESP socket receives only SPIs of this worker, see sock_steer; with worker >= workers none.
+/* A raw ESP or AH socket receives only SPIs of this worker, see sock_steer; with worker >= workers
+ * none.
  */
 err_t sock_keep(struct sock *s, unsigned tag_bits, unsigned workers, unsigned worker,
                 struct io_error *err) must_use;

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #define LOAD_WORD(at)   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at)
-#define LOAD_WORD_X     BPF_STMT(BPF_LD | BPF_W | BPF_IND, 0)
+#define LOAD_WORD_X(at) BPF_STMT(BPF_LD | BPF_W | BPF_IND, at)
 #define LOAD_BYTE(at)   BPF_STMT(BPF_LD | BPF_B | BPF_ABS, at)
 #define ALU(op, k)      BPF_STMT(BPF_ALU | (op) | BPF_K, k)
 #define A_TO_X          BPF_STMT(BPF_MISC | BPF_TAX, 0)
@@ -55,22 +55,22 @@ err_t sock_steer(struct sock *s, unsigned tag_bits, unsigned workers, struct io_
 }
 
 /* raw(7): with the IP header. */
-static err_t keep4(struct sock *s, unsigned tag_bits, unsigned workers, unsigned worker,
-                   struct io_error *err)
+static err_t keep4(struct sock *s, unsigned spi, unsigned tag_bits, unsigned workers,
+                   unsigned worker, struct io_error *err)
 {
     struct sock_filter code[] = {
-        LOAD_BYTE(0),     ALU(BPF_AND, 15),      ALU(BPF_LSH, 2),   A_TO_X,        LOAD_WORD_X,
+        LOAD_BYTE(0),     ALU(BPF_AND, 15),      ALU(BPF_LSH, 2),   A_TO_X,        LOAD_WORD_X(spi),
         to_tag(tag_bits), ALU(BPF_MOD, workers), UNLESS(worker, 1), RETURN(WHOLE), RETURN(0),
     };
     return attach(s, SO_ATTACH_FILTER, code, COUNT_OF(code), err);
 }
 
 /* RFC 3542 3: without. */
-static err_t keep6(struct sock *s, unsigned tag_bits, unsigned workers, unsigned worker,
-                   struct io_error *err)
+static err_t keep6(struct sock *s, unsigned spi, unsigned tag_bits, unsigned workers,
+                   unsigned worker, struct io_error *err)
 {
     struct sock_filter code[] = {
-        LOAD_WORD(0),      to_tag(tag_bits), ALU(BPF_MOD, workers),
+        LOAD_WORD(spi),    to_tag(tag_bits), ALU(BPF_MOD, workers),
         UNLESS(worker, 1), RETURN(WHOLE),    RETURN(0),
     };
     return attach(s, SO_ATTACH_FILTER, code, COUNT_OF(code), err);
@@ -79,6 +79,7 @@ static err_t keep6(struct sock *s, unsigned tag_bits, unsigned workers, unsigned
 err_t sock_keep(struct sock *s, unsigned tag_bits, unsigned workers, unsigned worker,
                 struct io_error *err)
 {
-    return s->family == 4 ? keep4(s, tag_bits, workers, worker, err)
-                          : keep6(s, tag_bits, workers, worker, err);
+    unsigned spi = s->kind == SOCK_AH ? 4 : 0; /* RFC 4302 2 */
+    return s->family == 4 ? keep4(s, spi, tag_bits, workers, worker, err)
+                          : keep6(s, spi, tag_bits, workers, worker, err);
 }

@@ -241,6 +241,85 @@ static void test_ip_options(void **state)
 }
 
 /* The far end's queue is full: the kernel takes what it can, and sending goes on afterwards. */
+/* A header with options (4: router alert, 6: hop-by-hop and destination options, both of which a
+ * receiver without knowledge of them skips) and AH behind it, `payload` bytes. */
+static uint32_t whole_packet(const struct link *l, uint8_t *p, uint32_t payload)
+{
+    static const uint8_t v4[24] = {0x46, 0x28, 0, 0, 0x12, 0x34, 0, 0, 9, 51, [20] = 148, 4};
+    static const uint8_t v6[56] = {0x62, 0x80, [6] = 0, 11, [40] = 60, 0, 0x1e, 4, 1, 2,
+                                   3,    4,    51,      0,  0x1e,      4, 5,    6, 7, 8};
+    struct addr from = lab_addr(l->b), to = lab_addr(l->a2);
+    uint32_t n = l->family == 4 ? sizeof v4 : sizeof v6;
+    memcpy(p, l->family == 4 ? v4 : v6, n);
+    put_u16(p + (l->family == 4 ? 2 : 4), (uint16_t)(payload + (l->family == 4 ? n : n - 40)));
+    memcpy(p + (l->family == 4 ? 12 : 8), from.ip, l->family == 4 ? 4 : 16);
+    memcpy(p + (l->family == 4 ? 16 : 24), to.ip, l->family == 4 ? 4 : 16);
+    for (uint32_t i = 0; i < payload; i++)
+        p[n + i] = (uint8_t)(i * 3);
+    return n;
+}
+
+/* RFC 4302: all of the header that counts for AH arrives, and leaves, as the caller has it. */
+static void whole(const struct link *l)
+{
+    static uint8_t out[256];
+    struct sock from, to;
+    struct io_msg m = {.data = out, .whole = true}, in;
+    size_t failed;
+    open_in(ns_b, &from, SOCK_WHOLE, l->family, 0);
+    open_in(ns_a, &to, SOCK_AH, l->family, 0);
+    uint32_t n = whole_packet(l, out, 100);
+    m.len = n + 100;
+    m.remote.addr = lab_addr(l->a2);
+    m.local.addr = lab_addr(l->b);
+    assert_int_equal(sock_send(&from, &m, 1, &failed), 1);
+    assert_int_equal(failed, 0);
+    assert_true(lab_recv(&to, &in, buf, sizeof buf));
+    assert_true(in.ah);
+    assert_int_equal(in.head, n + 4);
+    assert_int_equal(in.len, 96);
+    const uint8_t *ip = in.data - in.head;
+    if (l->family == 4) {
+        put_u16(out + 10, get_u16(ip + 10)); /* the kernel makes the checksum */
+        assert_memory_equal(ip, out, n + 100);
+    } else {
+        assert_memory_equal(ip, "\x62\x80\0\0", 4);
+        assert_memory_equal(ip + 4, out + 4, n + 96);
+    }
+    sock_close(&from);
+    sock_close(&to);
+}
+
+static void test_whole(void **state)
+{
+    (void)state;
+    whole(&links[0]);
+    whole(&links[1]);
+}
+
+/* A TTL of the caller's, seen by a raw socket that has the header. */
+static void test_ttl(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct pair p;
+        struct io_msg m = {.data = (uint8_t *)"question", .len = 8, .ttl = 254, .tos = 4}, in;
+        size_t failed;
+        open_pair(&p, &links[i], SOCK_ESP);
+        m.remote.addr = lab_addr(links[i].a);
+        m.local.addr = lab_addr(links[i].b);
+        assert_int_equal(sock_send(&p.b, &m, 1, &failed), 1);
+        assert_true(lab_recv(&p.a, &in, buf, sizeof buf));
+        assert_int_equal(in.head, i ? 40 : 20);
+        assert_int_equal(in.data[(i ? 7 : 8) - in.head], 254);
+        m.ttl = 0;
+        assert_int_equal(sock_send(&p.b, &m, 1, &failed), 1);
+        assert_true(lab_recv(&p.a, &in, buf, sizeof buf));
+        assert_int_equal(in.data[(i ? 7 : 8) - in.head], 64);
+        close_pair(&p);
+    }
+}
+
 static void test_full_buffer(void **state)
 {
     static uint8_t data[60000];
@@ -346,6 +425,8 @@ int main(void)
         cmocka_unit_test(test_failures_go_by),
         cmocka_unit_test(test_empty_datagram),
         cmocka_unit_test(test_ip_options),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_ttl),
         cmocka_unit_test(test_full_buffer),
         cmocka_unit_test(test_port_in_use),
         cmocka_unit_test(test_without_capabilities),

@@ -6,9 +6,14 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-/* Room for PKTINFO of either family, TOS or traffic class, and a segment size. */
-#define SOCK_CONTROL (CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)))
-#define SOCK_SLICES  256 /* messages gathered into the trains of one burst */
+#define SOCK_EXTS 128 /* bytes of IPv6 extension headers in front of ESP or AH */
+/* Room for PKTINFO of either family, TOS or traffic class, hop limit, a segment size, and extension
+ * headers, each with its frame. */
+#define SOCK_CONTROL                                                                               \
+    (CMSG_SPACE(sizeof(struct in6_pktinfo)) + 3 * CMSG_SPACE(sizeof(int)) + 3 * CMSG_SPACE(8) +    \
+     SOCK_EXTS)
+#define SOCK_RAW6   192 /* bytes in front of what a raw IPv6 socket reads, for the header */
+#define SOCK_SLICES 256 /* messages gathered into the trains of one burst */
 
 union sock_name {
     struct sockaddr sa;

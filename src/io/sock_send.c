@@ -48,9 +48,9 @@ static socklen_t put_name(union sock_name *name, const struct endpoint *to, bool
 void sock_tx_prepare(const struct sock *s, struct sock_burst *b, size_t i, const struct io_msg *m)
 {
     struct msghdr *h = &b->hdr[i].msg_hdr;
-    int tos = m->tos;
+    int tos = m->tos, ttl = m->ttl;
 
-    h->msg_namelen = put_name(&b->name[i], &m->remote, s->kind == SOCK_ESP);
+    h->msg_namelen = put_name(&b->name[i], &m->remote, s->kind != SOCK_UDP);
     h->msg_controllen = 0;
     if (!addr_any(&m->local.addr))
         put_source(h, &m->local.addr);
@@ -59,6 +59,10 @@ void sock_tx_prepare(const struct sock *s, struct sock_burst *b, size_t i, const
         sock_put_control(h, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
     else if (tos)
         sock_put_control(h, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
+    if (ttl && s->family == 4)
+        sock_put_control(h, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl);
+    else if (ttl)
+        sock_put_control(h, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof ttl);
 }
 
 err_t sock_set_df(struct sock *s, bool df)
