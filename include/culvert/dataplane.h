@@ -82,6 +82,15 @@ err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *loca
                     const struct endpoint *remote) must_use;
 /* The path MTU of the outer packets of this SA, when it is not that of the settings. */
 err_t dp_child_mtu(struct dp *d, uint32_t child_id, uint16_t mtu) must_use;
+/* What an ICMP error says of a packet that was too big. True: it is about an SA of this data plane,
+ * and likely to be true; the SA's path MTU is not larger any more. */
+struct dp_too_big {
+    struct endpoint local, remote; /* of the packet; ports with udp */
+    uint32_t spi, seq;
+    uint16_t mtu;
+    bool udp;
+};
+bool dp_path_too_big(struct dp *d, const struct dp_too_big *t, uint64_t now_ms);
 bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *out);
 
 /*

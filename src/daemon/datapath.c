@@ -337,6 +337,15 @@ static void poll_all(struct datapath *d)
     }
 }
 
+static void open_icmp(struct datapath *d)
+{
+    const struct path_icmp_sink sink = {d, datapath_too_big};
+    struct io_error err;
+    d->icmp = path_icmp_open(d->loop, &sink, &err);
+    if (!d->icmp)
+        d->port.say(d->port.ctx, err.text);
+}
+
 struct datapath *datapath_open(uv_loop_t *loop, const struct datapath_settings *s,
                                const struct datapath_ports *ports, struct io_error *err)
 {
@@ -358,6 +367,7 @@ struct datapath *datapath_open(uv_loop_t *loop, const struct datapath_settings *
         return NULL;
     }
     poll_all(d);
+    open_icmp(d);
     return d;
 }
 
@@ -374,6 +384,7 @@ void datapath_close(struct datapath *d)
     for (size_t i = 0; i < IS_COUNT; i++)
         close_handle((uv_handle_t *)&d->poll[i].poll);
     close_handle((uv_handle_t *)&d->bell);
+    path_icmp_close(d->icmp);
 }
 
 void datapath_free(struct datapath *d)
@@ -386,6 +397,7 @@ void datapath_free(struct datapath *d)
     for (uint32_t i = d->count; i-- > 0;)
         worker_free(d->worker[i]);
     ike_port_close(&d->ike);
+    path_icmp_free(d->icmp);
     mailbox_fini(&d->box);
     free(d);
 }

@@ -249,6 +249,22 @@ void datapath_iface_del(struct datapath *d, uint16_t id)
     worker_iface_del(d->worker[dp_iface_worker(id, d->count)], id);
 }
 
+/* SPIs that a peer chose may be the same on two workers; each sees whether it is meant. */
+void datapath_too_big(void *ctx, const struct icmp_quote *q)
+{
+    struct datapath *d = ctx;
+    const struct dp_too_big t = {.local = q->local,
+                                 .remote = q->remote,
+                                 .spi = q->spi,
+                                 .seq = q->seq,
+                                 .mtu = q->mtu,
+                                 .udp = q->udp};
+    for (uint32_t i = 0; i < d->count; i++) {
+        (void)dp_path_too_big(worker_lock(d->worker[i]), &t, clock_now_ms());
+        worker_unlock(d->worker[i]);
+    }
+}
+
 /* --- figures --- */
 
 void datapath_worker_stats(struct datapath *d, uint32_t worker, struct datapath_stats *out)

@@ -3,6 +3,7 @@
 
 #include "daemon/datapath.h"
 #include "daemon/ike_port.h"
+#include "daemon/path_icmp.h"
 #include "daemon/worker.h"
 #include "io/tun_steer.h"
 
@@ -18,6 +19,7 @@ struct datapath {
     struct sock_poll poll[IS_COUNT];
     struct datapath_ports port;
     struct ike_port ike;
+    struct path_icmp *icmp;  /* NULL: the kernel does not let us read it */
     struct mailbox box;      /* IKE messages that workers met */
     struct owners *owners;   /* NULL with one worker */
     struct tun_steer *steer; /* NULL: with one worker, or the kernel cannot */
@@ -32,3 +34,4 @@ struct datapath {
 void datapath_route(void *ctx, const struct addr *prefix, unsigned bits, uint32_t worker,
                     bool gone);
 struct dp_owner datapath_owner(void *ctx, uint32_t policy_id);
+void datapath_too_big(void *ctx, const struct icmp_quote *q);

@@ -25,8 +25,9 @@ static err_t init(struct dp *d)
     probes_init(&d->probes);
     if ((e = cr_esp_ctx_new((enum cr_impl)d->set.crypto, &d->crypto)) ||
         (e = sad_init(&d->sad, d->set.sa_max, d->set.seed)) ||
-        (e = hash_init(&d->children, d->set.seed)) || (e = hash_init(&d->binds, d->set.seed)) ||
-        (e = flow_cache_init(&d->flows)) || (e = notes_init(&d->notes)) ||
+        (e = hash_init(&d->children, d->set.seed)) || (e = hash_init(&d->outs, d->set.seed)) ||
+        (e = hash_init(&d->binds, d->set.seed)) || (e = flow_cache_init(&d->flows)) ||
+        (e = notes_init(&d->notes)) ||
         (e = hold_init(&d->hold, d->set.hold_max, d->set.hold_per_policy)) ||
         (e = early_init(&d->early)))
         return e;
@@ -55,6 +56,7 @@ void dp_free(struct dp *d)
     view_fini(d);
     hash_fini(&d->children);
     hash_fini(&d->binds);
+    hash_fini(&d->outs);
     hold_fini(&d->hold);
     early_fini(&d->early);
     notes_fini(&d->notes);

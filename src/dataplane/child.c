@@ -125,6 +125,7 @@ static void out_free(struct dp *d, struct child *c)
 
 static void child_free(struct dp *d, struct child *c)
 {
+    outs_del(d, c);
     probe_free(d, c);
     modes_del(d, c);
     out_free(d, c);
@@ -179,6 +180,8 @@ static err_t make(struct dp *d, const struct child_sa *sa, struct child *c)
         e = out_new(d, sa, c);
     if (!e && modes_needed(sa))
         e = modes_add(d, sa, c);
+    if (!e)
+        e = outs_add(d, c);
     if (e)
         return e;
     const struct child *old = sa->replaces ? child_find(d, sa->replaces) : NULL;

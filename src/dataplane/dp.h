@@ -53,7 +53,7 @@ struct dp {
     struct spd *spd; /* the view; never NULL */
     struct flow_key flow_key;
     struct flow_cache flows;
-    struct hash children, binds;
+    struct hash children, binds, outs;
     struct pool sa_in, sa_out, late;
     struct modes *modes; /* NULL: all SAs are KIND_TUNNEL */
     struct keying keying;
@@ -82,6 +82,10 @@ static inline void pkt_drop(struct dp *d, struct dp_pkt *p, err_t reason)
 /* A packet of our own on this SA, whatever the policies say; false: it cannot be sent. */
 bool esp_out_own(struct dp *d, struct sa_out *sa, struct dp_pkt *p, uint8_t next,
                  uint64_t now_ms) must_use;
+
+/* The look-up by outbound SPI. */
+err_t outs_add(struct dp *d, struct child *c) must_use;
+void outs_del(struct dp *d, struct child *c);
 
 /* The packet is another worker's. */
 static inline void pkt_elsewhere(struct dp_pkt *p, uint32_t owner)

@@ -66,7 +66,7 @@ static void send_now(struct dp *d, struct probe *pr)
 
 /* --- what follows for the SA --- */
 
-static uint16_t inner_of(const struct child *c, uint16_t mtu)
+uint16_t probe_inner_of(const struct child *c, uint16_t mtu)
 {
     unsigned family = c->out->remote.addr.family;
     return c->mode ? modes_inner_mtu(c, family, mtu) : tunnel_inner_mtu(&c->out->f, family, mtu);
@@ -74,12 +74,12 @@ static uint16_t inner_of(const struct child *c, uint16_t mtu)
 
 static uint16_t inner_cap(const struct child *c)
 {
-    return inner_of(c, c->path_mtu);
+    return probe_inner_of(c, c->path_mtu);
 }
 
 static uint16_t inner_base(const struct child *c)
 {
-    return inner_of(c, c->out->remote.addr.family == 6 ? 1280 : 576);
+    return probe_inner_of(c, c->out->remote.addr.family == 6 ? 1280 : 576);
 }
 
 /* Probes are for the plain tunnels of ESP; others have ICMP and what TCP does. */
@@ -274,7 +274,7 @@ void probe_believe(struct dp *d, struct child *c, uint16_t inner_mtu, enum dp_pa
 /* Nearly all paths carry 1280 bytes, IPv6's minimum. */
 static uint16_t below(const struct child *c, uint16_t len)
 {
-    uint16_t v6_min = inner_of(c, 1280);
+    uint16_t v6_min = probe_inner_of(c, 1280);
     return len > v6_min ? v6_min : c->probe->path.base;
 }
 
@@ -423,7 +423,7 @@ void probe_inherit(struct dp *d, struct child *c, const struct child *old)
         return;
     uint16_t outer =
         tunnel_outer_len(&old->out->f, old->out->remote.addr.family, old->probe->path.mtu);
-    uint16_t inner = inner_of(c, outer);
+    uint16_t inner = probe_inner_of(c, outer);
     if (old->probe->path.mtu < old->probe->path.cap && inner < pr->path.cap)
         pr->path.mtu = inner > pr->path.base ? inner : pr->path.base;
     pr->speaks = old->probe->speaks;

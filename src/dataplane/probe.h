@@ -69,6 +69,7 @@ void probe_tick(struct dp *d, uint64_t now_ms);
 
 /* Path or its assumed MTU changed, or the SA is new: what was found is forgotten. */
 void probe_settings(struct dp *d, struct child *c);
+uint16_t probe_inner_of(const struct child *c, uint16_t path_mtu);
 uint16_t probe_path_mtu(const struct child *c); /* of outer packets, as believed */
 /* A new SA begins with what its predecessor knew. */
 void probe_inherit(struct dp *d, struct child *c, const struct child *old);

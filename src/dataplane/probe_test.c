@@ -167,6 +167,44 @@ static struct dp_pkt tcp(uint32_t len, bool from_a, uint8_t flags, uint32_t seq,
     return p;
 }
 
+/* RFC 4301 8.2.1: only an error about a packet that was sent is believed, and only so far. */
+static void test_icmp(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t spi, seq;
+        uint16_t port, mtu;
+        bool udp, other;
+        uint16_t want; /* 0: not believed */
+    } cases[] = {{"true", 0, 1, 0, 1300, true, false, 1300},
+                 {"another SPI", 1, 1, 0, 1300, true, false, 0},
+                 {"another peer", 0, 1, 0, 1300, true, true, 0},
+                 {"another port", 0, 1, 1, 1300, true, false, 0},
+                 {"not in UDP", 0, 1, 0, 1300, false, false, 0},
+                 {"never sent", 0, 2, 0, 1300, true, false, 0},
+                 {"sent long ago, or never", 0, 0x80000000, 0, 1300, true, false, 0},
+                 {"more than now", 0, 1, 0, 1600, true, false, 1500},
+                 {"too small for IPv4", 0, 1, 0, 68, true, false, 576}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct road r;
+        up(&r, 1500, &(struct kit_opts){.udp = true});
+        assert_int_equal(send_from_a(&r, 400).verdict, DP_TO_NET);
+        struct dp_too_big t = {.local = r.k.sa_a.local,
+                               .remote = cases[i].other ? r.k.sa_a.local : r.k.sa_a.remote,
+                               .spi = r.k.sa_a.spi_out + cases[i].spi,
+                               .seq = cases[i].seq,
+                               .mtu = cases[i].mtu,
+                               .udp = cases[i].udp};
+        t.remote.port = (uint16_t)(t.remote.port + cases[i].port);
+        bool taken = dp_path_too_big(r.k.a, &t, r.now);
+        unsigned want = cases[i].want ? cases[i].want : 1500, got = mtu_of(r.k.a);
+        if (taken != !!cases[i].want || got > want || want - got > 4)
+            fail_msg("%s: %u", cases[i].name, got);
+        kit_down(&r.k);
+    }
+}
+
 /* An SA without traffic sends nothing and wants no time; the next packet asks again. */
 static void test_sleeps(void **state)
 {
@@ -348,11 +386,11 @@ int main(void)
     if (cr_init(&what))
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finds),         cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_sleeps),        cmocka_unit_test(test_mute),
-        cmocka_unit_test(test_rekey),         cmocka_unit_test(test_move),
-        cmocka_unit_test(test_syn),           cmocka_unit_test(test_black_hole),
-        cmocka_unit_test(test_no_black_hole),
+        cmocka_unit_test(test_finds),      cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_icmp),       cmocka_unit_test(test_sleeps),
+        cmocka_unit_test(test_mute),       cmocka_unit_test(test_rekey),
+        cmocka_unit_test(test_move),       cmocka_unit_test(test_syn),
+        cmocka_unit_test(test_black_hole), cmocka_unit_test(test_no_black_hole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

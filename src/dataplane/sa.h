@@ -88,7 +88,7 @@ struct mode;
 struct probe;
 
 struct child {
-    struct hash_node node;
+    struct hash_node node, out_node; /* by id; by the outbound SPI */
     struct key_seed *seed_in, *seed_out;
     uint32_t id, policy;
     struct sa_in *in;

@@ -43,9 +43,9 @@ struct io_msg {
      * four before its SPI. 0: none. */
     uint16_t head;
     /*
-     * send: IPv4 with "don't fragment"; on both families a message over the known path MTU fails
-     * instead of leaving in fragments. False: the kernel fragments as needed. Messages with the
-     * same value side by side are cheapest: a change costs one system call.
+     * send: IPv4 with "don't fragment"; on both families a message over the MTU of the interface
+     * fails instead of leaving in fragments. False: the kernel fragments as needed. Messages with
+     * the same value side by side are cheapest: a change costs one system call.
      */
     bool df;
     /*

@@ -67,8 +67,10 @@ void sock_tx_prepare(const struct sock *s, struct sock_burst *b, size_t i, const
 
 err_t sock_set_df(struct sock *s, bool df)
 {
-    int v4 = df ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
-    int v6 = df ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_DONT;
+    /* PROBE: the path MTUs that the kernel learns do not count, for it believes any ICMP error that
+     * names the right ports; the data plane looks closer (icmp.h) */
+    int v4 = df ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT;
+    int v6 = df ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT;
     if (s->df == df)
         return 0;
     int r = s->family == 4 ? setsockopt(s->fd, IPPROTO_IP, IP_MTU_DISCOVER, &v4, sizeof v4)

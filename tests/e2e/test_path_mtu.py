@@ -58,6 +58,22 @@ def test_black_hole(lab, outer, encap):
         assert "path MTU" in d.log() and "found by probes" in d.log()
 
 
+@pytest.mark.parametrize("outer", [4, 6])
+def test_icmp(lab, outer):
+    """A router with a smaller link says so: the SA follows at once, and hosts inside are told."""
+    lab.net.must("ip link set wanB mtu 1300")
+    lab.b.gw.must("ip link set wan mtu 1300")
+    a, b = up(lab, outer=outer)
+    sent, received = lab.transfer(1)
+    assert sent == received
+    assert 1292 <= path_mtu(a) <= 1300
+    assert "by an ICMP error" in a.log()
+    plain = int(a.children()[0]["plain-mtu"])
+    told = lab.a.lan.exec(["ping", "-M", "do", "-c", "1", "-W", "1", "-s", plain, lab.b.host4])
+    assert f"mtu = {plain}" in told.out or f"mtu={plain}" in told.out, told.out
+    assert lab.ping(size=plain - 28, count=2, df=True).lost == 0
+
+
 def through_the_hole(lab, mtu):
     black_hole(lab, 1300)
     shape(lab)
