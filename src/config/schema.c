@@ -310,7 +310,7 @@ const struct row schema[] =
     DAEMON("log_level", V_WORD, "control", log_level, "error, audit, control, detail or raw; -1 to 3 mean the same. --log-level wins."), .words = levels},
     DAEMON("port", V_COUNT, "500", port, "UDP port for IKE."), .min = 1, .max = 65535},
     DAEMON("port_nat_t", V_COUNT, "4500", port_natt, "UDP port for IKE and ESP behind a NAT."), .min = 1, .max = 65535},
-    DAEMON("fragment_size", V_COUNT, "1280", fragment_size, "The largest IP packet that carries an IKE message; larger ones go in parts where fragmentation allows it."), .min = 576, .max = 65535},
+    DAEMON("fragment_size", V_COUNT, "1280", fragment_size, "The largest IP packet that carries an IKE message; larger ones go in parts where fragmentation allows it."), .min = 256, .max = 65535},
     DAEMON("retransmit_tries", V_COUNT, "5", retransmit_tries, "Retransmissions before the peer counts as dead."), .max = 100},
     DAEMON("retransmit_timeout", V_DECIMAL, "4.0", retransmit_timeout_ms, "Seconds before the first retransmission."), .min = 1000, .max = 3600},
     DAEMON("retransmit_base", V_DECIMAL, "1.8", retransmit_base_pct, "Each wait is this many times the one before."), .min = 100, .max = 10},

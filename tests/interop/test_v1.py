@@ -183,3 +183,27 @@ def test_aggressive_is_off(lab, culvert):
     a, b, ours, theirs = start(lab, culvert, "responder", "aggressive", b_more=dict(aggressive="no"))
     assert not a.initiate(timeout=5).ok
     assert "main mode only" in ours.log() and not ours.sas()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("how", ["yes", "force", "accept", "no"])
+def test_fragments(lab, culvert, role, version, how):
+    """Messages that fit no packet of 300 bytes: the fragments of Cisco and strongSwan, and RFC 7383."""
+    kw = dict(version=version, proposals="aes128-sha256-modp3072", esp="aes128-sha256")
+    sides = (lab.a, lab.b) if role == "initiator" else (lab.b, lab.a)
+    ours = lab.daemon(culvert, sides[0])
+    theirs = lab.daemon("strongswan", sides[1], options="fragment_size = 300")
+    long = {s: dict(id=s.name.lower() * 150 + ".lab") for s in sides}  # IKEv2's messages are small otherwise
+
+    def ids(s):
+        return dict(local=long[s], remote=long[lab.other(s)]) if version == 2 else {}
+    theirs.start(conf.simple(sides[1], lab, fragmentation="yes", **kw, **ids(sides[1])))
+    ours.start(("culvertd {\n  fragment_size = 300\n}\n" if ours.kind == "culvert" else "") +
+               conf.simple(sides[0], lab, fragmentation=how, **kw, **ids(sides[0])))
+    a, b = (ours, theirs) if role == "initiator" else (theirs, ours)
+    cap = lab.capture("wanB")
+    up(lab, a, b)
+    parts = {p.src for p in cap.of("ike", "ike-natt") if p.payload[16 if p.kind == "ike" else 20] in (132, 53)}
+    if ours.kind == "culvert":
+        want = {lab.a.wan4, lab.b.wan4} if how in ("yes", "force") else {theirs.side.wan4} if how == "accept" else set()
+        assert parts == want, cap.kinds()

@@ -117,16 +117,20 @@ class Lab:
                 s.gw = self._guest(s)
             else:
                 s.gw = self._gateway(s)
-            s.lan.must(f"""set -e
-                ip addr add {s.host4}/24 dev lan; ip addr add {s.host4b}/24 dev lan
-                ip addr add {s.host6}/64 dev lan nodad
-                ip route add default via {s.gw4}; ip -6 route add default via {s.gw6}
-                ip route add {'10.2.1.0/24' if s.name == 'A' else '10.1.1.0/24'} via {s.gw4b} src {s.host4b}""")
-            self.net.must(f"""set -e
-                ip addr add {s.router4}/24 dev wan{s.name}
-                ip addr add {s.router6}/64 dev wan{s.name} nodad""")
+            self._hosts(s, '10.2.1.0/24' if s.name == 'A' else '10.1.1.0/24')
         self.net.must("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
         self._nat()
+
+    def _hosts(self, s, second):
+        """Its LAN's host, whose second address talks to the network `second`, and the router's side."""
+        s.lan.must(f"""set -e
+            ip addr add {s.host4}/24 dev lan; ip addr add {s.host4b}/24 dev lan
+            ip addr add {s.host6}/64 dev lan nodad
+            ip route add default via {s.gw4}; ip -6 route add default via {s.gw6}
+            ip route add {second} via {s.gw4b} src {s.host4b}""")
+        self.net.must(f"""set -e
+            ip addr add {s.router4}/24 dev wan{s.name}
+            ip addr add {s.router6}/64 dev wan{s.name} nodad""")
 
     def _gateway(self, s):
         gw = self._ns("gw" + s.name)
@@ -140,6 +144,19 @@ class Lab:
             sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
             for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done""")
         return gw
+
+    def client(self, name, wan, lan):
+        """A third gateway with its LAN, behind the same router as A; wan, lan: the first three bytes of their networks.
+        It reaches B as A does."""
+        s = Side(name, wan4=f"{wan}.1", router4=f"{wan}.254", wan6=f"2001:db8:{name.lower()}::1",
+                 router6=f"2001:db8:{name.lower()}::fe", net4=f"{lan}.0/24", gw4=f"{lan}.1", host4=f"{lan}.10",
+                 net4b=f"{lan}.0/24", gw4b=f"{lan}.2", host4b=f"{lan}.11", net6=f"fd0{name.lower()}::/64",
+                 gw6=f"fd0{name.lower()}::1", host6=f"fd0{name.lower()}::10")
+        s.lan = self._ns("lan" + name)
+        s.gw = self._gateway(s)
+        self._hosts(s, self.b.net4b)
+        s.peer4, s.peer6 = self.a.peer4, self.a.peer6
+        return s
 
     def _guest(self, s):
         from .guest import Guest
@@ -170,7 +187,7 @@ class Lab:
         b.peer4, b.peer6 = (b.router4 if mask else a.wan4), a.wan6
 
     def other(self, side):
-        return self.b if side is self.a else self.a
+        return self.a if side is self.b else self.b
 
     # --- what is done across it ---
 
