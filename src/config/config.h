@@ -9,6 +9,7 @@
 #pragma once
 
 #include "config/diag.h"
+#include "model/addr_pool.h"
 #include "model/conn.h"
 #include "pki/build.h"
 #include "model/manual_sa.h"
@@ -75,6 +76,10 @@ void config_authority_drop(struct pki_build *b, const struct config_authority *a
 err_t creds_hold_conn(struct pki_build *b, const struct conn *c) must_use;
 void creds_drop_conn(struct pki_build *b, const struct conn *c);
 
+/* A section of pools { }, or that of VICI's load-pool. */
+err_t config_pool_from_tree(const struct vnode *sec, struct addr_pool **out,
+                            struct diag *d) must_use;
+
 /* --- a whole file --- */
 
 /* How native ESP is received and sent; in the order of enum esp_io of io/esp_port.h. */
@@ -122,6 +127,8 @@ struct config {
     /* Keys, certificates and lists of the folders beside the file, with those that connections and
      * authorities name, which are held. */
     struct pki_build *pki;
+    struct addr_pool **pool;
+    size_t pool_count;
     struct config_daemon daemon;
 };
 

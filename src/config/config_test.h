@@ -73,6 +73,23 @@ static inline void dump_child(const struct conn_child *c, struct buf *out)
                c->ip.mss, (unsigned long long)c->inactivity_s);
 }
 
+/* What only connections of travellers have. */
+static inline void dump_travel(const struct conn *c, struct buf *out)
+{
+    char a[ADDR_STR_MAX];
+    const struct conn_auth *const x[] = {c->xauth_local, c->xauth_remote};
+    for (size_t i = 0; i < c->vip_count; i++)
+        buf_printf(out, " vip %s", addr_str(&c->vip[i], a));
+    for (size_t i = 0; i < c->pool_count; i++)
+        buf_printf(out, " pool %s", c->pool[i]);
+    for (int i = 0; i < 2; i++)
+        if (x[i])
+            buf_printf(out, " xauth %s %s", i ? "remote" : "local",
+                       x[i]->xauth_id ? x[i]->xauth_id : "-");
+    if (!c->pull)
+        buf_puts(out, " push");
+}
+
 /* Everything that was configured, as text. */
 static inline void conn_dump(const struct conn *c, struct buf *out)
 {
@@ -93,6 +110,7 @@ static inline void conn_dump(const struct conn *c, struct buf *out)
         buf_printf(out, " auth %d %s ", (int)a->kind, a->id_text ? a->id_text : "-");
         id_print(&a->id, out);
     }
+    dump_travel(c, out);
     for (size_t i = 0; i < c->child_count; i++)
         dump_child(&c->child[i], out);
 }

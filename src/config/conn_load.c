@@ -203,14 +203,16 @@ static void auth_from_tree(struct cx *cx, enum scope scope, const struct vnode *
 static void round_from_tree(struct cx *cx, const struct vnode *sec, struct conn *conn,
                             unsigned rounds[2])
 {
-    bool remote = has_prefix(sec->name, "remote");
-    if (++rounds[remote] > 1) {
+    bool remote = has_prefix(sec->name, "remote"), xauth = conn_is_xauth(sec);
+    struct conn_auth *place = conn_xauth_place(cx, sec, conn, remote);
+    if (!place)
+        return;
+    if (!xauth && ++rounds[remote] > 1) {
         cx_report(cx, DIAG_ERROR, sec, sec->name,
-                  "more than one authentication round is not supported yet");
+                  "one round of authentication only, and with IKEv1 one with auth = xauth");
         return;
     }
-    auth_from_tree(cx, remote ? SC_REMOTE : SC_LOCAL, sec,
-                   remote ? &conn->auth_remote : &conn->auth_local);
+    auth_from_tree(cx, remote ? SC_REMOTE : SC_LOCAL, sec, place);
 }
 
 /* --- the connection --- */
@@ -237,6 +239,7 @@ static void conn_sections_from_tree(struct cx *cx, const struct vnode *sec, stru
         else
             cx_unknown_section(cx, n, conn_sections, 3);
     }
+    conn_xauth_alone(cx, conn, rounds);
     for (unsigned remote = 0; remote < 2; remote++)
         if (!rounds[remote] && needs_auth(conn))
             cx_report(cx, DIAG_ERROR, sec, NULL,
@@ -307,6 +310,7 @@ static void conn_finish(struct cx *cx, const struct vnode *sec, struct conn *c)
     mixed_addrs(cx, sec, c);
     check_children(cx, sec, c);
     conn_v1_check(cx, sec, c);
+    conn_xauth_check(cx, sec, c);
     if (c->local_count == 0) /* %any: one row without family */
         c->local_count = 1;
     if (c->remote_count == 0)

@@ -195,10 +195,12 @@ void set_auth(struct cx *cx, const struct row *r, const struct vnode *n, void *o
     (void)r;
     if (!strcmp(n->value, "psk"))
         a->kind = AUTH_PSK;
+    else if (!strcmp(n->value, "xauth") || !strcmp(n->value, "xauth-generic"))
+        a->kind = AUTH_XAUTH;
     else if (!strncmp(n->value, "eap", 3) || !strncmp(n->value, "xauth", 5))
-        cx_report(cx, DIAG_ERROR, n, n->value, "not supported yet; only psk and pubkey");
+        cx_report(cx, DIAG_ERROR, n, n->value, "not supported yet; only psk, pubkey and xauth");
     else if (!auth_of_keys(cx, n, a))
-        cx_report(cx, DIAG_ERROR, n, n->value, "expected psk or pubkey");
+        cx_report(cx, DIAG_ERROR, n, n->value, "expected psk, pubkey or xauth");
 }
 
 const char *id_problem(const char *text)

@@ -96,14 +96,19 @@ static void load_authorities(struct cx *cx, const struct vnode *sec, struct conf
     }
 }
 
-static void note_unused(struct cx *cx, const struct vnode *sec, enum scope scope, const char *what)
+static void load_pools(struct cx *cx, const struct vnode *sec, struct config *out)
 {
     for (const struct vnode *n = sec->child; n; n = n->next) {
-        if (!is_section(cx, n, "a section"))
+        struct addr_pool *p;
+        if (!is_section(cx, n, "a pool's section") || config_pool_from_tree(n, &p, cx->d) != E_OK)
             continue;
-        schema_apply(cx, scope, n, NULL);
-        cx_report(cx, DIAG_WARNING, n, n->name, "%s are not supported yet; the section is not used",
-                  what);
+        struct addr_pool **list = grown(cx, out->pool, out->pool_count, sizeof *list);
+        if (!list) {
+            addr_pool_free(p);
+            return;
+        }
+        out->pool = list;
+        out->pool[out->pool_count++] = p;
     }
 }
 
@@ -127,7 +132,7 @@ static void load_section(struct cx *cx, const struct vnode *n, struct config *ou
     else if (section && !strcmp(n->name, "secrets"))
         load_secrets(cx, n, out);
     else if (section && !strcmp(n->name, "pools"))
-        note_unused(cx, n, SC_POOL, "pools");
+        load_pools(cx, n, out);
     else if (section && !strcmp(n->name, "authorities"))
         load_authorities(cx, n, out);
     else if (section && !strcmp(n->name, "sas"))
@@ -153,6 +158,26 @@ static void check_ports(struct cx *cx, const struct vnode *tree, const struct co
     }
 }
 
+static bool has_pool(const struct config *c, const char *name)
+{
+    for (size_t i = 0; i < c->pool_count; i++)
+        if (!strcmp(c->pool[i]->name, name))
+            return true;
+    return false;
+}
+
+static void check_pools(struct cx *cx, const struct vnode *tree, const struct config *c)
+{
+    const struct vnode *conns = vnode_find(tree, "connections");
+    for (size_t i = 0; i < c->conn_count; i++) {
+        const struct vnode *sec = vnode_find(conns, c->conn[i]->name);
+        for (size_t k = 0; sec && k < c->conn[i]->pool_count; k++)
+            if (!has_pool(c, c->conn[i]->pool[k]))
+                cx_report(cx, DIAG_WARNING, key_or_section(sec, "pools"), c->conn[i]->pool[k],
+                          "there is no such section in pools { }");
+    }
+}
+
 err_t config_from_tree(const struct vnode *tree, struct config *out, struct diag *d)
 {
     struct cx cx = {d};
@@ -162,6 +187,7 @@ err_t config_from_tree(const struct vnode *tree, struct config *out, struct diag
     for (const struct vnode *n = tree->child; n; n = n->next)
         load_section(&cx, n, out);
     check_ports(&cx, tree, out);
+    check_pools(&cx, tree, out);
     if (d->errors == before && !d->nomem)
         creds_load(&cx, tree, out);
     if (d->errors == before && !d->nomem)
@@ -194,9 +220,12 @@ void config_free(struct config *c)
         config_authority_free(c->authority[i]);
     pki_build_free(c->pki);
     free(c->authority);
+    for (size_t i = 0; i < c->pool_count; i++)
+        addr_pool_free(c->pool[i]);
     free(c->conn);
     free(c->shared);
     free(c->manual);
+    free(c->pool);
     *c = (struct config){0};
 }
 

@@ -246,12 +246,62 @@ static void test_check(void **state)
     assert_int_equal(config_check_file(bad, NULL, NULL), R_CONFIG_SYNTAX);
 }
 
+/* --- pools --- */
+
+static const struct {
+    const char *body, *word, *text; /* text NULL: taken */
+    uint32_t size, attrs;
+} pools[] = {
+    {"addrs = 10.9.0.0/24", NULL, NULL, 254, 0},
+    {"addrs = 10.9.0.10-10.9.0.19\n dns = 10.2.0.53, 2001:db8::53\n nbns = 10.2.0.54", NULL, NULL,
+     10, 3},
+    {"addrs = 10.9.0.0/24\n split_include = 10.2.0.0/16, 10.3.0.0/16\n 28672 = Hello, traveller",
+     NULL, NULL, 254, 2},
+    {"dns = 10.2.0.53", "road", "missing addrs", 0, 0},
+    {"addrs = 10.9.0.0/24, 10.8.0.0/24", "10.9.0.0/24, 10.8.0.0/24", "one subnet or range", 0, 0},
+    {"addrs = everywhere", "everywhere", "one subnet or range", 0, 0},
+    {"addrs = 10.9.0.0/24\n dns = ns.example", "ns.example", "not a value for dns", 0, 0},
+    {"addrs = 10.9.0.0/24\n dsn = 10.2.0.53", "dsn", "unknown key", 0, 0},
+    {"addrs = 10.9.0.0/24\n x { }", "x", "no sections", 0, 0},
+};
+
+static void test_pools(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        struct config cf = {0};
+        struct diag d = {0};
+        struct vnode *t;
+        struct buf text = {0};
+        buf_printf(&text, "pools { road {\n%s\n } }\n", pools[i].body);
+        assert_int_equal(config_read_text("f", bytes_of(text.s, text.n), &t, &d), 0);
+        err_t e = config_from_tree(t, &cf, &d);
+        assert_int_equal(e != 0, pools[i].text != NULL);
+        if (pools[i].text) {
+            expect_report(pools[i].body, &d, DIAG_ERROR, 0, pools[i].word, pools[i].text);
+        } else {
+            assert_int_equal(cf.pool_count, 1);
+            assert_string_equal(cf.pool[0]->name, "road");
+            assert_int_equal(cf.pool[0]->size, pools[i].size);
+            assert_int_equal(cf.pool[0]->attr_count, pools[i].attrs);
+        }
+        vnode_free(t);
+        buf_free(&text);
+        config_free(&cf);
+        diag_free(&d);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_examples),    cmocka_unit_test(test_pair),
-        cmocka_unit_test(test_truncations), cmocka_unit_test(test_daemon_defaults),
-        cmocka_unit_test(test_daemon),      cmocka_unit_test(test_daemon_bad),
+        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_pair),
+        cmocka_unit_test(test_truncations),
+        cmocka_unit_test(test_daemon_defaults),
+        cmocka_unit_test(test_daemon),
+        cmocka_unit_test(test_daemon_bad),
         cmocka_unit_test(test_check),
     };
     examples = argc > 1 ? argv[1] : "docs/examples";

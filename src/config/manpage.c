@@ -106,7 +106,7 @@ static void put_limits(const struct row *r)
         printf(" From %llu to %llu.", (unsigned long long)r->min, (unsigned long long)r->max);
     if (r->type == V_FIXED)
         fputs(r->def[0] ? " Other values are not supported yet." : " Not supported yet.", stdout);
-    if (r->type == V_ANY && (r->scope == SC_POOL || r->scope == SC_AUTHORITY))
+    if (r->type == V_ANY && r->scope == SC_AUTHORITY)
         fputs(" Accepted, not used yet.", stdout);
 }
 

@@ -42,6 +42,10 @@ const char *const value_type_text[V_COUNT_OF] = {
     [V_IFNAME] = "name",
     [V_PREFIXES] = "list of address/bits",
     [V_TEXT] = "text",
+    [V_STRING] = "text",
+    [V_VIPS] = "list of addresses",
+    [V_NAMES] = "list of names",
+    [V_POOL] = "list",
     [V_LANS] = "list of interfaces",
     [V_SECRET] = "secret",
     [V_OWNER] = "identity",
@@ -142,6 +146,10 @@ static const struct word esp_ios[] = {{"auto", CONFIG_ESP_AUTO},
     {                                                                                              \
         s, k, V_REFUSED, "", h                                                                     \
     }
+#define POOL(k, h)                                                                                 \
+    {                                                                                              \
+        SC_POOL, k, V_POOL, "", h                                                                  \
+    }
 #define UNUSED(s, k, d, h)                                                                         \
     {                                                                                              \
         s, k, V_ANY, d, h                                                                          \
@@ -169,15 +177,15 @@ const struct row schema[] =
     CONN("over_time", V_TIME, "10% of the longer of rekey_time and reauth_time", over_s, "Delete the IKE SA this long after its rekeying was due and failed.")},
     CONN("rand_time", V_TIME, "over_time", rand_s, "A random part of this time is subtracted from rekey_time and reauth_time, so that the peers do not collide.")},
     CONN("aggressive", V_BOOL, "no", aggressive, "IKEv1: initiate aggressive mode, and accept it. With a pre-shared key it shows a hash that a weak key can be guessed from; only connections that say yes do it.")},
-    FIXED(SC_CONN, "pull", "yes", YES_ONLY, "IKEv1 mode config in pull mode."),
+    CONN("pull", V_BOOL, "yes", pull, "IKEv1's Mode Config: yes, who wants a virtual address asks for it; no, it is told without asking.")},
     FIXED(SC_CONN, "dscp", "000000", "000000|0", "DSCP of IKE packets."),
     FIXED(SC_CONN, "childless", "allow", "allow|never", "Childless IKE SAs (RFC 6023)."),
     CONN("send_certreq", V_BOOL, "yes", send_certreq, "Name our authorities to the peer, so that it can choose its certificate (CERTREQ).")},
     CONN("send_cert", V_WORD, "ifasked", send_cert, "Send our certificate and those between it and the root: when the peer asks for certificates, always or never."), .words = send_certs},
     REFUSED(SC_CONN, "ppk_id", "Identity of a post-quantum pre-shared key (RFC 8784)."),
     FIXED(SC_CONN, "ppk_required", "no", NO_ONLY, "Insist on a post-quantum pre-shared key."),
-    REFUSED(SC_CONN, "vips", "Virtual addresses to ask for."),
-    REFUSED(SC_CONN, "pools", "Pools to assign virtual addresses from."),
+    CONN("vips", V_VIPS, "", vip, "Virtual addresses to ask the peer for: 0.0.0.0 and :: for any, or a certain one. What is assigned is put on the TUN device and takes dynamic's place in local_ts; name servers are only reported."), .aux = offsetof(struct conn, vip_count)},
+    CONN("pools", V_NAMES, "", pool, "Pools, by name, to give the peer its virtual addresses from; dynamic in remote_ts stands for them."), .aux = offsetof(struct conn, pool_count)},
     FIXED(SC_CONN, "if_id_in", "0", "0", "XFRM interface id, inbound."),
     FIXED(SC_CONN, "if_id_out", "0", "0", "XFRM interface id, outbound."),
     FIXED(SC_CONN, "mediation", "no", NO_ONLY, "Mediation connection."),
@@ -185,19 +193,19 @@ const struct row schema[] =
     REFUSED(SC_CONN, "mediation_peer", "Identity at the mediation server."),
 
     /* --- who we are --- */
-    {SC_LOCAL, "auth", V_AUTH, "pubkey", "How we authenticate: psk, or pubkey with a private key of private/, rsa/, ecdsa/ or pkcs8/ and its certificate. Hashes for IKEv2 signatures may follow, as in pubkey-sha384 or rsa/pss-sha256.", AT(struct conn_auth, kind)},
+    {SC_LOCAL, "auth", V_AUTH, "pubkey", "How we authenticate: psk, or pubkey with a private key of private/, rsa/, ecdsa/ or pkcs8/ and its certificate. Hashes for IKEv2 signatures may follow, as in pubkey-sha384 or rsa/pss-sha256. With IKEv1 a further section local-xauth { auth = xauth } gives a user's name and password; alone it is hybrid authentication.", AT(struct conn_auth, kind)},
     {SC_LOCAL, "id", V_ID, "our address", "Our identity: an address, a host name, a mail address, a distinguished name, or with a prefix such as fqdn: or keyid:. With certs the default is the certificate's subject, which is also taken when the certificate is not for the identity.", AT(struct conn_auth, id)},
-    UNUSED(SC_LOCAL, "round", "0", "Order of authentication rounds; there is one round yet."),
+    UNUSED(SC_LOCAL, "round", "0", "Order of authentication rounds; XAUTH is always the last."),
     {SC_LOCAL, "certs", V_CERTS, "by id", "Our certificates: files of x509/ beside the configuration, or absolute. Without them the certificate of x509/ that is for our identity is taken. Sections cert<suffix> { file = ... } do the same."},
     REFUSED(SC_LOCAL, "pubkeys", "Our raw public keys."),
     REFUSED(SC_LOCAL, "eap_id", "EAP identity."),
     REFUSED(SC_LOCAL, "aaa_id", "Identity of the EAP server."),
-    REFUSED(SC_LOCAL, "xauth_id", "XAuth user name."),
+    {SC_LOCAL, "xauth_id", V_STRING, "id", "With auth = xauth: our user's name, as secrets.xauth<suffix>.id has it.", AT(struct conn_auth, xauth_id)},
 
     /* --- who the peer is --- */
-    {SC_REMOTE, "auth", V_AUTH, "pubkey", "How the peer must authenticate: psk, or pubkey. Least sizes of keys and hashes for the chain of certificates may follow, as in rsa-2048-ecdsa-256-sha256-sha384, those for IKE's own signature behind ike:, as in pubkey-ike:rsa/pss-sha256; without ike: what is said of the chain is said of both.", AT(struct conn_auth, kind)},
+    {SC_REMOTE, "auth", V_AUTH, "pubkey", "How the peer must authenticate: psk, or pubkey. Least sizes of keys and hashes for the chain of certificates may follow, as in rsa-2048-ecdsa-256-sha256-sha384, those for IKE's own signature behind ike:, as in pubkey-ike:rsa/pss-sha256; without ike: what is said of the chain is said of both. With IKEv1 a further section remote-xauth { auth = xauth } asks for a user's name and password.", AT(struct conn_auth, kind)},
     {SC_REMOTE, "id", V_ID, "%any", "The identity the peer must have; * as first label, user name or value within a distinguished name matches many. With pubkey the peer's certificate must be for it.", AT(struct conn_auth, id)},
-    UNUSED(SC_REMOTE, "round", "0", "Order of authentication rounds; there is one round yet."),
+    UNUSED(SC_REMOTE, "round", "0", "Order of authentication rounds; XAUTH is always the last."),
     {SC_REMOTE, "certs", V_CERTS, "any", "The peer's certificate must be one of these: files of x509/ beside the configuration, or absolute; sections cert<suffix> { file = ... } likewise."},
     {SC_REMOTE, "cacerts", V_CERTS, "any", "One of these authorities must be in the peer's chain: files of x509ca/ beside the configuration, or absolute; sections cacert<suffix> { file = ... } likewise.", .min = 1},
     {SC_REMOTE, "ca_id", V_CA_ID, "%any", "An authority of the peer's chain must have this identity: its subject, where * stands for any value, or a name of its subjectAltName."},
@@ -206,6 +214,7 @@ const struct row schema[] =
     REFUSED(SC_REMOTE, "cert_policy", "Certificate policies to require."),
     {SC_REMOTE, "revocation", V_WORD, "relaxed", "What to do when no fresh revocation list says whether a certificate is revoked: relaxed trusts it, ifuri refuses it if it names a list, strict refuses it. Lists come from x509crl/ and from authorities; nothing is fetched, and OCSP is not asked.", AT(struct conn_auth, revocation), .words = revocations},
     REFUSED(SC_REMOTE, "eap_id", "EAP identity to expect."),
+    {SC_REMOTE, "xauth_id", V_STRING, "", "With auth = xauth: the only user's name to accept; without it every user of secrets { } is.", AT(struct conn_auth, xauth_id)},
 
     /* --- a child --- */
     CHILD("local_ts", V_TS, "dynamic", local_ts, "Our side's traffic: subnets, ranges, or dynamic for our own address, each with [protocol/port] if wanted.")},
@@ -262,16 +271,18 @@ const struct row schema[] =
 
     {SC_SECRET, "file", V_FILE, "", "In sections private<suffix>, rsa<suffix>, ecdsa<suffix> and pkcs8<suffix>: the encrypted private key of that folder that the secret opens."},
 
-    /* --- known, not used yet --- */
-    UNUSED(SC_POOL, "addrs", "", "Addresses of the pool."),
-    UNUSED(SC_POOL, "dns", "", "Name servers."),
-    UNUSED(SC_POOL, "nbns", "", "NetBIOS name servers."),
-    UNUSED(SC_POOL, "dhcp", "", "DHCP servers."),
-    UNUSED(SC_POOL, "netmask", "", "Netmask."),
-    UNUSED(SC_POOL, "server", "", "Server."),
-    UNUSED(SC_POOL, "subnet", "", "Subnets."),
-    UNUSED(SC_POOL, "split_include", "", "Subnets to tunnel."),
-    UNUSED(SC_POOL, "split_exclude", "", "Subnets not to tunnel."),
+    /* --- pools --- */
+    POOL("addrs", "Addresses to give out: a subnet, whose first and last address stay out, or a range a-b."),
+    POOL("dns", "Name servers that travellers are told."),
+    POOL("nbns", "NetBIOS name servers."),
+    POOL("dhcp", "DHCP servers."),
+    POOL("netmask", "Netmask."),
+    POOL("server", "Server."),
+    POOL("address", "A further address."),
+    POOL("subnet", "Subnets behind us, told as INTERNAL_IP4_SUBNET and INTERNAL_IP6_SUBNET."),
+    POOL("split_include", "Subnets to be tunnelled (Cisco Unity). Any other attribute goes by its number: 28672 is Unity's banner, 28673 whether the password may be saved, 28674 the default domain."),
+    POOL("split_exclude", "Subnets not to be tunnelled (Cisco Unity)."),
+
     /* --- authorities --- */
     {SC_AUTHORITY, "cacert", V_FILE, "", "The authority's certificate: a file of x509ca/ beside the configuration, or absolute. It is trusted."},
     {SC_AUTHORITY, "file", V_FILE, "", "The same, by an absolute name."},

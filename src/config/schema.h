@@ -12,7 +12,7 @@ enum scope {
     SC_REMOTE,    /* connections.<conn>.remote<suffix>: struct conn_auth */
     SC_CHILD,     /* connections.<conn>.children.<child>: struct conn_child */
     SC_SECRET,    /* secrets.ike<suffix> and the like: struct shared */
-    SC_POOL,      /* pools.<name>: known, unused */
+    SC_POOL,      /* pools.<name>: struct addr_pool, read by pools.c */
     SC_AUTHORITY, /* authorities.<name>: known, unused */
     SC_MANUAL,    /* sas.<name>: struct manual_sa */
     SC_DAEMON,    /* culvertd: struct config_daemon */
@@ -42,6 +42,10 @@ enum value_type {
     V_IFNAME,   /* name of an interface to be made: char[16] */
     V_PREFIXES, /* struct prefix_conf[max], count at `aux` */
     V_TEXT,     /* char[size] */
+    V_STRING,   /* char *, owned */
+    V_VIPS,     /* addr[CONN_VIPS_MAX], count at `aux` */
+    V_NAMES,    /* char *[CONN_POOLS_MAX], count at `aux` */
+    V_POOL,     /* read by pools.c */
     V_LANS,     /* names of interfaces: char[CONFIG_LAN_MAX][16], count at `aux` */
     V_SECRET,   /* read by secrets.c */
     V_OWNER,    /* read by secrets.c: a key prefix, "id<suffix>" */
@@ -143,6 +147,19 @@ void cert_of_file(struct cx *cx, const struct vnode *n, const char *dir, struct 
 
 /* What to say of a text that id_parse refused. */
 const char *id_problem(const char *text);
+
+/* conn_xauth.c */
+void set_vips(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+void set_names(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+void set_string(struct cx *cx, const struct row *r, const struct vnode *n, void *obj);
+bool conn_is_xauth(const struct vnode *sec);
+/* Where a section local<suffix> or remote<suffix> belongs: the first round, or with auth = xauth
+ * the second. NULL: reported. */
+struct conn_auth *conn_xauth_place(struct cx *cx, const struct vnode *sec, struct conn *c,
+                                   bool remote);
+/* XAUTH without a first round: hybrid authentication. */
+void conn_xauth_alone(struct cx *cx, struct conn *c, unsigned rounds[2]);
+void conn_xauth_check(struct cx *cx, const struct vnode *sec, const struct conn *c);
 
 /* conn_v1.c: what IKEv1 cannot say */
 void conn_v1_check(struct cx *cx, const struct vnode *sec, const struct conn *c);

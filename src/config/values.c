@@ -271,7 +271,8 @@ static void check_fixed(struct cx *cx, const struct row *r, const struct vnode *
 static bool takes_list(enum value_type t)
 {
     return t == V_ADDRS || t == V_LANS || t == V_PREFIXES || t == V_PROPOSALS || t == V_TS ||
-           t == V_ANY || t == V_REFUSED || t == V_FIXED || t == V_CERTS || t == V_URIS;
+           t == V_ANY || t == V_REFUSED || t == V_FIXED || t == V_CERTS || t == V_URIS ||
+           t == V_VIPS || t == V_NAMES;
 }
 
 /* The commonest slip on one line: "auth = psk id = gw" is one value to the grammar. */
@@ -310,6 +311,7 @@ void value_apply(struct cx *cx, const struct row *r, const struct vnode *n, void
         [V_TEXT] = set_text,     [V_LANS] = set_lans,         [V_ADDR] = set_addr,
         [V_IFNAME] = set_ifname, [V_PREFIXES] = set_prefixes, [V_SPI] = set_spi,
         [V_KEY] = set_key,       [V_CERTS] = set_certs,       [V_CA_ID] = set_ca_id,
+        [V_STRING] = set_string, [V_VIPS] = set_vips,         [V_NAMES] = set_names,
     };
     if (!is_usable(cx, r, n))
         return;

@@ -14,7 +14,7 @@ struct conn *conn_new(const char *name)
     }
     c->refs = 1;
     c->local_port = c->remote_port = 500;
-    c->mobike = c->send_certreq = true;
+    c->mobike = c->send_certreq = c->pull = true;
     c->fragmentation = FRAG_YES;
     c->rekey_s = 4 * 3600;
     c->over_s = c->rekey_s / 10;
@@ -61,11 +61,19 @@ static void certs_free(struct conn_cert *list, size_t count)
 static void auth_fini(struct conn_auth *a)
 {
     free(a->id_text);
+    free(a->xauth_id);
     if (!a->pki)
         return;
     certs_free(a->pki->certs, a->pki->cert_count);
     certs_free(a->pki->cacerts, a->pki->cacert_count);
     free(a->pki);
+}
+
+static void auth_free(struct conn_auth *a)
+{
+    if (a)
+        auth_fini(a);
+    free(a);
 }
 
 void conn_unref(struct conn *c)
@@ -79,8 +87,12 @@ void conn_unref(struct conn *c)
     for (size_t i = 0; i < c->child_count; i++)
         free(c->child[i].name);
     free(c->child);
+    for (size_t i = 0; i < c->pool_count; i++)
+        free(c->pool[i]);
     auth_fini(&c->auth_local);
     auth_fini(&c->auth_remote);
+    auth_free(c->xauth_local);
+    auth_free(c->xauth_remote);
     free(c->name);
     free(c);
 }

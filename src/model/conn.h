@@ -57,6 +57,7 @@ struct conn_auth {
     char *id_text; /* as configured, NULL when not */
     enum revocation revocation;
     struct conn_pki *pki; /* NULL: no limits, no certificates of its own */
+    char *xauth_id;       /* with AUTH_XAUTH: the user's name; NULL: the identity */
 };
 
 struct prefix_conf {
@@ -105,6 +106,8 @@ struct addr_match {
 
 #define CONN_ADDRS_MAX    16
 #define CONN_CHILDREN_MAX 256
+#define CONN_VIPS_MAX     4
+#define CONN_POOLS_MAX    8
 
 struct conn {
     unsigned refs;
@@ -116,7 +119,14 @@ struct conn {
     uint16_t local_port, remote_port; /* 500 by default; 4500 floats at once */
     struct proposals ike;
     bool ike_default;
+    /* The first round; AUTH_XAUTH here: there is none but XAUTH, as hybrid authentication has it. */
     struct conn_auth auth_local, auth_remote;
+    struct conn_auth *xauth_local, *xauth_remote; /* IKEv1's second round, NULL: none */
+    struct addr vip[CONN_VIPS_MAX];               /* to ask for; all zero: any of that family */
+    size_t vip_count;
+    char *pool[CONN_POOLS_MAX]; /* names of pools to give addresses from */
+    size_t pool_count;
+    bool pull;       /* IKEv1: who wants a virtual address asks for it; else it is told */
     bool aggressive; /* IKEv1: this mode is initiated, and accepted */
     bool encap;      /* force UDP encapsulation */
     bool mobike;
