@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/event.h"
+#include "model/addr_pool.h"
 #include "model/child_sa.h"
 #include "model/conn.h"
 
@@ -90,6 +91,8 @@ enum ike_in_kind {
     IN_SHARED_UNLOAD,
     IN_CREDS_CLEAR, /* forget all shared secrets */
     IN_PKI,         /* certificates and keys, all of them anew; a reference is taken */
+    IN_POOL_LOAD,   /* ownership passes; refused while leases of another range are online */
+    IN_POOL_UNLOAD,
     IN_SHUTDOWN,    /* delete all SAs, politely */
 };
 
@@ -119,6 +122,8 @@ struct ike_in {
     struct shared *shared;   /* SHARED_LOAD */
     const char *shared_name; /* SHARED_UNLOAD */
     struct pki *pki;         /* PKI; NULL: none */
+    struct addr_pool *pool;  /* POOL_LOAD */
+    const char *pool_name;   /* POOL_UNLOAD */
 };
 
 /* --- out --- */
@@ -136,6 +141,8 @@ enum ike_act_kind {
     ACT_JOB,         /* run ike_job_run(job) somewhere, then IN_JOB_DONE */
     ACT_CMD_DONE,    /* the command `cmd` ended: reason 0 or why not; `event` has the evidence */
     ACT_EVENT,       /* event */
+    ACT_VIP_ADD,        /* local.addr is ours from now on, while anything holds it: counted */
+    ACT_VIP_DEL,
     ACT_ACQUIRE_FAILED, /* the negotiation for conn/child (policy id) failed: drop what is held */
 };
 
@@ -199,6 +206,11 @@ struct ike_sa_info {
     uint64_t rekey_ms, reauth_ms;        /* absolute times; 0: never */
     const char *tasks;                   /* exchanges under way, space separated, "" */
     size_t child_count;
+    /* Travellers: addresses that we have and that the peer has, its name servers for us, and who it
+     * logged in as (XAUTH; NULL: nobody). */
+    struct addr local_vip[CONN_VIPS_MAX], remote_vip[CONN_VIPS_MAX], dns[CONN_VIPS_MAX];
+    size_t local_vips, remote_vips, dns_count;
+    const struct id *remote_user;
 };
 
 struct child_sa_info {
@@ -236,6 +248,16 @@ typedef void ike_conn_fn(void *ctx, const struct conn *c);
 void ike_conn_each(const struct ike *e, ike_conn_fn *fn, void *ctx); /* in order of loading */
 typedef void ike_shared_fn(void *ctx, const char *name);
 void ike_shared_each(const struct ike *e, ike_shared_fn *fn, void *ctx);
+
+struct ike_pool_info {
+    const struct addr_pool *conf;
+    size_t online, known; /* leases in use; all, with those that are kept for their owners */
+};
+typedef void ike_pool_fn(void *ctx, const struct ike_pool_info *p);
+void ike_pool_each(const struct ike *e, ike_pool_fn *fn, void *ctx); /* in order of loading */
+bool ike_pool_get(const struct ike *e, const char *name, struct ike_pool_info *out);
+typedef void ike_lease_fn(void *ctx, const struct addr *a, const struct id *who, bool online);
+void ike_lease_each(const struct ike *e, const char *pool, ike_lease_fn *fn, void *ctx);
 
 struct ike_stats {
     size_t ike_sas, half_open, children;

@@ -393,20 +393,6 @@ static HANDLER(get_shared)
     ike_shared_each(runner_engine(c->runner), shared_name, vnode_list(rq->reply, "keys"));
 }
 
-/* --- what swanctl --load-all asks besides: pools are not here yet --- */
-
-static HANDLER(get_pools)
-{
-    (void)ctx;
-    (void)rq;
-}
-
-static HANDLER(no_pools)
-{
-    (void)ctx;
-    reply_no(rq->reply, "address pools are not supported yet");
-}
-
 static HANDLER(no_counters)
 {
     (void)ctx;
@@ -440,15 +426,15 @@ const struct vici_command core_commands[] = {
     {"list-manual-sas", control_list_manual},
     {"get-keys", control_get_keys},
     {"get-authorities", control_get_authorities},
-    {"get-pools", get_pools},
+    {"get-pools", control_get_pools},
     {"load-key", control_load_key},
     {"unload-key", control_unload_key},
     {"load-token", control_load_token},
     {"load-cert", control_load_cert},
     {"load-authority", control_load_authority},
     {"unload-authority", control_unload_authority},
-    {"load-pool", no_pools},
-    {"unload-pool", no_pools},
+    {"load-pool", control_load_pool},
+    {"unload-pool", control_unload_pool},
     {"list-certs", control_list_certs},
     {"list-authorities", control_list_authorities},
     {"get-counters", no_counters},

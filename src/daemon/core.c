@@ -122,11 +122,24 @@ static void acquire_failed(struct core *c, const struct ike_act *a)
         datapath_hold_drop(c->path, id);
 }
 
+static void vip_add(struct core *c, const struct addr *a)
+{
+    struct io_error err;
+    if (vips_add(c->vips, a, &err))
+        core_say(c, EV_DAEMON_ERROR, NULL, err.text);
+}
+
 static bool do_child(void *ctx, const struct ike_act *a)
 {
     struct core *c = ctx;
     struct datapath *path = c->path;
     switch (a->kind) {
+    case ACT_VIP_ADD:
+        vip_add(c, &a->local.addr);
+        return true;
+    case ACT_VIP_DEL:
+        vips_del(c->vips, &a->local.addr);
+        return true;
     case ACT_CHILD_ADD:
         return child_add(c, a->sa);
     case ACT_CHILD_DIR:
@@ -383,7 +396,8 @@ static err_t open_policies(struct core *c, struct io_error *err)
                                         .follower = datapath_follower(c->path)};
     const struct policies_view view = {c->path, view_each, view_hold_drop};
     c->pol = policies_open(&s, &view, c->nl, err);
-    return c->pol ? E_OK : E_SYS;
+    c->vips = vips_new(c->nl, s.ifindex);
+    return c->pol && c->vips ? E_OK : E_SYS;
 }
 
 static err_t iface_add(void *ctx, uint16_t id, const char *name, unsigned mtu, int *ifindex,
@@ -472,6 +486,7 @@ void core_free(struct core *c)
     runner_free(c->runner);
     policies_close(c->pol);
     ifaces_free(c->ifaces);
+    vips_free(c->vips);
     datapath_free(c->path);
     netlink_close(c->nl);
     keylog_free(c->keylog);

@@ -15,6 +15,7 @@
 #include "daemon/render.h"
 #include "daemon/runner.h"
 #include "daemon/sinks.h"
+#include "daemon/vips.h"
 #include "daemon/waiting.h"
 
 struct core {
@@ -27,6 +28,7 @@ struct core {
     struct datapath *path;
     struct netlink *nl;
     struct policies *pol;
+    struct vips *vips;
     struct manual *manual;
     struct ifaces *ifaces;
     struct names *names;
@@ -64,6 +66,8 @@ err_t core_load_conn(struct core *c, struct conn *conn,
                      struct io_error *err) must_use; /* takes conn over */
 err_t core_unload_conn(struct core *c, const char *name) must_use;
 void core_load_shared(struct core *c, struct shared *s); /* takes it over */
+err_t core_load_pool(struct core *c, struct addr_pool *pool,
+                     struct io_error *err) must_use; /* takes it over */
 void core_name_ready(void *ctx, const char *host);
 
 /* control*.c, updown.c */
@@ -80,6 +84,9 @@ HANDLER(control_initiate);
 HANDLER(control_terminate);
 HANDLER(control_rekey);
 HANDLER(control_list_sas);
+HANDLER(control_load_pool);
+HANDLER(control_unload_pool);
+HANDLER(control_get_pools);
 HANDLER(control_keys);
 HANDLER(control_load_cert);
 HANDLER(control_list_certs);

@@ -319,10 +319,42 @@ static void take_manual(struct core *c, struct config *cf)
     }
 }
 
+static bool pool_in_config(const struct config *cf, const char *name)
+{
+    for (size_t i = 0; i < cf->pool_count; i++)
+        if (cf->pool[i] && !strcmp(cf->pool[i]->name, name))
+            return true;
+    return false;
+}
+
+static void each_pool_name(void *ctx, const struct ike_pool_info *p)
+{
+    name_add(ctx, p->conf->name);
+}
+
+/* A pool whose addresses are in use stays as it is, which is logged. */
+static void take_pools(struct core *c, struct config *cf)
+{
+    struct io_error err;
+    struct name_list l = {0};
+    ike_pool_each(runner_engine(c->runner), each_pool_name, &l);
+    for (size_t i = 0; i < l.n; i++)
+        if (!pool_in_config(cf, l.v[i]))
+            runner_feed(c->runner, &(struct ike_in){.kind = IN_POOL_UNLOAD, .pool_name = l.v[i]});
+    names_drop(&l);
+    for (size_t i = 0; i < cf->pool_count; i++) {
+        struct addr_pool *p = cf->pool[i];
+        cf->pool[i] = NULL;
+        if (core_load_pool(c, p, &err))
+            core_say(c, EV_CONFIG_WARNING, NULL, err.text);
+    }
+}
+
 static err_t take_config(struct core *c, struct config *cf, size_t *loaded, size_t *unloaded)
 {
     err_t e = creds_replace(c->creds, cf);
     replace_secrets(c, cf);
+    take_pools(c, cf);
     for (size_t i = 0; i < cf->conn_count && !e; i++) {
         e = feed(c, cf->conn[i]) ? E_OK : E_NOMEM;
         *loaded += !e;

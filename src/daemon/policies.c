@@ -20,9 +20,18 @@ static struct addr single_addr(const struct addr_match *m, size_t n)
     return (struct addr){0};
 }
 
+/* Dynamic stands for a virtual address that is not assigned yet. */
+static bool waits_for_vip(const struct conn *c, const struct conn_child *ch)
+{
+    return (c->vip_count && !resolvable(&ch->local_ts)) ||
+           (c->pool_count && !resolvable(&ch->remote_ts));
+}
+
 static bool resolve(struct policies *p, const struct conn *c, const struct conn_child *ch,
                     struct ts_list *local, struct ts_list *remote)
 {
+    if (waits_for_vip(c, ch))
+        return false;
     struct addr r = single_addr(c->remote, c->remote_count);
     struct addr l = single_addr(c->local, c->local_count);
     if (!l.family && r.family)
@@ -46,10 +55,12 @@ static err_t selectors_of(struct policies *p, const struct conn *c, const struct
 {
     if (resolve(p, c, ch, local, remote))
         return E_OK;
-    snprintf(err->text, sizeof err->text,
-             "%s.children.%s: its selectors depend on an address that is not known before the "
-             "tunnel is up: give remote_addrs one address, or remote_ts a subnet",
-             c->name, ch->name);
+    snprintf(
+        err->text, sizeof err->text,
+        "%s.children.%s: its selectors depend on an address that is not known before the "
+        "tunnel is up: give remote_addrs one address, or remote_ts a subnet; with vips or pools "
+        "use start_action = start or none",
+        c->name, ch->name);
     return R_CONFIG_VALUE;
 }
 

@@ -22,6 +22,12 @@ static struct policies_row *row_found_for_sa(const struct policies *p, const str
     return r && row_covers(r, sa) ? r : row_selected(p, sa);
 }
 
+/* It goes with the SA, and the next one may be another. */
+static bool on_virtual_address(const struct child_sa *sa, const struct conn_child *ch)
+{
+    return has_dynamic(&ch->local_ts) && !addr_eq(&sa->local_ts.ts[0].lo, &sa->local.addr);
+}
+
 static struct policies_row *row_for_sa(struct policies *p, const struct child_sa *sa,
                                        const struct conn_child *ch)
 {
@@ -34,7 +40,7 @@ static struct policies_row *row_for_sa(struct policies *p, const struct child_sa
     r->action = POL_PROTECT;
     r->priority = ch ? ch->priority : 0;
     r->iface = sa->iface;
-    r->keep = ch && !has_dynamic(&ch->remote_ts);
+    r->keep = ch && !has_dynamic(&ch->remote_ts) && !on_virtual_address(sa, ch);
     return r;
 }
 

@@ -88,6 +88,18 @@ static void add_ike_algs(struct vici_writer *w, const struct proposal *p)
         vici_put_value(w, "dh-group", ke->iana);
 }
 
+/* Left out when there are none, as charon does. */
+static void add_addrs(struct vici_writer *w, const char *name, const struct addr *a, size_t n)
+{
+    char s[ADDR_STR_MAX];
+    if (!n)
+        return;
+    vici_put_list(w, name);
+    for (size_t i = 0; i < n; i++)
+        vici_put_item(w, addr_str(&a[i], s));
+    vici_put_list_end(w);
+}
+
 void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vici_writer *w)
 {
     vici_put_number(w, "uniqueid", sa->id);
@@ -99,6 +111,8 @@ void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vic
         vici_put_value(w, "v1-mode", sa->v1_mode);
     add_end(w, "local-host", "local-port", "local-id", &sa->local, sa->local_id);
     add_end(w, "remote-host", "remote-port", "remote-id", &sa->remote, sa->remote_id);
+    if (sa->remote_user)
+        add_id(w, "remote-xauth-id", sa->remote_user);
     add_yes(w, "initiator", sa->initiator);
     vici_put_hex(w, "initiator-spi", sa->spi_i, 16);
     vici_put_hex(w, "responder-spi", sa->spi_r, 16);
@@ -115,6 +129,9 @@ void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vic
         if (sa->reauth_ms)
             vici_put_number(w, "reauth-time", secs_until(sa->reauth_ms, r->now_ms));
     }
+    add_addrs(w, "local-vips", sa->local_vip, sa->local_vips);
+    add_addrs(w, "remote-vips", sa->remote_vip, sa->remote_vips);
+    add_addrs(w, "dns", sa->dns, sa->dns_count);
     if (sa->tasks && *sa->tasks) {
         vici_put_list(w, "tasks-active");
         char copy[256];
@@ -253,11 +270,20 @@ static void add_auth(struct vici_writer *w, const char *name, const struct conn_
     if (a->id.type != ID_ANY)
         add_id(w, "id", &a->id);
     vici_put_value(w, "class", classes[a->kind]);
+    if (a->xauth_id)
+        vici_put_value(w, "xauth_id", a->xauth_id);
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         vici_put_list(w, lists[i]);
         vici_put_list_end(w);
     }
     vici_put_section_end(w);
+}
+
+/* Hybrid authentication has XAUTH in the first place. */
+static const struct conn_auth *first_of(const struct conn_auth *first,
+                                        const struct conn_auth *xauth)
+{
+    return xauth ? xauth : first;
 }
 
 /* Of what is filled in later only ports and protocol are known. */
@@ -334,8 +360,14 @@ void render_conn(const struct conn *c, struct vici_writer *w)
     vici_put_value(w, "unique", unique[c->unique]);
     if (c->dpd_delay_s)
         vici_put_number(w, "dpd_delay", c->dpd_delay_s);
-    add_auth(w, "local-1", &c->auth_local);
-    add_auth(w, "remote-1", &c->auth_remote);
+    bool local2 = c->xauth_local && c->auth_local.kind != AUTH_XAUTH;
+    bool remote2 = c->xauth_remote && c->auth_remote.kind != AUTH_XAUTH;
+    add_auth(w, "local-1", local2 ? &c->auth_local : first_of(&c->auth_local, c->xauth_local));
+    if (local2)
+        add_auth(w, "local-2", c->xauth_local);
+    add_auth(w, "remote-1", remote2 ? &c->auth_remote : first_of(&c->auth_remote, c->xauth_remote));
+    if (remote2)
+        add_auth(w, "remote-2", c->xauth_remote);
     vici_put_section(w, "children");
     for (size_t i = 0; i < c->child_count; i++)
         add_child_conf(w, &c->child[i]);

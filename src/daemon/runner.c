@@ -79,6 +79,8 @@ static void carry_out(struct runner *r, const struct ike_act *a)
     case ACT_CHILD_DEL:
     case ACT_CHILD_MOVE:
     case ACT_SPI_FREE:
+    case ACT_VIP_ADD:
+    case ACT_VIP_DEL:
     case ACT_ACQUIRE_FAILED:
         if (!r->port.child(r->port.ctx, a) && r->lost_count < LOST_MAX)
             r->lost[r->lost_count++] = a->sa->id;

@@ -280,6 +280,10 @@ void child_move_all(struct ike *e, struct ike_sa *from, struct ike_sa *to)
         list_add_tail(&to->children, &c->link);
         c->sa = to;
     }
+    if (!to->vips) { /* children and what they stand on go together */
+        to->vips = from->vips;
+        from->vips = NULL;
+    }
     sa_dirty(e, from);
     sa_dirty(e, to);
 }

@@ -3,6 +3,7 @@
  * shut down. A command ends with ACT_CMD_DONE when what it asked for has happened or failed.
  */
 #include "ike/half.h"
+#include "ike/lease.h"
 #include "pki/pki.h"
 #include <stdlib.h>
 
@@ -340,6 +341,22 @@ static err_t load_shared(struct ike *e, const struct ike_in *in)
     return err;
 }
 
+/* The caller looked before whether it may: what is refused here is only logged. */
+static err_t pool_change(struct ike *e, const struct ike_in *in)
+{
+    bool load = in->kind == IN_POOL_LOAD;
+    const char *name = ike_str(e, load ? in->pool->name : in->pool_name);
+    err_t err = load ? pool_load(e, in->pool) : pool_unload(e, in->pool_name);
+    if (err > 0) {
+        struct refusal r = {
+            .reason = err, .what = "pool", .ours = name, .text = "leases of it are online"};
+        if (err == R_NOT_FOUND)
+            r.text = NULL;
+        ike_refused(e, NULL, &r);
+    }
+    return err;
+}
+
 /* --- shutdown --- */
 
 #define SHUTDOWN_WAIT_MS 1000
@@ -408,6 +425,9 @@ static err_t dispatch(struct ike *e, const struct ike_in *in, struct cmd *cmd)
         pki_unref(e->pki);
         e->pki = in->pki ? pki_ref(in->pki) : NULL;
         return E_OK;
+    case IN_POOL_LOAD:
+    case IN_POOL_UNLOAD:
+        return pool_change(e, in);
     case IN_SHUTDOWN:
         return shut_down(e, cmd);
     default:

@@ -7,6 +7,7 @@
 #include "ike/parts.h"
 #include "ike/half.h"
 #include "pki/pki.h"
+#include "ike/lease.h"
 #include "wire/ike_hdr.h"
 #include <stdlib.h>
 
@@ -62,6 +63,7 @@ static void lists_init(struct ike *e)
     list_init(&e->shared);
     list_init(&e->wild_shared);
     list_init(&e->wild_conns);
+    list_init(&e->pools);
     list_init(&e->graveyard);
 }
 
@@ -123,6 +125,7 @@ void ike_free(struct ike *e)
     parts_strangers_free(e);
     cmd_unref(e, e->shutdown);
     conns_fini(e);
+    pools_fini(e);
     shared_clear(e);
     pki_unref(e->pki);
     tables_fini(e);

@@ -15,6 +15,7 @@
 
 struct half;
 struct ike_sa;
+struct sa_vips;
 struct ike_pkt;
 struct child;
 struct task;
@@ -130,6 +131,7 @@ struct ike_sa {
     struct retransmit *rtx;                    /* NULL: nothing outstanding */
     struct waiter *up, *gone;
     struct evidence *why; /* the last refusal */
+    struct sa_vips *vips; /* of travellers: vip.h */
     uint64_t spi_i, spi_r;
     uint64_t created_ms, established_ms;
     uint64_t rekey_ms, reauth_ms, over_ms; /* UINT64_MAX: never */
@@ -210,7 +212,7 @@ struct ike {
     struct list lingering; /* replaced CHILD SAs that still receive, oldest first: linger.c */
     struct list half_open; /* oldest first: half.h */
     uint64_t spi_key[2];   /* of half-open SAs: the same peer gets the same SPI again */
-    struct list sas, conns, shared, wild_shared, wild_conns, graveyard;
+    struct list sas, conns, shared, wild_shared, wild_conns, pools, graveyard;
     struct ike_sa *dirty;
     struct pki *pki; /* a reference; NULL: no certificates and keys */
     uint32_t next_ike, next_child, next_conn, next_exch;

@@ -1,5 +1,6 @@
 /* Snapshots for screens and VICI: see ike.h. Compact copies are unfolded into scratch here. */
 #include "ike/half.h"
+#include "ike/vip.h"
 #include <stdlib.h>
 
 struct ike_info {
@@ -75,6 +76,22 @@ static uint64_t or_never(uint64_t ms)
     return ms == UINT64_MAX ? 0 : ms;
 }
 
+_Static_assert(VIP_DNS_MAX == CONN_VIPS_MAX, "one size for all lists of addresses");
+
+static void fill_vips(const struct sa_vips *v, struct ike_sa_info *out)
+{
+    if (!v)
+        return;
+    memcpy(out->local_vip, v->our, sizeof out->local_vip);
+    memcpy(out->dns, v->dns, sizeof out->dns);
+    for (size_t i = 0; i < v->their_count; i++)
+        out->remote_vip[i] = lease_addr(v->their[i]);
+    out->local_vips = v->our_count;
+    out->remote_vips = v->their_count;
+    out->dns_count = v->dns_count;
+    out->remote_user = v->user;
+}
+
 static void fill(const struct ike *e, const struct ike_sa *sa, struct ike_sa_info *out)
 {
     struct ike_info *i = scratch(e);
@@ -104,6 +121,7 @@ static void fill(const struct ike *e, const struct ike_sa *sa, struct ike_sa_inf
         .v1_mode = sa->ver->mode ? sa->ver->mode(sa) : NULL,
         .v1_state = sa->ver->state ? sa->ver->state(sa) : NULL,
     };
+    fill_vips(sa->vips, out);
     list_each (it, (struct list *)&sa->children)
         out->child_count++;
 }

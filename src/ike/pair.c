@@ -282,6 +282,13 @@ static void do_act(struct side *s, const struct ike_act *a)
     case ACT_EVENT:
         note_event(s, &a->event);
         break;
+    case ACT_VIP_ADD:
+        s->vips++;
+        s->vip = a->local.addr;
+        break;
+    case ACT_VIP_DEL:
+        s->vips--;
+        break;
     case ACT_ACQUIRE_FAILED:
         s->acquires_failed++;
         break;

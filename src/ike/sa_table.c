@@ -3,6 +3,7 @@
  * SA that ends takes its children, tasks and waiters along; its memory goes when the step ends.
  */
 #include "ike/half.h"
+#include "ike/vip.h"
 #include <stdlib.h>
 
 static uint64_t our_spi(const struct ike_sa *sa)
@@ -115,17 +116,21 @@ void sa_conn_set(struct ike *e, struct ike_sa *sa, struct conn *c)
         conn_unref(old_conn);
 }
 
-/* FQDN and mail addresses ignore case, so the hash must as well. */
+/* FQDN and mail addresses ignore case, so the hash must as well. Travellers of one group share its
+ * identity; who logged in (XAUTH) tells them apart. */
 static uint64_t peers_hash(const struct ike *e, const struct ike_sa *sa)
 {
-    uint8_t key[2 * ID_MAX + 2];
+    uint8_t key[3 * ID_MAX + 2];
+    const struct id *user = vip_user(sa);
     const struct id_pair *ids = sa->ids;
     size_t n = ids ? (size_t)ids->len[0] + ids->len[1] : 0;
     for (size_t i = 0; i < n; i++)
         key[i] = ids->data[i] >= 'A' && ids->data[i] <= 'Z' ? (uint8_t)(ids->data[i] + 32)
                                                             : ids->data[i];
     put_u16(key + n, ids ? ids->len[0] : 0);
-    return hash_of(&e->by_peer, key, n + 2);
+    if (user)
+        memcpy(key + n + 2, user->data, user->len);
+    return hash_of(&e->by_peer, key, n + 2 + (user ? user->len : 0u));
 }
 
 bool sa_ids_set(struct ike *e, struct ike_sa *sa, const struct id *local, const struct id *remote)
@@ -150,6 +155,14 @@ void sa_peers_add(struct ike *e, struct ike_sa *sa)
         sa->in_peers = true;
 }
 
+static bool same_user(const struct ike_sa *a, const struct ike_sa *b)
+{
+    const struct id *x = vip_user(a), *y = vip_user(b);
+    return x && y ? x->type == y->type &&
+                        bytes_eq(bytes_of(x->data, x->len), bytes_of(y->data, y->len))
+                  : x == y;
+}
+
 /* Walks the other established SAs between the same two identities. */
 struct ike_sa *sa_peer_next(struct ike *e, const struct ike_sa *sa, struct ike_sa *after)
 {
@@ -157,7 +170,7 @@ struct ike_sa *sa_peer_next(struct ike *e, const struct ike_sa *sa, struct ike_s
         after ? hash_next(&after->peer_node) : hash_first(&e->by_peer, peers_hash(e, sa));
     for (; n; n = hash_next(n)) {
         struct ike_sa *o = container_of(n, struct ike_sa, peer_node);
-        if (o != sa && id_pair_eq(o->ids, sa->ids))
+        if (o != sa && id_pair_eq(o->ids, sa->ids) && same_user(o, sa))
             return o;
     }
     return NULL;
@@ -215,6 +228,7 @@ static void finish(struct ike *e, struct ike_sa *sa, err_t reason)
     e->stats.ike_sas--;
     while (!list_empty(&sa->children))
         child_remove(e, container_of(sa->children.next, struct child, link), reason);
+    vip_fini(e, sa);
     tasks_fail(e, sa, reason);
     waiters_done(e, &sa->up, reason);
     waiters_done(e, &sa->gone, E_OK);

@@ -107,7 +107,9 @@ static int on_addr(const struct nlmsghdr *h, void *data)
     struct range_search *s = data;
     const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(h);
 
-    if (h->nlmsg_type != RTM_NEWADDR || (int)ifa->ifa_index == s->except)
+    uint8_t whole = ifa->ifa_family == AF_INET ? 32 : 128;
+    if (h->nlmsg_type != RTM_NEWADDR ||
+        ((int)ifa->ifa_index == s->except && ifa->ifa_prefixlen != whole))
         return MNL_CB_OK;
     const struct nlattr *wide = rtnl_attr(h, sizeof *ifa, IFA_FLAGS);
     uint32_t flags =

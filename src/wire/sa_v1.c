@@ -456,9 +456,16 @@ const char *auth_v1_name(uint16_t method)
         {AUTH1_ECDSA_256, "ECDSA-256"},
         {AUTH1_ECDSA_384, "ECDSA-384"},
         {AUTH1_ECDSA_521, "ECDSA-521"},
-        {AUTH1_HYBRID_RSA, "hybrid RSA with XAUTH"},
-        {AUTH1_XAUTH_PSK, "pre-shared key with XAUTH"},
-        {AUTH1_XAUTH_RSA, "RSA signatures with XAUTH"},
+        {AUTH1_HYBRID_INIT_RSA, "hybrid RSA with XAUTH"},
+        {AUTH1_HYBRID_RESP_RSA, "hybrid RSA with the responder's XAUTH"},
+        {AUTH1_HYBRID_INIT_DSS, "hybrid DSS with XAUTH"},
+        {AUTH1_HYBRID_RESP_DSS, "hybrid DSS with the responder's XAUTH"},
+        {AUTH1_XAUTH_INIT_PSK, "pre-shared key with XAUTH"},
+        {AUTH1_XAUTH_RESP_PSK, "pre-shared key with the responder's XAUTH"},
+        {AUTH1_XAUTH_INIT_DSS, "DSS signatures with XAUTH"},
+        {AUTH1_XAUTH_RESP_DSS, "DSS signatures with the responder's XAUTH"},
+        {AUTH1_XAUTH_INIT_RSA, "RSA signatures with XAUTH"},
+        {AUTH1_XAUTH_RESP_RSA, "RSA signatures with the responder's XAUTH"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i].method == method)

@@ -18,9 +18,16 @@ enum { /* RFC 2409 appendix A and IANA: authentication methods */
        AUTH1_ECDSA_256 = 9, /* RFC 4754 */
        AUTH1_ECDSA_384 = 10,
        AUTH1_ECDSA_521 = 11,
-       AUTH1_HYBRID_RSA = 64221,
-       AUTH1_XAUTH_PSK = 65001,
-       AUTH1_XAUTH_RSA = 65005,
+       AUTH1_HYBRID_INIT_RSA = 64221, /* draft-zegman-ike-hybrid-auth: the initiator logs in */
+       AUTH1_HYBRID_RESP_RSA = 64222,
+       AUTH1_HYBRID_INIT_DSS = 64223,
+       AUTH1_HYBRID_RESP_DSS = 64224,
+       AUTH1_XAUTH_INIT_PSK = 65001, /* draft-beaulieu-ike-xauth-02 5 */
+       AUTH1_XAUTH_RESP_PSK = 65002,
+       AUTH1_XAUTH_INIT_DSS = 65003,
+       AUTH1_XAUTH_RESP_DSS = 65004,
+       AUTH1_XAUTH_INIT_RSA = 65005,
+       AUTH1_XAUTH_RESP_RSA = 65006,
 };
 
 enum { /* RFC 2407 4.5, RFC 3947 5.1 */

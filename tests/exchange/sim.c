@@ -394,6 +394,8 @@ static void carry_out(struct sim *s, int node, const struct ike_act *a)
         break;
     case ACT_KEEPALIVE:
     case ACT_CHILD_MOVE:
+    case ACT_VIP_ADD:
+    case ACT_VIP_DEL:
     case ACT_ACQUIRE_FAILED:
         break;
     }

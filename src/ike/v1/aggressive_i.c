@@ -37,7 +37,7 @@ static void send1(struct ike *e, struct v1_sa *v)
 void v1_aggressive_start(struct ike *e, struct v1_sa *v)
 {
     struct v1_transform *t;
-    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, true, &t);
+    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, true, true, &t);
     const struct alg *ke = n ? proposal_alg(&t[0].p, T_KE) : NULL;
     if (!ke) { /* v1_put_offer explains it */
         struct v1_build b;

@@ -14,11 +14,25 @@ struct v1_exch *v1_exch_new(struct ike *e, struct v1_sa *v, bool ours, uint32_t 
     }
     x->serial = ++e->next_exch;
     x->ours = ours;
+    x->exchange = EXCH_V1_QUICK;
     x->msg_id = msg_id;
     x->resend_at = x->die_ms = UINT64_MAX;
     list_init(&x->link);
     list_add_tail(&v->exchs, &x->link);
     return x;
+}
+
+bool v1_exch_repeated(struct ike *e, struct v1_sa *v, struct v1_exch *x, const struct ike_pkt *p)
+{
+    uint8_t digest[20];
+    v1_digest(p->raw, digest);
+    if (memcmp(digest, x->last_in, sizeof digest) != 0)
+        return false;
+    if (x->last_out.p) {
+        e->stats.retransmits++;
+        ike_send(e, &v->sa, v1_bytes(&x->last_out));
+    }
+    return true;
 }
 
 void v1_exch_end(struct ike *e, struct v1_exch *x)
@@ -52,7 +66,7 @@ struct v1_exch *v1_own_quick(const struct v1_sa *v)
 {
     list_each (it, (struct list *)&v->exchs) {
         struct v1_exch *x = container_of(it, struct v1_exch, link);
-        if (x->ours && !x->done)
+        if (x->ours && !x->done && x->exchange == EXCH_V1_QUICK)
             return x;
     }
     return NULL;

@@ -98,7 +98,7 @@ static void peer_refused(struct ike *e, struct v1_sa *v, uint16_t type)
         .text = text,
         .clause = "RFC 2409 5",
     };
-    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, v->aggressive, &t);
+    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, true, v->aggressive, &t);
     r.ours = v1_offer_str(e, t, n);
     if (reason == R_PEER_AUTH_FAILED) {
         r.what = v->sa.conn->auth_local.kind == AUTH_PSK ? "secret or id" : "certificate or id";
@@ -203,7 +203,8 @@ static void take(struct ike *e, struct v1_sa *v, const struct v1_msg *m)
     }
 }
 
-static bool hash_holds(struct ike *e, const struct v1_sa *v, const struct v1_msg *m)
+/* prf(SKEYID_a, M-ID | all behind the hash) */
+bool v1_hash1_ok(struct ike *e, const struct v1_sa *v, const struct v1_msg *m)
 {
     uint8_t want[CR_HASH_MAX];
     struct bytes hash, rest;
@@ -230,7 +231,7 @@ void v1_info_in(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
     err_t err = m ? v1_iv_phase2(v, p->msg_id, iv) : E_NOMEM;
     if (!err)
         err = v1_msg_read(v, m, iv);
-    if (!err && !hash_holds(e, v, m))
+    if (!err && !v1_hash1_ok(e, v, m))
         err = R_DECRYPT;
     if (err < 0)
         ike_fail(e, err);

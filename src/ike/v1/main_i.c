@@ -32,7 +32,7 @@ static void no_suite(struct ike *e, struct v1_sa *v)
 bool v1_put_offer(struct ike *e, struct v1_sa *v, struct v1_build *b)
 {
     struct v1_transform *t;
-    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, v->aggressive, &t);
+    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, true, v->aggressive, &t);
     if (!n) {
         no_suite(e, v);
         return false;
@@ -50,7 +50,7 @@ static bool able(struct ike *e, struct v1_sa *v)
     struct conn *c = v->sa.conn;
     struct id us;
     err_t err = E_OK;
-    size_t n = v1_methods(e, c, &v->sa.local.addr, m);
+    size_t n = v1_methods(e, c, &v->sa.local.addr, true, m);
     if (c->auth_local.kind == AUTH_PUBKEY) {
         v1_local_id(&v->sa, c, &us);
         err = sig_own_find(e, &v->sa, c, &us, &any, &v->p1->own);
@@ -97,7 +97,7 @@ void v1_start(struct ike *e, struct ike_sa *sa)
 static void altered(struct ike *e, struct v1_sa *v, const struct v1_sa_body *got)
 {
     struct v1_transform *t;
-    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, v->aggressive, &t);
+    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, true, v->aggressive, &t);
     struct refusal r = {
         .reason = R_PROPOSAL_ALTERED,
         .what = "proposals",
@@ -114,7 +114,7 @@ static bool take_choice(struct ike *e, struct v1_sa *v, struct v1_msg *m)
     struct v1_transform *t;
     struct v1_sa_body *got = ike_alloc(e, sizeof *got);
     err_t err = got ? sa_v1_parse(v1_body(m, P1_SA), true, got) : E_NOMEM;
-    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, v->aggressive, &t), i = 0;
+    size_t n = v1_offer_ike(e, v->sa.conn, &v->sa.local.addr, true, v->aggressive, &t), i = 0;
     if (!err && got->count != 1)
         err = R_SYNTAX;
     while (!err && i < n && !v1_same_suite(&t[i], &got->t[0]))

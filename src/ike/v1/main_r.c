@@ -86,7 +86,7 @@ bool v1_choose_conn(struct ike *e, const struct v1_msg *m, const struct v1_sa_bo
         if (idi && !id_match(&c[i]->auth_remote.id, idi))
             continue;
         *conn = c[i];
-        size_t count = v1_offer_ike(e, c[i], &m->pkt.local.addr, false, &ours);
+        size_t count = v1_offer_ike(e, c[i], &m->pkt.local.addr, false, false, &ours);
         *chosen = v1_choose(e, true, ours, count, offer, &r);
         if (*chosen)
             return true;

@@ -9,6 +9,7 @@
 struct list_of {
     struct v1_transform *t;
     size_t n;
+    bool initiator;
 };
 
 static bool begin(struct ike *e, struct list_of *l)
@@ -93,14 +94,15 @@ static void only_first_group(struct list_of *l)
     l->n = n;
 }
 
-size_t v1_offer_ike(struct ike *e, const struct conn *c, const struct addr *local, bool one_group,
+size_t v1_offer_ike(struct ike *e, const struct conn *c, const struct addr *local,
+                    bool initiator, bool one_group,
                     struct v1_transform **out)
 {
     struct list_of l;
     struct ike_args a = {.c = c};
     if (!begin(e, &l))
         return 0;
-    a.methods = v1_methods(e, c, local, a.method);
+    a.methods = v1_methods(e, c, local, initiator, a.method);
     for (size_t i = 0; i < c->ike.count; i++) {
         const struct proposal *p = &c->ike.p[i];
         for (size_t k = 0; k < p->count; k++) {

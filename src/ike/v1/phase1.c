@@ -84,8 +84,22 @@ bool v1_p1_keys(struct ike *e, struct v1_sa *v)
 
 /* --- vendor ids: RFC 3706 5.1, RFC 3947 3.1 --- */
 
+/* draft-beaulieu-ike-xauth-02 3; Cisco Unity says that we know its attributes of Mode Config */
+static void put_travel_vendors(struct v1_build *b, const struct conn *c)
+{
+    if (c->xauth_local || c->xauth_remote)
+        payload_put(&b->c, P1_VENDOR, vendor_id("XAuth"));
+    if (!c->vip_count && !c->pool_count)
+        return;
+    payload_begin(&b->c, P1_VENDOR);
+    wr_bytes_put(&b->w, vendor_id("Cisco Unity"));
+    wr_u16(&b->w, 0x0100); /* version 1.0 */
+    payload_end(&b->c);
+}
+
 void v1_put_vendors(struct v1_build *b, const struct v1_sa *v)
 {
+    put_travel_vendors(b, v->sa.conn);
     payload_put(&b->c, P1_VENDOR, vendor_id("DPD"));
     payload_put(&b->c, P1_VENDOR, vendor_id("NAT-T (RFC 3947)"));
     if (v->sa.conn->fragmentation != FRAG_NO)
@@ -96,6 +110,7 @@ void v1_read_vendors(struct ike *e, struct v1_sa *v, const struct v1_msg *m)
 {
     for (const struct payload *p = NULL; (p = payloads_next(&m->in, P1_VENDOR, p));) {
         const char *name = vendor_name(p->body);
+        v->peer_unity |= name && !strcmp(name, "Cisco Unity");
         v->peer_dpd |= bytes_eq(p->body, vendor_id("DPD"));
         v->peer_natt |= bytes_eq(p->body, vendor_id("NAT-T (RFC 3947)"));
         v->peer_frag |= name && !strcmp(name, "FRAGMENTATION");
@@ -238,17 +253,15 @@ bool v1_keep_early(struct v1_sa *v, const struct ike_pkt *p)
     return true;
 }
 
-void v1_established(struct ike *e, struct v1_sa *v)
+void v1_up(struct ike *e, struct v1_sa *v)
 {
     struct ike_sa *sa = &v->sa;
-    struct ike_pkt early = v->p1->early;
-    early.raw = early.raw.p ? arena_copy(&e->out->arena, early.raw) : early.raw;
     v->state = V1_UP;
+    v->conf_at = 0;
     sa->state = SA_ESTABLISHED;
     sa->established_ms = sa->seen_ms = e->now;
     sa->die_ms = UINT64_MAX;
     sa->attempt = 1;
-    v1_count_half(e, v, false);
     set_times(e, v);
     ike_event(e, EV_IKE_ESTABLISHED, sa, NULL)->text =
         v->aggressive ? "IKEv1 aggressive mode" : "IKEv1 main mode";
@@ -257,8 +270,6 @@ void v1_established(struct ike *e, struct v1_sa *v)
     waiters_done(e, &sa->up, E_OK);
     v1_p1_free(v->p1);
     v->p1 = NULL;
-    if (early.raw.p)
-        v1_packet(e, sa, &early);
 }
 
 /* How far the negotiation came tells where to look. */

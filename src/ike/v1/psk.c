@@ -132,7 +132,7 @@ static bool offers(struct ike *e, const struct conn *c, const struct v1_sa *v)
 {
     const struct ike_sa *sa = &v->sa;
     struct v1_transform *t;
-    size_t n = v1_offer_ike(e, c, &v->sa.local.addr, false, &t);
+    size_t n = v1_offer_ike(e, c, &v->sa.local.addr, false, false, &t);
     for (size_t i = 0; i < n; i++)
         if (proposal_alg(&t[i].p, T_ENCR) == sa->encr && proposal_alg(&t[i].p, T_PRF) == sa->prf &&
             proposal_alg(&t[i].p, T_KE) == sa->ke && t[i].auth == v->method->number)

@@ -53,24 +53,11 @@ static struct v1_msg *open_msg(struct ike *e, struct v1_sa *v, struct v1_exch *x
     return NULL;
 }
 
-static bool repeated(struct ike *e, struct v1_sa *v, struct v1_exch *x, const struct ike_pkt *p)
-{
-    uint8_t digest[20];
-    v1_digest(p->raw, digest);
-    if (memcmp(digest, x->last_in, sizeof digest) != 0)
-        return false;
-    if (x->last_out.p) {
-        e->stats.retransmits++;
-        ike_send(e, &v->sa, v1_bytes(&x->last_out));
-    }
-    return true;
-}
-
 static size_t under_way(const struct v1_sa *v)
 {
     size_t n = 0;
     list_each (it, (struct list *)&v->exchs)
-        n += !container_of(it, struct v1_exch, link)->ours;
+        n += !container_of(it, struct v1_exch, link)->ours; /* transactions too: few */
     return n;
 }
 
@@ -123,11 +110,12 @@ static void third(struct ike *e, struct v1_sa *v, struct v1_exch *x, const struc
 void v1_quick_in(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
 {
     struct v1_exch *x = v1_exch_find(v, p->msg_id);
-    if (v->state != V1_UP || !p->msg_id || !(p->flags & IKE_V1_FLAG_ENCRYPTION)) {
+    if (v->state != V1_UP || !p->msg_id || !(p->flags & IKE_V1_FLAG_ENCRYPTION) ||
+        (x && x->exchange != EXCH_V1_QUICK)) {
         ike_drop(e, p, R_STATE, "quick mode without ISAKMP SA");
         return;
     }
-    if (x && repeated(e, v, x, p))
+    if (x && v1_exch_repeated(e, v, x, p))
         return;
     if (x && (x->resume || x->done)) {
         ike_drop(e, p, R_STATE, "quick mode");
@@ -183,6 +171,8 @@ struct child *v1_child_install(struct ike *e, struct v1_sa *v, struct v1_exch *x
 {
     const struct transform *esn = proposal_get(&x->chosen.p, T_ESN);
     struct ts_list l = {.count = 1, .ts = {x->local}}, r = {.count = 1, .ts = {x->remote}};
+    if (x->narrow)
+        *(x->ours ? &r : &l) = *x->narrow;
     struct child_plan p = {
         .conn = x->conn,
         .cc = x->cc,
@@ -219,7 +209,8 @@ struct child *v1_child_install(struct ike *e, struct v1_sa *v, struct v1_exch *x
 void v1_say_installed(struct ike *e, struct v1_sa *v, const struct v1_exch *x, struct child *c)
 {
     struct buf b = {0};
-    struct ts_list l = {.count = 1, .ts = {x->local}}, r = {.count = 1, .ts = {x->remote}};
+    struct ts_list l, r;
+    child_ts_get(c, &l, &r);
     proposal_print(&x->chosen.p, &b);
     ike_event(e, EV_CHILD_PROPOSAL, &v->sa, c)->text = ike_str_buf(e, &b);
     struct event *ev =
@@ -300,6 +291,7 @@ void v1_exch_keep(struct ike *e, struct v1_exch *x)
     x->msg = NULL;
     x->ni = x->nr = bytes_of(NULL, 0);
     x->offer = NULL;
+    x->narrow = NULL;
     arena_free(&x->arena);
     secret_free(&x->shared);
 }

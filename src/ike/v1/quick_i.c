@@ -3,6 +3,7 @@
  * group for all suites of the offer, the peer's choice checked against what we offered.
  */
 #include "ike/v1/v1.h"
+#include "ike/vip.h"
 
 #define REKEY_RETRY_MS 15000
 
@@ -33,16 +34,32 @@ static bool holds(const struct ts *t, const struct ts *flow)
     return ts_contains(t, flow);
 }
 
+/*
+ * The peer told us the networks that are to be tunnelled: the one that there is, or, as Cisco has
+ * it, an SA for all that we want of which we use these.
+ */
+static void split(struct ike *e, const struct v1_sa *v, struct v1_exch *x, struct ts_list *remote)
+{
+    struct ts_list *in = v1_exch_alloc(e, x, sizeof *in);
+    if (!in || !vip_include_ts(&v->sa, remote, in))
+        return;
+    if (in->count == 1 && !v->peer_unity)
+        *remote = *in;
+    else
+        x->narrow = in;
+}
+
 /* The pair that covers the packet which asks for the tunnel, else the first pair. */
-static bool selectors(const struct v1_sa *v, struct v1_exch *x, const struct task *t,
+static bool selectors(struct ike *e, const struct v1_sa *v, struct v1_exch *x, const struct task *t,
                       const struct child *old)
 {
     struct ts_list l, r;
-    if (old) {
+    if (old && !v->sa.vips) {
         child_ts_get(old, &l, &r);
     } else {
-        ts_resolve(&x->cc->local_ts, &v->sa.local.addr, &l);
-        ts_resolve(&x->cc->remote_ts, &v->sa.remote.addr, &r);
+        vip_local_ts(&v->sa, x->cc, &l);
+        vip_remote_ts(&v->sa, x->cc, &r);
+        split(e, v, x, &r);
     }
     if (!l.count || !r.count)
         return false;
@@ -159,7 +176,7 @@ static void negotiate(struct ike *e, struct v1_sa *v, struct task *t, struct chi
         v1_quick_failed(e, v, x, why.reason);
         return;
     }
-    if (!selectors(v, x, t, old)) {
+    if (!selectors(e, v, x, t, old)) {
         v1_quick_failed(e, v, x, no_selectors(e, v, x));
         return;
     }
@@ -240,8 +257,19 @@ static err_t take_choice(struct ike *e, struct v1_exch *x, struct refusal *r)
     return r->reason;
 }
 
+/* A gateway may give a traveller less than it asks for, as charon does. */
+static bool narrowed(const struct v1_sa *v, struct v1_exch *x, const struct ts ts[2])
+{
+    if (!v->sa.vips || !ts_contains(&x->local, &ts[0]) || !ts_contains(&x->remote, &ts[1]))
+        return false;
+    x->local = ts[0];
+    x->remote = ts[1];
+    return true;
+}
+
 /* RFC 2409 5.5: the identities of the answer are those of the offer */
-static err_t check_selectors(struct ike *e, struct v1_exch *x, struct refusal *r)
+static err_t check_selectors(struct ike *e, const struct v1_sa *v, struct v1_exch *x,
+                             struct refusal *r)
 {
     struct ts ts[2];
     size_t n = 0;
@@ -249,6 +277,8 @@ static err_t check_selectors(struct ike *e, struct v1_exch *x, struct refusal *r
         if (ts_v1_parse(p->body, &ts[n++]))
             return R_SYNTAX;
     if (n == 0 || (n == 2 && ts_eq(&ts[0], &x->local) && ts_eq(&ts[1], &x->remote)))
+        return E_OK;
+    if (n == 2 && narrowed(v, x, ts))
         return E_OK;
     struct ts_list l = {.count = 1, .ts = {x->local}}, q = {.count = 1, .ts = {x->remote}};
     *r = (struct refusal){
@@ -326,7 +356,7 @@ void v1_quick2(struct ike *e, struct v1_sa *v, struct v1_exch *x)
     const struct alg *group = x->method ? alg_find(T_KE, x->method, 0) : NULL;
     err_t err = take_choice(e, x, &r);
     if (!err)
-        err = check_selectors(e, x, &r);
+        err = check_selectors(e, v, x, &r);
     if (!err)
         err = v1_nat_oa_read(e, v, x, &r);
     if (!err && (group ? ke.n != group->pub_len : ke.n != 0))

@@ -4,6 +4,7 @@
  * answer on and send when the third message proves that the peer is there and alive.
  */
 #include "ike/v1/v1.h"
+#include "ike/vip.h"
 
 #define AT_ONCE_MS 8000 /* two lost messages, and the peer still does not know our new SA */
 
@@ -47,8 +48,8 @@ struct sides {
 
 static void resolve(const struct v1_sa *v, const struct conn_child *cc, struct sides *s)
 {
-    ts_resolve(&cc->local_ts, &v->sa.local.addr, &s->local);
-    ts_resolve(&cc->remote_ts, &v->sa.remote.addr, &s->remote);
+    vip_local_ts(&v->sa, cc, &s->local);
+    vip_remote_ts(&v->sa, cc, &s->remote);
 }
 
 static struct conn *conn_now(const struct v1_sa *v)
@@ -67,9 +68,30 @@ static void as_seen(const struct v1_sa *v, const struct v1_exch *x, const struct
     mode_replace_host(&want->remote, &v->sa.remote.addr);
 }
 
+/* Cisco Unity: a traveller wants an SA for everything and uses it for the networks that it was told
+ * of, which are ours. */
+static const struct conn_child *choose_split(struct ike *e, const struct v1_sa *v,
+                                             struct v1_exch *x, const struct conn *c)
+{
+    struct sides s;
+    const struct ts_list wanted = {.count = 1, .ts = {x->local}};
+    struct ts_list *in = v->peer_unity && v->sa.vips ? v1_exch_alloc(e, x, sizeof *in) : NULL;
+    for (size_t i = 0; in && i < c->child_count; i++) {
+        const struct conn_child *cc = &c->child[i];
+        if (cc->policy != CHILD_PROTECT || cc->mode != MODE_TUNNEL)
+            continue;
+        resolve(v, cc, &s);
+        if (among(&s.remote, &x->remote) && !ts_narrow(&s.local, &wanted, in)) {
+            x->narrow = in;
+            return cc;
+        }
+    }
+    return NULL;
+}
+
 /* The first child that has just this pair, else the first that it lies within. Sets the pair. */
-static const struct conn_child *choose_child(const struct v1_sa *v, struct v1_exch *x,
-                                             const struct conn *c)
+static const struct conn_child *choose_child(struct ike *e, const struct v1_sa *v,
+                                             struct v1_exch *x, const struct conn *c)
 {
     const struct conn_child *some = NULL;
     struct sides s, want, taken;
@@ -92,7 +114,7 @@ static const struct conn_child *choose_child(const struct v1_sa *v, struct v1_ex
         x->local = taken.local.ts[0];
         x->remote = taken.remote.ts[0];
     }
-    return some;
+    return some ? some : choose_split(e, v, x, c);
 }
 
 /* Row by row what we have, and the mirror image of what the peer wants. */
@@ -219,8 +241,8 @@ static uint32_t replaced(const struct ike *e, const struct v1_sa *v, const struc
         if (c->state != CHILD_INSTALLED || c->redundant || strcmp(c->cc->name, x->cc->name) != 0)
             continue;
         child_ts_get(c, &l, &r);
-        if (ts_eq(&l.ts[0], &x->local) && ts_eq(&r.ts[0], &x->remote) &&
-            (!best || c->id > best->id))
+        if ((x->narrow ? ts_list_eq(&l, x->narrow) : ts_eq(&l.ts[0], &x->local)) &&
+            ts_eq(&r.ts[0], &x->remote) && (!best || c->id > best->id))
             best = c;
     }
     if (best && best->ours && best->replaces && e->now < best->installed_ms + AT_ONCE_MS)
@@ -254,7 +276,7 @@ void v1_quick1(struct ike *e, struct v1_sa *v, struct v1_exch *x)
     const struct conn_child *cc = NULL;
     err_t err = read_selectors(v, x);
     x->ni = v1_body(x->msg, P1_NONCE);
-    if (!err && !(cc = choose_child(v, x, c)))
+    if (!err && !(cc = choose_child(e, v, x, c)))
         err = not_mirrored(e, v, x, c, &r);
     if (!err) {
         v1_exch_conn(x, c, cc);

@@ -26,10 +26,21 @@ void v1_hand_over(struct ike *e, struct ike_sa *from, struct ike_sa *to)
     tasks_move(e, from, to);
 }
 
+/* Only travellers themselves can log in and ask for their address again. */
+bool v1_may_renew(const struct v1_sa *v)
+{
+    const struct conn *c = v->sa.conn;
+    return v->sa.initiator || !(c->xauth_local || c->xauth_remote || c->pool_count);
+}
+
 void v1_renew(struct ike *e, struct v1_sa *v, struct task *t)
 {
     struct ike_sa *other = v1_other(e, &v->sa), *next;
     v->sa.active = NULL;
+    if (!v1_may_renew(v)) {
+        task_done(e, &v->sa, t, E_OK);
+        return;
+    }
     if (other && other->id > v->sa.id) { /* both sides renewed: one newer SA is enough */
         task_done(e, &v->sa, t, E_OK);
         child_move_all(e, &v->sa, other);
@@ -76,6 +87,8 @@ static bool same_host(const struct ike_sa *a, const struct ike_sa *b)
 bool v1_must_keep(struct ike *e, struct v1_sa *v)
 {
     struct ike_sa *o = sa_peer_next(e, &v->sa, NULL);
+    if (v->sa.conn->xauth_remote && !v->xauth_ok) /* who it is shows later */
+        return false;
     if (v->sa.conn->unique != UNIQUE_KEEP || !o || v->p1->initial_contact || same_host(o, &v->sa))
         return false;
     struct refusal r = {

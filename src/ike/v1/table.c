@@ -118,20 +118,6 @@ static void phase1(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
     row->handler(e, v, m);
 }
 
-static void unsupported(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
-{
-    struct refusal r = {
-        .reason = R_EXCHANGE,
-        .what = ike_exchange_name(p->exchange),
-        .theirs = "XAUTH or Mode Config",
-        .ours = "neither, yet",
-        .clause = "RFC 2408 3.1",
-    };
-    ike_drop(e, p, R_EXCHANGE, ike_exchange_name(p->exchange));
-    if (p->exchange == EXCH_V1_TRANSACTION)
-        ike_refused(e, &v->sa, &r);
-}
-
 static void known(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
 {
     if (v1_keep_early(v, p))
@@ -147,8 +133,11 @@ static void known(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
     case EXCH_V1_INFO:
         v1_info_in(e, v, p);
         break;
+    case EXCH_V1_TRANSACTION:
+        v1_trans_in(e, v, p);
+        break;
     default:
-        unsupported(e, v, p);
+        ike_drop(e, p, R_EXCHANGE, ike_exchange_name(p->exchange));
     }
 }
 
@@ -172,6 +161,11 @@ void v1_packet(struct ike *e, struct ike_sa *sa, const struct ike_pkt *p)
 void v1_timeout(struct ike *e, struct ike_sa *sa)
 {
     struct v1_sa *v = v1_of(sa);
+    if (v->state & (V1_XAUTH | V1_CONF)) {
+        v1_conf_silent(e, v);
+        v1_lost(e, v, R_PEER_TIMEOUT);
+        return;
+    }
     if (v->state != V1_UP) {
         bool psk = v->state == V1_I_MM5 && v1_uses_psk(v->method);
         v1_silent(e, v);
@@ -199,6 +193,10 @@ const char *v1_state_name(const struct ike_sa *sa)
     case V1_R_AM1:
     case V1_R_AM2:
         return "AG_INIT_EXCH";
+    case V1_XAUTH:
+        return "CONF_XAUTH";
+    case V1_CONF:
+        return "CONF_ADDR";
     case V1_UP:
         return "QM_IDLE";
     case V1_I_AM1:

@@ -6,6 +6,7 @@
 
 #include "ike/half.h"
 #include "ike/sig.h"
+#include "wire/cfg.h"
 #include "wire/id_v1.h"
 #include "wire/ike_hdr.h"
 #include "wire/notify_v1.h"
@@ -31,6 +32,8 @@ enum v1_state {
     V1_R_AM2 = 256,
     V1_UP = 512,
     V1_GONE = 1024,
+    V1_XAUTH = 2048, /* phase 1 is done: a user logs in */
+    V1_CONF = 4096,  /* a virtual address is agreed on */
 };
 
 /* A message read; raw is a copy that was decrypted in place. */
@@ -85,11 +88,13 @@ struct v1_phase1 {
     bool initial_contact;   /* the peer said so, authenticated */
 };
 
-/* One exchange of phase 2: a quick mode, ours or the peer's. */
+/* One exchange of phase 2, ours or the peer's: a quick mode or a transaction. */
 struct v1_exch {
     struct list link;
     struct arena arena;
     uint32_t serial, msg_id;
+    uint8_t exchange, cfg_type; /* EXCH_V1_QUICK or _TRANSACTION: then what we asked with */
+    uint16_t cfg_id;
     bool ours, done;
     bool commit; /* the peer set the commit bit: RFC 2408 3.1 */
     v1_resume *resume;
@@ -109,6 +114,7 @@ struct v1_exch {
     err_t job_err;
     struct ts local, remote;
     struct addr oa_local, oa_remote; /* RFC 3947 5.2, as in struct child_sa */
+    struct ts_list *narrow; /* with split networks: what the responder's side really is */
     uint32_t spi, spi_out;
     bool spi_used;
     uint32_t old_child, child;
@@ -139,7 +145,7 @@ struct v1_method {
 const struct v1_method *v1_method_of(uint16_t number); /* NULL: not spoken */
 /* Those of a connection, in order of preference; none: a key is missing. */
 size_t v1_methods(const struct ike *e, const struct conn *c, const struct addr *local,
-                  const struct v1_method *out[V1_METHODS_MAX]);
+                  bool initiator, const struct v1_method *out[V1_METHODS_MAX]);
 bool v1_uses_psk(const struct v1_method *m);
 enum v1_proof v1_proof_of(const struct v1_sa *v, bool initiators);
 
@@ -151,9 +157,11 @@ struct v1_sa {
     struct endpoint init_from;
     bool in_inits, half; /* half: counted as half open, under init_from */
     uint16_t state;      /* enum v1_state */
-    bool aggressive, peer_dpd, peer_natt, peer_frag;
+    bool aggressive, peer_dpd, peer_natt, peer_frag, peer_unity;
     uint16_t frag_id;        /* of the last message that we sent in fragments */
     struct ike_parts *parts; /* a message on its way in */
+    bool xauth_ok;    /* who logs in is who it says */
+    uint64_t conf_at; /* XAUTH and Mode Config shall be over by then; 0: they are */
     struct v1_keys keys;
     uint8_t iv[V1_BLOCK_MAX]; /* last block of phase 1: what phase 2 begins with */
     uint8_t last_in[20];      /* of phase 1: digest, and the answer to repeat */
@@ -240,7 +248,8 @@ void v1_msg_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
 
 /* --- offer.c --- */
 /* Every suite of our proposals that IKEv1 can say, in our order; in the step's arena. */
-size_t v1_offer_ike(struct ike *e, const struct conn *c, const struct addr *local, bool one_group,
+size_t v1_offer_ike(struct ike *e, const struct conn *c, const struct addr *local,
+                    bool initiator, bool one_group,
                     struct v1_transform **out);
 size_t v1_offer_esp(struct ike *e, const struct conn_child *cc, const struct v1_sa *v,
                     bool one_group, struct v1_transform **out);
@@ -271,7 +280,7 @@ void v1_p1_answer(struct ike *e, struct v1_sa *v, struct ike_msg *m);
 void v1_p1_accept(struct v1_sa *v, const struct v1_msg *m); /* moves IV and digest on */
 void v1_lost(struct ike *e, struct v1_sa *v, err_t reason);
 void v1_refuse_clear(struct ike *e, const struct ike_pkt *p, uint16_t type);
-void v1_established(struct ike *e, struct v1_sa *v);
+void v1_up(struct ike *e, struct v1_sa *v); /* all is agreed on, children may come */
 /* The peer is up with its last message of phase 1, which we may still be checking: keeps the next,
  * which v1_established takes. */
 bool v1_keep_early(struct v1_sa *v, const struct ike_pkt *p);
@@ -340,6 +349,8 @@ v1_handler v1_aggressive2, v1_aggressive3;
 struct v1_exch *v1_exch_new(struct ike *e, struct v1_sa *v, bool ours, uint32_t msg_id);
 void v1_exch_end(struct ike *e, struct v1_exch *x);
 struct v1_exch *v1_exch_find(const struct v1_sa *v, uint32_t msg_id);
+/* The message that was answered before: then the answer goes again. */
+bool v1_exch_repeated(struct ike *e, struct v1_sa *v, struct v1_exch *x, const struct ike_pkt *p);
 void v1_exch_conn(struct v1_exch *x, struct conn *c, const struct conn_child *cc);
 void *v1_exch_alloc(struct ike *e, struct v1_exch *x, size_t n);
 void v1_exch_job(struct ike *e, struct v1_sa *v, struct v1_exch *x, enum job_kind kind,
@@ -375,7 +386,37 @@ void v1_settle(struct ike *e, struct v1_sa *v, const struct v1_exch *x); /* afte
 void v1_exch_keep(struct ike *e, struct v1_exch *x); /* done; answers repetitions */
 void v1_connected(struct ike *e, struct v1_sa *v, struct v1_exch *x);
 
+/* --- conf.c: between phase 1 and quick mode --- */
+void v1_established(struct ike *e, struct v1_sa *v);   /* phase 1 is done */
+void v1_authenticated(struct ike *e, struct v1_sa *v); /* and so is XAUTH */
+void v1_conf_failed(struct ike *e, struct v1_sa *v, err_t reason);
+void v1_conf_silent(struct ike *e, struct v1_sa *v);
+void v1_conf_tick(struct ike *e, struct v1_sa *v);
+
+/* --- trans.c: transaction exchanges --- */
+struct v1_exch *v1_trans_new(struct ike *e, struct v1_sa *v);
+void v1_trans_in(struct ike *e, struct v1_sa *v, const struct ike_pkt *p);
+void v1_trans_ask(struct ike *e, struct v1_sa *v, const struct cfg_body *c);
+void v1_trans_answer(struct ike *e, struct v1_sa *v, struct v1_exch *x, const struct cfg_body *c);
+
+/* --- xauth.c, xauth_user.c --- */
+void v1_xauth_ask(struct ike *e, struct v1_sa *v);
+void v1_xauth_answered(struct ike *e, struct v1_sa *v, uint8_t question, const struct cfg_body *c);
+void v1_xauth_asked(struct ike *e, struct v1_sa *v, struct v1_exch *x, const struct cfg_body *c);
+bool v1_user_id(struct bytes name, struct id *out);
+/* own: our identity, user: who logs in. claimed: at the peer's word. */
+const struct shared *v1_user_secret(const struct ike *e, const struct id *own,
+                                    const struct id *user, bool claimed);
+
+/* --- modecfg.c --- */
+void v1_modecfg_pull(struct ike *e, struct v1_sa *v);
+void v1_modecfg_push(struct ike *e, struct v1_sa *v);
+void v1_modecfg_answered(struct ike *e, struct v1_sa *v, uint8_t question,
+                         const struct cfg_body *c);
+void v1_modecfg_asked(struct ike *e, struct v1_sa *v, struct v1_exch *x, const struct cfg_body *c);
+
 /* --- info.c, delete.c, dpd.c --- */
+bool v1_hash1_ok(struct ike *e, const struct v1_sa *v, const struct v1_msg *m);
 void v1_info_in(struct ike *e, struct v1_sa *v, const struct ike_pkt *p);
 void v1_inform(struct ike *e, struct v1_sa *v, uint8_t proto, uint16_t type, struct bytes spi,
                struct bytes data);
@@ -392,6 +433,7 @@ void v1_dpd_tick(struct ike *e, struct v1_sa *v);
 /* --- renew.c --- */
 void v1_renew(struct ike *e, struct v1_sa *v, struct task *t);
 void v1_renewed(struct ike *e, struct v1_sa *v);
+bool v1_may_renew(const struct v1_sa *v);
 bool v1_must_keep(struct ike *e, struct v1_sa *v); /* unique = keep: refused */
 void v1_hand_over(struct ike *e, struct ike_sa *from, struct ike_sa *to);
 struct ike_sa *v1_other(struct ike *e, const struct ike_sa *sa); /* established, same peers */

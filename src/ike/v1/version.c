@@ -44,6 +44,8 @@ static uint64_t deadline(const struct ike *e, const struct ike_sa *sa)
     (void)e;
     if (v->forget_at && v->forget_at < at)
         at = v->forget_at;
+    if (v->conf_at && v->conf_at < at)
+        at = v->conf_at;
     return v->dpd_at && v->dpd_at < at ? v->dpd_at : at;
 }
 
@@ -56,6 +58,7 @@ static void tick(struct ike *e, struct ike_sa *sa)
     }
     v1_exchs_tick(e, v);
     v1_dpd_tick(e, v);
+    v1_conf_tick(e, v);
 }
 
 static void release(struct ike *e, struct v1_sa *v)

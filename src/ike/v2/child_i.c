@@ -3,6 +3,7 @@
  * responder's choice. Used by IKE_AUTH, CREATE_CHILD_SA and rekeying alike.
  */
 #include "ike/v2/v2.h"
+#include "ike/vip.h"
 #include "wire/ke.h"
 #include "wire/nonce.h"
 #include "wire/sa_v2.h"
@@ -81,8 +82,8 @@ static bool offer_selectors(struct ike *e, struct v2_sa *v, struct v2_exch *x, c
     x->tsr = v2_exch_alloc(e, x, sizeof *x->tsr);
     if (!x->tsi || !x->tsr)
         return false;
-    ts_resolve(&x->cc->local_ts, &v->sa.local.addr, x->tsi);
-    ts_resolve(&x->cc->remote_ts, &v->sa.remote.addr, x->tsr);
+    vip_offer_ts(&v->sa, x->cc, x->tsi);
+    vip_remote_ts(&v->sa, x->cc, x->tsr);
     if (t && t->has_flow) {
         lead_with(x->tsi, &t->flow_local);
         lead_with(x->tsr, &t->flow_remote);
@@ -149,6 +150,16 @@ static err_t accept_proposal(struct ike *e, struct v2_exch *x, struct refusal *r
     return err;
 }
 
+/* What the responder leaves us of our first offer is ours only as far as our address goes. */
+static err_t within_vip(const struct v2_sa *v, const struct v2_exch *x, struct ts_list *tsi)
+{
+    struct ts_list mine, got = *tsi;
+    if (!v->sa.vips || !v->sa.vips->our_count)
+        return E_OK;
+    vip_local_ts(&v->sa, x->cc, &mine);
+    return ts_narrow(&mine, &got, tsi);
+}
+
 static err_t accept_selectors(struct ike *e, const struct v2_sa *v, struct v2_exch *x,
                               struct refusal *r)
 {
@@ -162,6 +173,8 @@ static err_t accept_selectors(struct ike *e, const struct v2_sa *v, struct v2_ex
         v2_mode_as_seen(v, x, i, s);
     if (!err && (!i->count || !s->count || !ts_within(x->tsi, i) || !ts_within(x->tsr, s)))
         err = R_TS_UNACCEPTABLE;
+    if (!err)
+        err = within_vip(v, x, i);
     if (err) {
         *r = (struct refusal){.reason = err, .what = "traffic selectors", .clause = "RFC 7296 2.9"};
         r->ours = ike_strf(e, "%s === %s", ike_str_ts(e, x->tsi), ike_str_ts(e, x->tsr));

@@ -3,6 +3,7 @@
  * 2.9), which proposal (2.7). Nothing of the SA changes here; the caller installs and answers.
  */
 #include "ike/v2/v2.h"
+#include "ike/vip.h"
 #include "wire/sa_v2.h"
 #include "wire/ts.h"
 
@@ -25,8 +26,8 @@ struct sides {
 static bool narrow(const struct v2_sa *v, struct v2_exch *x, const struct conn_child *cc,
                    struct sides *s)
 {
-    ts_resolve(&cc->local_ts, &v->sa.local.addr, &s->local);
-    ts_resolve(&cc->remote_ts, &v->sa.remote.addr, &s->remote);
+    vip_local_ts(&v->sa, cc, &s->local);
+    vip_remote_ts(&v->sa, cc, &s->remote);
     s->want_l = *x->tsr;
     s->want_r = *x->tsi;
     if (cc->mode == MODE_TRANSPORT)

@@ -59,6 +59,7 @@ static void send_request(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     if (!wildcard(idr))
         put_id(&b, PL_IDR, idr);
     v2_put_auth(&b, x);
+    v2_cp_ask(e, v, &b);
     v2_offer_put(&b, x, false);
     v->state = V2_AUTH_SENT;
     v2_request(e, v, &b);
@@ -177,6 +178,15 @@ static void first_child(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     v2_req_end(e, v);
 }
 
+/* 3.15.4: nothing goes without an address; to try again is the operator's business. */
+static void without_address(struct ike *e, struct v2_sa *v, err_t reason)
+{
+    end_task(e, v, reason);
+    v2_req_end(e, v);
+    v->sa.end_reason = reason;
+    task_add(e, &v->sa, TASK_IKE_DEL, 0);
+}
+
 static void peer_checked(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 {
     struct id idr, us;
@@ -193,7 +203,11 @@ static void peer_checked(struct ike *e, struct v2_sa *v, struct v2_exch *x)
         return;
     v2_established(e, v);
     waiters_done(e, &v->sa.up, E_OK);
-    first_child(e, v, x);
+    err = v2_cp_take(e, v, x->msg);
+    if (err)
+        without_address(e, v, err);
+    else
+        first_child(e, v, x);
     v2_init_free(v->init);
     v->init = NULL;
 }

@@ -3,6 +3,7 @@
  * the peer's proof, gives ours, and answers for the first CHILD SA.
  */
 #include "ike/v2/v2.h"
+#include "wire/cfg.h"
 #include "wire/id.h"
 #include <stdlib.h>
 
@@ -121,7 +122,8 @@ static uint16_t first_child(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     return err_notify2(err);
 }
 
-static void answer(struct ike *e, struct v2_sa *v, uint16_t child_error)
+static void answer(struct ike *e, struct v2_sa *v, const struct cfg_body *cp,
+                   uint16_t child_error)
 {
     struct v2_build b;
     struct v2_exch *x = v->rsp;
@@ -133,6 +135,8 @@ static void answer(struct ike *e, struct v2_sa *v, uint16_t child_error)
     payload_end(&b.c);
     v2_put_certs(&b, v->sa.conn, x);
     v2_put_auth(&b, x);
+    if (cp)
+        v2_cp_put(&b, cp);
     if (c->with_child && child_error)
         v2_put_notify(&b, child_error, bytes_of(NULL, 0));
     else if (c->with_child)
@@ -157,12 +161,14 @@ static void accept(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     }
     replace_others(e, v, x->msg);
     v2_established(e, v);
-    uint16_t child_error = c->with_child ? first_child(e, v, x) : 0;
+    struct cfg_body *cp;
+    err_t err = v2_cp_give(e, v, x->msg, &cp);
+    uint16_t child_error = err > 0 ? err_notify2(err) : c->with_child ? first_child(e, v, x) : 0;
     bool install = c->with_child && !child_error;
     /* the inbound SA must be there before the peer can send: installed first, answered after */
     if (install && !v2_child_install(e, v, x, DIR_BOTH))
         child_error = N_TEMPORARY_FAILURE;
-    answer(e, v, child_error);
+    answer(e, v, cp, child_error);
     v2_rsp_end(e, v);
     v2_init_free(v->init);
     v->init = NULL;

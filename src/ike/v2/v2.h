@@ -188,6 +188,16 @@ void v2_put_ts(struct v2_build *b, uint8_t type, const struct ts_list *l);
 void v2_put_ke(struct v2_build *b, uint16_t method, struct bytes value);
 void v2_put_nonce(struct v2_build *b, struct bytes n);
 
+/* --- cp.c: virtual addresses --- */
+void v2_cp_ask(struct ike *e, const struct v2_sa *v, struct v2_build *b);
+/* What the answer to our request gave; an error has been reported. */
+err_t v2_cp_take(struct ike *e, struct v2_sa *v, const struct v2_msg *m) must_use;
+/* Responder: what to say, in the step's arena; *reply NULL: nothing. An error has been reported. */
+struct cfg_body;
+err_t v2_cp_give(struct ike *e, struct v2_sa *v, const struct v2_msg *m,
+                 struct cfg_body **reply) must_use;
+void v2_cp_put(struct v2_build *b, const struct cfg_body *reply);
+
 /* --- sk.c --- */
 void v2_sk_sizes(const struct v2_suite *s, struct sk_sizes *z);
 err_t v2_sk_seal(struct ike *e, struct v2_sa *v, uint8_t *msg, const struct sk_layout *l) must_use;
