@@ -107,9 +107,9 @@ static void refuses(void **state)
         {"culvert dig", "culvert: unknown command `dig'\n"},
         {"culvert re x", "culvert: ambiguous command `re'\n"},
         {"culvert upp x", "culvert: unknown command `upp'\n"},
-        {"culvert show", "culvert: show needs one of: sas conns policies stats version\n"},
+        {"culvert show", "culvert: show needs one of: sas conns policies pools stats version\n"},
         {"culvert show s", "culvert: ambiguous thing to show `s'\n"
-                           "    can be: sas conns policies stats version\n"},
+                           "    can be: sas conns policies pools stats version\n"},
         {"culvert show sas now", "culvert: one word too many: `now'\n"},
         {"culvert up", "culvert: up needs a CHILD\n"},
         {"culvert down", "culvert: down needs a CHILD or CONN\n"},

@@ -34,10 +34,11 @@ static enum cli_exit list_policies(struct cli *c)
     return r;
 }
 
-static enum cli_exit answer(struct cli *c, const char *cmd)
+static enum cli_exit answer(struct cli *c, const char *cmd, const struct vnode *msg,
+                            void (*show)(const struct screen *, const struct vnode *))
 {
     struct vnode *reply;
-    enum cli_exit r = cli_ask(c, cmd, NULL, NULL, NULL, &reply);
+    enum cli_exit r = cli_ask(c, cmd, msg, NULL, NULL, &reply);
     if (r)
         return r;
     struct buf b = {0};
@@ -45,11 +46,20 @@ static enum cli_exit answer(struct cli *c, const char *cmd)
     if (c->args->json)
         cli_put_json(c->io, reply);
     else
-        show_tree(&s, reply);
+        show(&s, reply);
     cli_put(c->io, &b);
     buf_free(&b);
     vnode_free(reply);
     return CLI_DONE;
+}
+
+static enum cli_exit list_pools(struct cli *c)
+{
+    struct vnode *msg = vnode_new();
+    vnode_value(msg, "leases", "yes");
+    enum cli_exit r = answer(c, "get-pools", msg, show_pools);
+    vnode_free(msg);
+    return r;
 }
 
 enum cli_exit run_show(struct cli *c)
@@ -62,9 +72,11 @@ enum cli_exit run_show(struct cli *c)
     case CLI_SHOW_POLICIES:
         return list_policies(c);
     case CLI_SHOW_STATS:
-        return answer(c, "stats");
+        return answer(c, "stats", NULL, show_tree);
     case CLI_SHOW_VERSION:
-        return answer(c, "version");
+        return answer(c, "version", NULL, show_tree);
+    case CLI_SHOW_POOLS:
+        return list_pools(c);
     }
     return CLI_USAGE;
 }

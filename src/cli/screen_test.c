@@ -70,6 +70,24 @@ static const struct {
      "gw-gw/net  TUNNEL  10.1.0.0/24 === 10.2.0.0/24\n"
      "d/a        DROP    dynamic === 0.0.0.0/0\n"},
     {"no policies", show_policies, "", "no policies\n"},
+    {"pools", show_pools,
+     "road {base=10.9.0.0 size=254 online=1 offline=1 leases {0 {address=10.9.0.1 identity=alice "
+     "status=online} 1 {address=10.9.0.20 identity='bob@example.org' status=offline}}} "
+     "empty {base=10.8.0.0 size=2 online=0 offline=0 leases {}}",
+     "road  10.9.0.0  1 of 254 in use, 1 kept for their owners\n"
+     "  10.9.0.1   online   alice\n"
+     "  10.9.0.20  offline  bob@example.org\n"
+     "empty  10.8.0.0  0 of 2 in use, 0 kept for their owners\n"},
+    {"no pools", show_pools, "", "no pools\n"},
+    {"a traveller's SA", show_sas,
+     "gw {uniqueid=1 version=1 state=ESTABLISHED v1-state=QM_IDLE v1-mode=main "
+     "local-host=192.0.2.1 local-port=4500 local-id=gw remote-host=192.0.2.2 remote-port=4500 "
+     "remote-id=road remote-xauth-id=alice initiator-spi=1 responder-spi=2 "
+     "remote-vips=[10.9.0.1]}",
+     "gw #1  ESTABLISHED  IKEv1 main mode  QM_IDLE  responder\n"
+     "  local   gw    192.0.2.1[4500]\n"
+     "  remote  road  192.0.2.2[4500]  user alice  virtual 10.9.0.1\n"
+     "  spis    1_i 2_r\n"},
     {"statistics", show_tree,
      "uptime {running='48 seconds' since=now} ikesas {total=1 half-open=0} plugins=[a b] none=[]",
      "uptime\n"

@@ -112,6 +112,34 @@ void show_policies(const struct screen *s, const struct vnode *root)
     }
 }
 
+/* road  10.9.0.0  2 of 254 in use, 1 kept
+ *   10.9.0.1  online   alice */
+static void pool(const struct screen *s, const struct vnode *n)
+{
+    const struct vnode *leases = vnode_find(n, "leases");
+    screen_tint(s, TINT_BOLD, n->name);
+    buf_printf(s->out, "  %s  %s of %s in use, %s kept for their owners\n", screen_get(n, "base"),
+               screen_get(n, "online"), screen_get(n, "size"), screen_get(n, "offline"));
+    if (!leases)
+        return;
+    size_t address = column(leases, "address");
+    for (const struct vnode *l = leases->child; l; l = l->next) {
+        const char *status = screen_get(l, "status");
+        buf_puts(s->out, "  ");
+        screen_pad(s, TINT_NONE, screen_get(l, "address"), address + 2);
+        screen_pad(s, strcmp(status, "online") ? TINT_DIM : TINT_GOOD, status, 9);
+        buf_printf(s->out, "%s\n", screen_get(l, "identity"));
+    }
+}
+
+void show_pools(const struct screen *s, const struct vnode *root)
+{
+    if (!root->child)
+        buf_puts(s->out, "no pools\n");
+    for (const struct vnode *n = root->child; n; n = n->next)
+        pool(s, n);
+}
+
 static void tree_at(const struct screen *s, const struct vnode *in, int depth)
 {
     size_t w = 0;

@@ -61,6 +61,26 @@ static void ike_head(const struct screen *s, const struct vnode *sa)
     buf_printf(s->out, "  %s\n", vnode_get_bool(sa, "initiator") ? "initiator" : "responder");
 }
 
+/* Who logged in, and addresses that were assigned. */
+static void travel(const struct screen *s, const struct vnode *sa, const char *side)
+{
+    char key[32];
+    const struct vnode *dns = vnode_find(sa, "dns");
+    snprintf(key, sizeof key, "%s-xauth-id", side);
+    if (vnode_get(sa, key))
+        buf_printf(s->out, "  user %s", vnode_get(sa, key));
+    snprintf(key, sizeof key, "%s-vips", side);
+    const struct vnode *vips = vnode_find(sa, key);
+    if (vips) {
+        buf_puts(s->out, "  virtual ");
+        screen_list(s->out, vips);
+    }
+    if (vips && dns && !strcmp(side, "local")) {
+        buf_puts(s->out, "  name servers ");
+        screen_list(s->out, dns);
+    }
+}
+
 /* One end's line; width aligns the addresses of both. */
 static void ike_end(const struct screen *s, const struct vnode *sa, const char *side, size_t width)
 {
@@ -77,6 +97,7 @@ static void ike_end(const struct screen *s, const struct vnode *sa, const char *
     snprintf(key, sizeof key, "nat-%s", side);
     if (vnode_get_bool(sa, key))
         buf_puts(s->out, "  behind NAT");
+    travel(s, sa, side);
     buf_puts(s->out, "\n");
 }
 
