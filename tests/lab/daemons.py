@@ -209,7 +209,7 @@ class StrongSwan(Daemon):
     kind = "strongswan"
     PLUGINS = ("random nonce openssl gcrypt gmp curve25519 chapoly ccm gcm ctr cmac xcbc hmac kdf drbg aes "
                "sha1 sha2 md5 pem pkcs1 pkcs8 x509 pubkey constraints kernel-libipsec kernel-netlink "
-               "socket-default vici updown counters")
+               "socket-default vici updown counters xauth-generic")
 
     def __init__(self, side, workdir, options="", keys=False):
         """options: more lines of strongswan.conf; keys: the log shows keys (levels 4)."""
