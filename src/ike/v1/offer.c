@@ -94,9 +94,8 @@ static void only_first_group(struct list_of *l)
     l->n = n;
 }
 
-size_t v1_offer_ike(struct ike *e, const struct conn *c, const struct addr *local,
-                    bool initiator, bool one_group,
-                    struct v1_transform **out)
+size_t v1_offer_ike(struct ike *e, const struct conn *c, const struct addr *local, bool initiator,
+                    bool one_group, struct v1_transform **out)
 {
     struct list_of l;
     struct ike_args a = {.c = c};

@@ -114,7 +114,7 @@ struct v1_exch {
     err_t job_err;
     struct ts local, remote;
     struct addr oa_local, oa_remote; /* RFC 3947 5.2, as in struct child_sa */
-    struct ts_list *narrow; /* with split networks: what the responder's side really is */
+    struct ts_list *narrow;          /* with split networks: what the responder's side really is */
     uint32_t spi, spi_out;
     bool spi_used;
     uint32_t old_child, child;
@@ -160,8 +160,8 @@ struct v1_sa {
     bool aggressive, peer_dpd, peer_natt, peer_frag, peer_unity;
     uint16_t frag_id;        /* of the last message that we sent in fragments */
     struct ike_parts *parts; /* a message on its way in */
-    bool xauth_ok;    /* who logs in is who it says */
-    uint64_t conf_at; /* XAUTH and Mode Config shall be over by then; 0: they are */
+    bool xauth_ok;           /* who logs in is who it says */
+    uint64_t conf_at;        /* XAUTH and Mode Config shall be over by then; 0: they are */
     struct v1_keys keys;
     uint8_t iv[V1_BLOCK_MAX]; /* last block of phase 1: what phase 2 begins with */
     uint8_t last_in[20];      /* of phase 1: digest, and the answer to repeat */
@@ -248,9 +248,8 @@ void v1_msg_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
 
 /* --- offer.c --- */
 /* Every suite of our proposals that IKEv1 can say, in our order; in the step's arena. */
-size_t v1_offer_ike(struct ike *e, const struct conn *c, const struct addr *local,
-                    bool initiator, bool one_group,
-                    struct v1_transform **out);
+size_t v1_offer_ike(struct ike *e, const struct conn *c, const struct addr *local, bool initiator,
+                    bool one_group, struct v1_transform **out);
 size_t v1_offer_esp(struct ike *e, const struct conn_child *cc, const struct v1_sa *v,
                     bool one_group, struct v1_transform **out);
 /* Our first that is among theirs; NULL and r filled: each attribute in which the nearest differ. */
