@@ -162,12 +162,25 @@ static void direction(const struct screen *s, const struct vnode *c, const char 
     buf_free(&b);
 }
 
+/* Packets out of order, and what a wider window would do about them. */
+static void lateness(const struct screen *s, const struct vnode *c)
+{
+    if (!vnode_get(c, "replay-window"))
+        return;
+    buf_printf(s->out, "    late: %s dropped, %s seen before; window %s, %s would do; behind: ",
+               screen_get(c, "late-in"), screen_get(c, "duplicate-in"),
+               screen_get(c, "replay-window"), screen_get(c, "replay-window-advice"));
+    screen_list(s->out, vnode_find(c, "lateness"));
+    buf_puts(s->out, "\n");
+}
+
 static void child(const struct screen *s, const struct vnode *c)
 {
     child_head(s, c);
     selectors(s, c);
     direction(s, c, "in");
     direction(s, c, "out");
+    lateness(s, c);
     struct buf b = {0};
     time_part(&b, c, "install-time", "installed ", " ago");
     time_part(&b, c, "rekey-time", "rekeys in ", "");

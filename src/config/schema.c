@@ -234,7 +234,7 @@ const struct row schema[] =
     CHILD("rekey_packets", V_COUNT, "0", life.rekey_packets, "Rekey after this many packets; 0: no limit."), .max = UINT64_MAX / 2},
     CHILD("life_packets", V_COUNT, "110% of rekey_packets", life.life_packets, "Delete the CHILD SA after this many packets."), .max = UINT64_MAX / 2},
     CHILD("rand_packets", V_COUNT, "life_packets - rekey_packets", rand_packets, "A random part of it is subtracted from rekey_packets."), .max = UINT64_MAX / 2},
-    CHILD("replay_window", V_COUNT, "32", replay_window, "Packets that may come late; 0 turns replay protection off."), .max = 4096},
+    CHILD("replay_window", V_COUNT, "32", replay_window, "Packets that may come late; 0 turns replay protection off. `culvert show sas` advises one."), .max = 65536},
     CHILD("per_cpu_sas", V_BOOL, "no", per_cpu, "Further SAs with the same selectors, one for each worker that has traffic for them, if the peer agrees (RFC 9611). Without them one worker carries all traffic of the CHILD SA.")},
     CHILD("priority", V_COUNT, "0", priority, "Priority of the policies, lower first; 0: by how specific the selectors are."), .max = UINT32_MAX},
     FIXED(SC_CHILD, "sha256_96", "no", NO_ONLY, "HMAC-SHA-256 with 96 bits."),

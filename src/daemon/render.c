@@ -152,6 +152,28 @@ static void add_use(const struct render *r, struct vici_writer *w, const struct 
         vici_put_number(w, use, (r->now_ms > u->last_ms ? (r->now_ms - u->last_ms) / 1000 : 0));
 }
 
+/* What came out of order: how many numbers behind, "64:3" for 64 to 127, and what was dropped. */
+static void add_lateness(struct vici_writer *w, const struct child_stats *st)
+{
+    char text[32];
+    uint64_t any = st->duplicate;
+    for (unsigned i = 0; i < CHILD_LATE_STEPS; i++)
+        any |= st->lateness[i];
+    if (!any)
+        return;
+    vici_put_number(w, "replay-window", st->window);
+    vici_put_number(w, "late-in", st->late);
+    vici_put_number(w, "duplicate-in", st->duplicate);
+    vici_put_list(w, "lateness");
+    for (unsigned i = 0; i < CHILD_LATE_STEPS; i++) {
+        snprintf(text, sizeof text, "%u:%u", 1u << i, st->lateness[i]);
+        if (st->lateness[i])
+            vici_put_item(w, text);
+    }
+    vici_put_list_end(w);
+    vici_put_number(w, "replay-window-advice", st->window_advice);
+}
+
 void render_child(const struct render *r, const struct child_sa_info *c, struct vici_writer *w)
 {
     struct child_stats st = {0};
@@ -178,6 +200,7 @@ void render_child(const struct render *r, const struct child_sa_info *c, struct 
     (void)r->stats(r->ctx, c->id, &st); /* unknown to the data plane yet: zeros */
     add_use(r, w, &st.in, "bytes-in", "packets-in", "use-in");
     add_use(r, w, &st.out, "bytes-out", "packets-out", "use-out");
+    add_lateness(w, &st);
     if (st.path_mtu) {
         vici_put_number(w, "path-mtu", st.path_mtu);
         vici_put_number(w, "plain-mtu", st.plain_mtu);

@@ -19,7 +19,13 @@ static bool three_pings(void *ctx, uint32_t id, struct child_stats *out)
 {
     (void)ctx;
     assert_int_equal(id, 8);
-    *out = (struct child_stats){.in = {252, 3, 99500}, .out = {252, 3, 98000}};
+    *out = (struct child_stats){.in = {252, 3, 99500},
+                                .out = {252, 3, 98000},
+                                .duplicate = 2,
+                                .late = 5,
+                                .lateness = {[0] = 1, [6] = 5},
+                                .window = 64,
+                                .window_advice = 128};
     return true;
 }
 
@@ -201,6 +207,11 @@ static const char child_cbc[] = "name = net2\n"
                                 "bytes-out = 252\n"
                                 "packets-out = 3\n"
                                 "use-out = 2\n"
+                                "replay-window = 64\n"
+                                "late-in = 5\n"
+                                "duplicate-in = 2\n"
+                                "lateness = [1:1, 64:5]\n"
+                                "replay-window-advice = 128\n"
                                 "rekey-time = 3426\n"
                                 "life-time = 3960\n"
                                 "install-time = 4\n"
