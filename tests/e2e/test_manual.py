@@ -56,6 +56,32 @@ def test_traffic(lab, culvert, more):
     assert "hand" not in a.cli("show", "policies").out
 
 
+@pytest.mark.parametrize("mode", ["tunnel", "transport", "beet"])
+@pytest.mark.parametrize("proto", ["esp", "ah"])
+def test_modes(lab, culvert, proto, mode):
+    """Also what IKE is not needed for: AH, and traffic of the two hosts themselves."""
+    hosts = mode != "tunnel"
+    for side in (lab.a, lab.b):
+        s = settings(lab, side, mode=mode)
+        if proto == "ah":
+            for k in ("esp_proposals", "key_in", "key_out"):
+                del s[k]
+            s["ah_proposals"] = "sha256"
+        if hosts:
+            del s["local_ts"], s["remote_ts"]
+        r = lab.daemon(culvert, side).start().cli("sa", "add", "hand", *words(s))
+        assert r.ok, r
+    cap = lab.capture("wanB")
+    if hosts:
+        for frm, to in ((lab.a, lab.b), (lab.b, lab.a)):
+            frm.gw.must(f"ping -c 3 -i 0.05 -W 2 -s 1000 {to.wan4}")
+    else:
+        assert lab.ping(count=3).lost == 0
+        sent, received = lab.transfer(1)
+        assert sent == received
+    assert cap.of(proto) and not cap.of("clear"), cap.kinds()
+
+
 def test_keys_from_files(lab, culvert, tmp_path):
     a = lab.daemon(culvert, lab.a).start()
     b = lab.daemon(culvert, lab.b).start()

@@ -194,7 +194,7 @@ class Check:
         return passed
 
     def fuzz(self):
-        seconds = 300 if self.args.long else 20
+        seconds = 300 if self.args.long else 10
         n = len(re.findall(r"^\s*'\w+':", (ROOT / "fuzz" / "meson.build").read_text(), re.M)) or 20
         status, log = self.run("fuzz", [ROOT / "tools" / "fuzz", "-t", seconds], 400 + n * (seconds + 5))
         verdicts = re.findall(r"^(\w+) +(ok|CRASH)\b(.*)$", log.read_text(errors="replace"), re.M)
