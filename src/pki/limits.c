@@ -205,11 +205,13 @@ static const struct key_limits *ike_limits(const struct conn_auth *auth)
     return l->types || l->hashes ? l : &auth->pki->chain;
 }
 
+/* IKEv1's schemes have no hash of their own: that is the proposal's. */
 static bool scheme_within(const struct key_limits *l, const struct cr_key *key, enum cr_scheme s)
 {
     const struct cr_scheme_info *i = cr_scheme(s);
-    return key_within(l, i->type, cr_key_info(key)->bits) && hash_within(l, i->hash) &&
-           (!l->pss || i->type != CR_KEY_RSA || i->pss);
+    bool hash =
+        !i->hash || (hash_within(l, i->hash) && (!l->pss || i->type != CR_KEY_RSA || i->pss));
+    return hash && key_within(l, i->type, cr_key_info(key)->bits);
 }
 
 err_t pki_scheme_check(const struct conn_auth *auth, const struct cr_key *key, enum cr_scheme s,
@@ -218,7 +220,7 @@ err_t pki_scheme_check(const struct conn_auth *auth, const struct cr_key *key, e
     char text[24];
     const struct key_limits *l = ike_limits(auth);
     *why = (struct pki_why){0};
-    if (!cr_scheme(s)->hash || scheme_within(l, key, s)) /* IKEv1: its hash is the proposal's */
+    if (scheme_within(l, key, s))
         return E_OK;
     put_limits(l, why->ours, sizeof why->ours);
     snprintf(why->theirs, sizeof why->theirs, "%s with a key of %s", cr_scheme(s)->name,
@@ -235,22 +237,30 @@ static enum cr_sig_hash hash_for(const struct cr_key_info *i)
     return i->bits > strong ? CR_SIG_SHA512 : i->bits > middle ? CR_SIG_SHA384 : CR_SIG_SHA256;
 }
 
+/* 0: not at all. SHA-1 only where auth names it: RFC 8247 3.2. */
+static int rank_of(enum cr_scheme s, const struct key_limits *l, const struct cr_key *key,
+                   uint32_t peer_hashes)
+{
+    enum cr_sig_hash hash = cr_scheme(s)->hash;
+    bool weak = hash == CR_SIG_SHA1 && !(l->hashes & 1u << CR_SIG_SHA1);
+    if (!cr_scheme_algid(s).n || weak || !(peer_hashes & 1u << hash) || !cr_scheme_fits(s, key) ||
+        !scheme_within(l, key, s))
+        return 0;
+    return hash == hash_for(cr_key_info(key)) ? 3 : hash == CR_SIG_SHA1 ? 1 : 2;
+}
+
 enum cr_scheme pki_scheme_pick(const struct conn_auth *auth, const struct cr_key *key,
                                uint32_t peer_hashes)
 {
     const struct key_limits *l = ike_limits(auth);
-    enum cr_sig_hash best = hash_for(cr_key_info(key));
     enum cr_scheme pick = CR_SCHEME_NONE;
-    int pick_rank = 0;
-    for (int s = CR_RSA_SHA1; s < CR_SCHEME_COUNT; s++) {
-        const struct cr_scheme_info *i = cr_scheme((enum cr_scheme)s);
-        int rank = i->hash == best ? 3 : i->hash == CR_SIG_SHA1 ? 1 : 2;
-        if (cr_scheme_algid((enum cr_scheme)s).n && cr_scheme_fits((enum cr_scheme)s, key) &&
-            (peer_hashes & 1u << i->hash) && scheme_within(l, key, (enum cr_scheme)s) &&
-            rank > pick_rank) {
-            pick = (enum cr_scheme)s;
-            pick_rank = rank;
-        }
+    int best = 0;
+    for (int s = CR_SCHEME_NONE + 1; s < CR_SCHEME_COUNT; s++) {
+        int rank = rank_of((enum cr_scheme)s, l, key, peer_hashes);
+        if (rank <= best)
+            continue;
+        pick = (enum cr_scheme)s;
+        best = rank;
     }
     return pick;
 }
