@@ -200,7 +200,7 @@ def about_ours(p, body):
         proto, quoted = body[14], body[48:]
     else:
         return False
-    return proto == 50 or (proto == 17 and bool({500, 4500} & set(struct.unpack(">HH", quoted[:4]))))
+    return proto in (50, 51) or (proto == 17 and bool({500, 4500} & set(struct.unpack(">HH", quoted[:4]))))
 
 
 def udp_kind(p):
