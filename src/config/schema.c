@@ -113,6 +113,8 @@ static const struct word levels[] = {{"error", LEVEL_ERROR},
 /* In the order of enum nft_nat of io/nft.h. */
 static const struct word nat_words[] = {{"auto", 0}, {"no", 1}, {"yes", 2}, {NULL, 0}};
 static const struct word automatic[] = {{"auto", 0}, {NULL, 0}};
+static const struct word fragments[] = {
+    {"before", FRAGMENT_BEFORE}, {"after", FRAGMENT_AFTER}, {NULL, 0}};
 static const struct word no_clamp[] = {{"no", MSS_CLAMP_NO}, {NULL, 0}};
 static const struct word lan_ios[] = {
     {"tun", CONFIG_LAN_TUN}, {"packet", CONFIG_LAN_PACKET}, {"xdp", CONFIG_LAN_XDP}, {NULL, 0}};
@@ -262,6 +264,7 @@ const struct row schema[] =
     FIXED(SC_CHILD, "hw_offload", "no", NO_ONLY "|auto", "Hardware offload."),
     CHILD("copy_df", V_WORD, "yes", ip.df, "The outer IPv4 header's DF in tunnel mode: yes copies it from the inner packet, no clears it, set (culvert's own) sets it always."), .words = dfs},
     CHILD("copy_ecn", V_WORD, "yes", ip.ecn, "ECN in tunnel mode: yes copies it to the outer header and back as RFC 6040 says (a mark that the inner transport could not see drops the packet); no leaves the outer field Not-ECT and ignores it on packets received."), .words = ecns},
+    CHILD("fragment", V_WORD, "before", ip.fragment, "culvert's own: what happens to IPv4 packets without DF that are too big for the tunnel: before cuts them into fragments that are encrypted one by one; after encrypts them whole and leaves the outer packets to be cut, as is always done where selectors name ports."), .words = fragments},
     CHILD("mss_clamp", V_COUNT, "0", ip.mss, "culvert's own: the largest MSS that SYNs of TCP may say, in both directions; 0: what the path MTU of the SA allows; no: they are left alone."), .max = 9000, .words = no_clamp},
     CHILD("copy_dscp", V_WORD, "out", ip.dscp, "DSCP in tunnel mode: out copies it to the outer header, in from the outer to the inner header of packets received, yes both, no neither; the outer DSCP is then 0."), .words = dscps},
 

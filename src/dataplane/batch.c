@@ -62,6 +62,7 @@ void dp_free(struct dp *d)
     notes_fini(&d->notes);
     flow_cache_fini(&d->flows);
     probes_fini(&d->probes);
+    frag_out_fini(&d->frag_out);
     pool_fini(&d->sa_in);
     pool_fini(&d->sa_out);
     pool_fini(&d->late);
@@ -113,7 +114,7 @@ bool dp_held_next(struct dp *d, struct dp_pkt *p, uint8_t *buf, size_t cap, uint
                 return true;
             continue;
         }
-        if (probe_next(d, p, now_ms))
+        if (probe_next(d, p, now_ms) || frag_out_next(d, p, now_ms))
             return true;
         size_t room = cap - DP_HEADROOM - DP_TAILROOM;
         if (!hold_take(&d->hold, p->data, room, &p->len, &p->iface))
@@ -136,7 +137,7 @@ void dp_hold_drop(struct dp *d, uint32_t policy_id)
 bool dp_held_ready(const struct dp *d)
 {
     return !list_empty(&d->hold.ready) || d->early.ready || !list_empty(&d->probes.sending) ||
-           d->probes.answers;
+           d->probes.answers || d->frag_out.count;
 }
 
 uint32_t dp_policy_held(const struct dp *d, uint32_t policy_id)

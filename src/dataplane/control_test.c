@@ -500,7 +500,7 @@ static void test_frag_needed(void **state)
 {
     (void)state;
     struct kit k;
-    kit_up(&k, &kit_suites[0], &(struct kit_opts){.udp = true});
+    kit_up(&k, &kit_suites[0], &(struct kit_opts){.udp = true, .ip = {.fragment = FRAGMENT_AFTER}});
     struct dp_pkt p = send_a(&k, 1438); /* 1500 - 28 - 8 - 8 - 16 - 2: no padding */
     assert_int_equal(p.len + 28, 1500);
     p = inner(1438, 4, true);
@@ -576,7 +576,7 @@ static void test_huge(void **state)
 {
     (void)state;
     struct kit k;
-    kit_up(&k, &kit_suites[0], &(struct kit_opts){0});
+    kit_up(&k, &kit_suites[0], &(struct kit_opts){.ip = {.fragment = FRAGMENT_AFTER}});
     struct dp_pkt p = send_a(&k, 65535);
     assert_int_equal(p.reason, R_DP_TOO_BIG);
     assert_int_equal(p.verdict, DP_DROP);

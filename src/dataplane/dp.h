@@ -3,6 +3,7 @@
 
 #include "culvert/dataplane.h"
 #include "dataplane/early.h"
+#include "dataplane/frag_out.h"
 #include "dataplane/hold.h"
 #include "dataplane/ip.h"
 #include "dataplane/keying.h"
@@ -60,6 +61,9 @@ struct dp {
     struct hold hold;
     struct early early;
     struct probes probes;
+    struct frag_out frag_out;
+    uint64_t told_s; /* the second in which `told` ICMP errors were made */
+    uint32_t told;
     uint64_t now_ms; /* of the batch */
     bool releasing;  /* a packet that was held is on its way out */
     struct notes notes;

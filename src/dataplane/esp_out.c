@@ -10,6 +10,7 @@
 #include "dataplane/train.h"
 
 #define ACQUIRE_AGAIN_MS 1000 /* with SAs whose narrowed selectors do not hold the flow */
+#define TELL_MAX         1000 /* ICMP errors a second: for a sender a few are enough */
 #define OUTER_MAX        48   /* largest outer IP and UDP header: it must fit 65535 bytes too */
 
 static const uint8_t padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
@@ -215,16 +216,33 @@ static struct sa_out *choose(struct dp *d, struct out_run *r, const struct out_w
     return r->sa;
 }
 
+/* RFC 1812 4.3.2.8, RFC 4443 2.4 (f): errors are made at a limited rate. */
+static bool may_tell(struct dp *d)
+{
+    uint64_t second = d->now_ms / 1000;
+    if (second != d->told_s)
+        d->told = 0;
+    d->told_s = second;
+    return d->told++ < TELL_MAX;
+}
+
 bool esp_may_exceed(struct dp *d, struct out_work *w, const struct sa_out *sa)
 {
     struct ip_info ip;
     gather(w->p);
     bool huge = w->len + sa->f.hdr_len + sa->f.icv_len + sa->f.align_mask + 2u + OUTER_MAX > 65535;
-    if (ip_parse(w->p->data, w->len, &ip) == E_OK && !huge && !pmtu_refuse(&ip, &w->df))
+    bool sound = ip_parse(w->p->data, w->len, &ip) == E_OK;
+    if (sound && !ip.df && sa->frag_before &&
+        frag_out_put(&d->frag_out, sa->child_id, w->p->data, w->len)) {
+        w->p->verdict = DP_HELD;
+        w->p->reason = E_OK;
+        return false;
+    }
+    if (sound && !huge && !pmtu_refuse(&ip, &w->df))
         return true;
     pkt_drop(d, w->p, R_DP_TOO_BIG);
     w->p->len = w->len;
-    if (ip.df && pmtu_answer(&w->p->data, &w->p->len, &ip, sa->inner_mtu))
+    if (ip.df && may_tell(d) && pmtu_answer(&w->p->data, &w->p->len, &ip, sa->inner_mtu))
         w->p->verdict = DP_TO_HOST;
     return false;
 }
@@ -386,16 +404,20 @@ static void take_back(struct dp *d, struct out_sum *sum)
 
 bool esp_out_own(struct dp *d, struct sa_out *sa, struct dp_pkt *p, uint8_t next, uint64_t now_ms)
 {
-    const struct out_work w = {.p = p, .len = p->len, .df = true};
+    bool plain = next == 4; /* a fragment; else a probe, which must not be cut on its way */
+    const struct out_work w = {
+        .p = p, .len = p->len, .tos = plain ? p->data[1] : 0, .df = !plain || sa->df == DF_SET};
     if (sa->dead || (!sa->key && sa_key_out(d, sa)))
         return false;
-    frame(&d->ops[0], &w, sa, ++sa->seq, next, 0);
+    frame(&d->ops[0], &w, sa, ++sa->seq, next, sa->tos_mask);
     sa->last_ms = now_ms;
+    sa->life.bytes += plain ? w.len : 0;
     if (life_due(&sa->life, sa->seq))
         life_reached_out(d, sa);
     if (!cr_seal(d->crypto, d->ops, 1))
         return false;
     d->stats.packets_out++;
+    d->stats.bytes_out += plain ? w.len : 0;
     return true;
 }
 

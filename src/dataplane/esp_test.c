@@ -38,7 +38,8 @@ static void test_there_and_back(void **state)
     for (size_t s = 0; s < kit_suite_count; s++) {
         for (unsigned v = 0; v < 8; v++) {
             struct kit k;
-            struct kit_opts o = {.esn = v & 1, .udp = v & 2, .outer6 = v & 4};
+            struct kit_opts o = {
+                .esn = v & 1, .udp = v & 2, .outer6 = v & 4, .ip = {.fragment = FRAGMENT_AFTER}};
             kit_up(&k, &kit_suites[s], &o);
             all_sizes(&k);
             struct child_stats st;

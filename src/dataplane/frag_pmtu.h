@@ -1,8 +1,8 @@
 /*
  * Packets too big for the tunnel (RFC 4301 8.2). One that must not be fragmented (IPv4 with DF,
- * RFC 1191; IPv6, RFC 4443 3.2) becomes the ICMP error for its sender. Others are protected whole
- * and the kernel fragments the outer packet (RFC 4303 3.3.4); the peer's kernel puts it together
- * again.
+ * RFC 1191; IPv6, RFC 4443 3.2) becomes the ICMP error for its sender. Others are cut before they
+ * are encrypted (frag_out.h), or protected whole, and then the kernel fragments the outer packet
+ * (RFC 4303 3.3.4) and the peer's kernel puts it together again.
  */
 #pragma once
 

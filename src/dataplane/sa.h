@@ -68,6 +68,7 @@ struct sa_out {
     bool dead;
     uint8_t tos_mask; /* of the inner TOS, what the outer header gets */
     uint8_t df;       /* enum copy_df */
+    bool frag_before; /* frag_out.h */
     uint16_t inner_mtu;
     uint16_t watch; /* longer packets are looked at: never more than inner_mtu */
     uint32_t child_id;

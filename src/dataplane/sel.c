@@ -48,6 +48,14 @@ struct sel_set *sel_set_new(const struct ts_list *local, const struct ts_list *r
     return s;
 }
 
+bool sel_set_names_ports(const struct sel_set *s)
+{
+    for (size_t i = 0; i < (size_t)s->nl + s->nr; i++)
+        if (!s->s[i].any_port)
+            return true;
+    return false;
+}
+
 /* False: not one whole IPv4 prefix with nothing else asked. */
 static bool v4_prefix(const struct sel *s, uint32_t *mask)
 {

@@ -38,6 +38,9 @@ struct sel_set {
 
 struct sel_set *sel_set_new(const struct ts_list *local, const struct ts_list *remote) must_use;
 
+/* Do later fragments, which have no ports, never match? */
+bool sel_set_names_ports(const struct sel_set *s);
+
 /* Two words in place of a set of one IPv4 prefix on each side, of any protocol and port, for a
  * packet received: its source and destination as one number in network order. */
 struct sel_v4 {

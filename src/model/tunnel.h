@@ -11,8 +11,11 @@ enum copy_ecn { ECN_COPY, ECN_NO }; /* RFC 6040, or the outer field stays Not-EC
 #define MSS_CLAMP_NO 0xffff         /* as `mss`: left alone */
 
 enum copy_df { DF_COPY, DF_CLEAR, DF_SET };
+/* IPv4 packets without DF that are too big: cut before they are encrypted, or the outer ones. */
+enum fragment { FRAGMENT_BEFORE, FRAGMENT_AFTER };
 
 struct tunnel_rules {
     uint8_t dscp, ecn, df; /* enum copy_... */
+    uint8_t fragment;      /* enum fragment */
     uint16_t mss;          /* largest MSS let through; 0: what the path MTU allows */
 };
