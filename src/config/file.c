@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Reads until the end or one byte beyond the limit. */
@@ -26,16 +27,32 @@ static bool read_all(int fd, size_t max, struct buf *out)
     }
 }
 
-bool file_read(const char *path, size_t max, struct buf *out)
+static bool read_fd(int fd, size_t max, struct buf *out)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return false;
     bool ok = read_all(fd, max, out);
     int saved = errno;
     close(fd);
     errno = ok && out->n > max ? EFBIG : out->err ? ENOMEM : saved;
     return ok && out->n <= max && !out->err;
+}
+
+bool stream_read(const char *path, size_t max, struct buf *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    return fd >= 0 && read_fd(fd, max, out);
+}
+
+bool file_read(const char *path, size_t max, struct buf *out)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        return read_fd(fd, max, out);
+    close(fd);
+    errno = EINVAL;
+    return false;
 }
 
 void file_wipe(struct buf *b)

@@ -5,7 +5,9 @@
 #include "config/config.h"
 
 /* Up to max bytes are appended; false with errno (EFBIG: larger). The caller wipes what is secret.
- */
+ * A stream may be a pipe as well; what is read on the daemon's only thread without being named on a
+ * command line is a file. */
+bool stream_read(const char *path, size_t max, struct buf *out);
 bool file_read(const char *path, size_t max, struct buf *out);
 void file_wipe(struct buf *b);
 /* DIR/NAME beside the main file of the configuration that `n` is in, NAME itself when absolute.

@@ -12,7 +12,7 @@
 
 static bool load(struct grammar *g, const struct vsource *at, const char *path, struct buf *text)
 {
-    if (file_read(path, CONFIG_FILE_MAX, text))
+    if (stream_read(path, CONFIG_FILE_MAX, text))
         return true;
     if (text->err) {
         g->d->nomem = true;
