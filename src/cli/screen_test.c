@@ -64,6 +64,18 @@ static const struct {
      "  local   -  -[-]\n"
      "  remote  -  -[-]\n"
      "  spis    -_i -_r\n"},
+    {"weak algorithms", show_sas,
+     "x {version=1 encr-alg=DES_CBC integ-alg=HMAC_MD5_96 prf-alg=PRF_HMAC_MD5 dh-group=MODP_1024 "
+     "child-sas {c {protocol=ESP encr-alg=3DES_CBC integ-alg=HMAC_SHA1_96 dh-group=MODP_2048}}}",
+     "x #-  -  IKEv1  responder\n"
+     "  local   -  -[-]\n"
+     "  remote  -  -[-]\n"
+     "  suite   DES_CBC (weak)/HMAC_MD5_96 (weak)/PRF_HMAC_MD5 (weak)/MODP_1024 (weak)\n"
+     "  spis    -_i -_r\n"
+     "  c #-  -  - ESP  3DES_CBC (weak)/HMAC_SHA1_96/MODP_2048\n"
+     "    - === -\n"
+     "    in         -          - B          - packets\n"
+     "    out        -          - B          - packets\n"},
     {"connections", show_conns, conn, conn_screen},
     {"no connections", show_conns, "", "no connections\n"},
     {"policies", show_policies,

@@ -4,6 +4,7 @@
  * run_up.c.
  */
 #include "cli/cli.h"
+#include "model/alg.h"
 
 static enum tint state_tint(const char *state)
 {
@@ -12,21 +13,27 @@ static enum tint state_tint(const char *state)
     return !strncmp(state, "DELET", 5) || !strcmp(state, "DESTROYING") ? TINT_BAD : TINT_WARN;
 }
 
-/* ALG-128/INTEG/PRF/GROUP: what there is of it */
+/* ALG-128/INTEG/PRF/GROUP: what there is of it; what no default would take is called weak. */
 static void suite(struct buf *out, const struct vnode *sa)
 {
-    static const char *const parts[] = {"integ-alg", "prf-alg", "dh-group"};
-    const char *encr = vnode_get(sa, "encr-alg"), *size = vnode_get(sa, "encr-keysize");
-    const char *sep = "";
-    if (encr) {
-        buf_printf(out, "%s%s%s", encr, size ? "-" : "", size ? size : "");
-        sep = "/";
-    }
+    static const struct {
+        const char *key;
+        enum transform_type type;
+    } parts[] = {
+        {"encr-alg", T_ENCR}, {"integ-alg", T_INTEG}, {"prf-alg", T_PRF}, {"dh-group", T_KE}};
+    const char *sep = "", *size = vnode_get(sa, "encr-keysize");
+    bool in_ike = vnode_get(sa, "version") != NULL;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        const char *v = vnode_get(sa, parts[i]);
-        if (v)
-            buf_printf(out, "%s%s", sep, v);
-        sep = v ? "/" : sep;
+        const char *v = vnode_get(sa, parts[i].key);
+        if (!v)
+            continue;
+        const struct alg *a = alg_by_iana(parts[i].type, v);
+        buf_printf(out, "%s%s", sep, v);
+        if (i == 0 && size)
+            buf_printf(out, "-%s", size);
+        if (a && alg_weakness(a, in_ike))
+            buf_puts(out, " (weak)");
+        sep = "/";
     }
     if (vnode_get(sa, "esn"))
         buf_puts(out, ", ESN");

@@ -239,7 +239,7 @@ const struct row schema[] =
     CHILD("replay_window", V_COUNT, "32", replay_window, "Packets that may come late; 0 turns replay protection off. `culvert show sas` advises one."), .max = 65536},
     CHILD("per_cpu_sas", V_BOOL, "no", per_cpu, "Further SAs with the same selectors, one for each worker that has traffic for them, if the peer agrees (RFC 9611). Without them one worker carries all traffic of the CHILD SA.")},
     CHILD("priority", V_COUNT, "0", priority, "Priority of the policies, lower first; 0: by how specific the selectors are."), .max = UINT32_MAX},
-    FIXED(SC_CHILD, "sha256_96", "no", NO_ONLY, "HMAC-SHA-256 with 96 bits."),
+    CHILD("sha256_96", V_BOOL, "no", sha256_96, "Where sha256 is negotiated, an integrity value of 96 bits and not the 128 of RFC 4868, for peers that follow the draft before it. The peer is not told: it must do the same. A peer that negotiates the difference is offered the word sha256_96.")},
     FIXED(SC_CHILD, "updown", "", "", "Script to run when the CHILD SA comes and goes."),
     UNUSED(SC_CHILD, "hostaccess", "no", "A variable for the updown script."),
     FIXED(SC_CHILD, "policies", "yes", YES_ONLY, "Install policies."),

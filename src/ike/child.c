@@ -95,6 +95,15 @@ static struct secret key_copy(struct ike *e, const struct secret *s)
     return (struct secret){(uint8_t *)b.p, b.n};
 }
 
+/* sha256_96, which is not negotiated: the peer means the draft's ICV of 96 bits by the number that
+ * RFC 4868 took over for 128 */
+static const struct alg *integ_of(const struct child *c)
+{
+    if (c->cc->sha256_96 && c->integ && c->integ->id == AUTH_HMAC_SHA2_256_128)
+        return alg_find(T_INTEG, AUTH_HMAC_SHA2_256_96, 0);
+    return c->integ;
+}
+
 static void install(struct ike *e, const struct child *c, const struct child_plan *p)
 {
     struct child_sa *s = ike_alloc(e, sizeof *s);
@@ -112,7 +121,7 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
         .spi_in = c->spi_in,
         .spi_out = c->spi_out,
         .encr = c->encr,
-        .integ = c->integ,
+        .integ = integ_of(c),
         .esn = c->esn,
         .replay_window = c->cc->replay_window,
         .udp_encap = c->encap,

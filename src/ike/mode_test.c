@@ -209,6 +209,32 @@ static void original_addresses(void **state)
     }
 }
 
+/* sha256_96 is not negotiated: who has it gets the shorter ICV, the same keys, and is told by nobody. */
+static void short_sha256(void **state)
+{
+    static const struct way w[] = {{MODE_TUNNEL}, {MODE_TUNNEL, .ah = "sha256"}};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        static struct pair p;
+        uint8_t version = (uint8_t)(1 + i / 2);
+        pair_init(&p, NULL);
+        struct conn *a = conn_of(&p.a, &p.b, &w[i % 2], version);
+        a->child[0].sha256_96 = true;
+        pair_load(&p.a, a);
+        pair_load(&p.b, conn_of(&p.b, &p.a, &w[i % 2], version));
+        pair_psk(&p.a, "correct horse");
+        pair_psk(&p.b, "correct horse");
+        pair_initiate(&p.a, "conn", "net", 7);
+        pair_run(&p);
+        assert_int_equal(pair_result(&p.a, 7), 0);
+        assert_int_equal(p.a.child[0].integ->id, AUTH_HMAC_SHA2_256_96);
+        assert_int_equal(p.b.child[0].integ->id, AUTH_HMAC_SHA2_256_128);
+        assert_int_equal(p.a.child[0].in_n, p.b.child[0].out_n);
+        assert_memory_equal(p.a.child[0].key_in, p.b.child[0].key_out, p.a.child[0].in_n);
+        pair_fini(&p);
+    }
+}
+
 /* Rekeying keeps mode and protocol; a Delete of AH names AH. */
 static void lives(void **state)
 {
@@ -243,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agreements),
         cmocka_unit_test(original_addresses),
+        cmocka_unit_test(short_sha256),
         cmocka_unit_test(lives),
     };
     if (cr_init(&what))

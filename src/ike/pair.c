@@ -186,6 +186,7 @@ static void child_add_act(struct side *s, const struct child_sa *sa)
                              .encap = sa->udp_encap,
                              .per_cpu = sa->per_cpu,
                              .cpu = sa->cpu,
+                             .integ = sa->integ,
                              .local = sa->local,
                              .remote = sa->remote,
                              .oa_local = sa->oa_local,

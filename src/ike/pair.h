@@ -16,6 +16,7 @@ struct pair_child {
     uint8_t proto, mode, dirs;
     bool encap, per_cpu;
     uint8_t cpu;
+    const struct alg *integ;
     uint8_t key_in[128], key_out[128];
     size_t in_n, out_n;
     struct endpoint local, remote;

@@ -267,6 +267,14 @@ const struct alg *alg_by_name(const char *word, size_t n)
     return find_name(word, n);
 }
 
+const struct alg *alg_by_iana(enum transform_type type, const char *iana)
+{
+    for (const struct alg *a = alg_table; a < alg_table + alg_count; a++)
+        if (a->type == type && !strcmp(a->iana, iana))
+            return a;
+    return NULL;
+}
+
 const struct alg *alg_prf_of_integ(uint16_t integ_id)
 {
     static const uint16_t pairs[][2] = {

@@ -60,7 +60,7 @@ enum { /* integrity */
        AUTH_HMAC_SHA2_256_128 = 12,
        AUTH_HMAC_SHA2_384_192 = 13,
        AUTH_HMAC_SHA2_512_256 = 14,
-       AUTH_HMAC_SHA2_256_96 = 1027, /* strongSwan's number: the draft that RFC 4868 replaced */
+       AUTH_HMAC_SHA2_256_96 = 1026, /* strongSwan's number: the draft that RFC 4868 replaced */
 };
 enum { /* key exchange methods (Diffie-Hellman groups) */
        KE_NONE = 0,
@@ -127,6 +127,8 @@ const struct alg *alg_find(enum transform_type type, uint16_t id, uint16_t key_b
 /* By swanctl.conf's word, case ignored, aliases included ("aes", "aes128-cbc", "curve25519",
  * "modp2048s256", "sha2_256", "noesn"...). A hash word ("sha256") finds the T_INTEG row. */
 const struct alg *alg_by_name(const char *word, size_t n);
+/* By VICI's name; of several key lengths the first, they share all but that. */
+const struct alg *alg_by_iana(enum transform_type type, const char *iana);
 /* A PRF that fits an integrity algorithm ("sha256" in an IKE proposal means both). */
 const struct alg *alg_prf_of_integ(uint16_t integ_id);
 /* What AH means by a word: "aes128gmac" is an integrity algorithm there. NULL: AH has no such. */

@@ -89,6 +89,7 @@ struct conn_child {
     struct tunnel_rules ip;
     uint64_t inactivity_s; /* 0: never closed for it */
     bool per_cpu;         /* per_cpu_sas: RFC 9611 */
+    bool sha256_96;       /* HMAC-SHA-256 with the ICV of the draft before RFC 4868 */
     uint8_t start_action; /* bits of enum start_action */
     enum dpd_action dpd_action;
     uint8_t close_action; /* bits of enum start_action: when the peer closes it */

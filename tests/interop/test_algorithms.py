@@ -1,6 +1,6 @@
 """Every cipher, hash, PRF and group that strongSwan has beside culvert, in both roles and both versions of
 IKE. The default run takes a few at once; all of them behind CULVERT_LONG=1. test_matrix.py has the
-algorithms of the defaults."""
+algorithms of the defaults. (HMAC-SHA-256-96 is not in strongSwan's user space: test_guest_algorithms.py.)"""
 import pytest
 
 from lab import long_run
@@ -10,7 +10,7 @@ WIDTHS = (128, 192, 256)
 OLD = ["des", "3des", "cast128"] + [f"{c}{k}" for c in ("blowfish", "camellia") for k in WIDTHS]
 CTR = [f"{c}{k}ctr" for c in ("aes", "camellia") for k in WIDTHS]
 CCM = [f"{c}{k}ccm{i}" for c in ("aes", "camellia") for k in WIDTHS for i in (8, 12, 16)]
-MACS = ["aesxcbc", "aescmac", "sha256_96"]
+MACS = ["aesxcbc", "aescmac"]
 GROUPS = ["modp1024s160", "modp2048s224", "ecp192", "ecp224", "ecp224bp", "ecp256bp", "ecp384bp", "ecp512bp"]
 
 V2_FEW = [("aes256ctr-aesxcbc-modp2048s224", "aes128ctr-aesxcbc"), ("aes192ccm12-prfaescmac-ecp256bp", "aes256ccm16"),
@@ -20,7 +20,7 @@ V1_FEW = [("blowfish256-sha384-modp1024s160", "blowfish128-sha256"), ("camellia1
 
 V2_IKE = ([f"{c}-sha256-modp2048" for c in OLD + CTR] + [f"{c}-prfsha256-modp2048" for c in CCM] +
           [f"aes128-{m}-prf{p}-modp2048" for m in MACS for p in ("sha256", "aesxcbc", "aescmac")] +
-          ["aes128-aesxcbc-modp2048", "aes128-aescmac-modp2048"] + [f"aes128-sha256-{g}" for g in GROUPS])
+          [f"aes128-{m}-modp2048" for m in MACS] + [f"aes128-sha256-{g}" for g in GROUPS])
 V2_ESP = ([f"{c}-sha256" for c in OLD + CTR] + CCM + [f"{c}-{m}" for m in MACS for c in ("aes128", "null", "3des", "aes256ctr")])
 V1_IKE = ([f"{c}-sha256-modp2048" for c in OLD] + [f"{c}-{h}-modp2048" for c in ("aes256", "3des") for h in
           ("md5", "sha1", "sha256", "sha384", "sha512")] +
