@@ -67,12 +67,13 @@ void vip_local_ts(const struct ike_sa *sa, const struct conn_child *cc, struct t
 void vip_remote_ts(const struct ike_sa *sa, const struct conn_child *cc, struct ts_list *out)
 {
     struct ts dyn[CONN_VIPS_MAX] = {host_ts(&sa->remote.addr)};
+    bool pools = sa->conn && sa->conn->pool_count; /* then an address of these and no other */
     size_t n = sa->vips ? sa->vips->their_count : 0;
     for (size_t i = 0; i < n; i++) {
         const struct addr a = lease_addr(sa->vips->their[i]);
         dyn[i] = host_ts(&a);
     }
-    ts_resolve_in(&cc->remote_ts, dyn, n ? n : 1, out);
+    ts_resolve_in(&cc->remote_ts, dyn, n || pools ? n : 1, out);
 }
 
 bool vip_include_ts(const struct ike_sa *sa, const struct ts_list *remote, struct ts_list *out)

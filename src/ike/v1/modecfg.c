@@ -51,9 +51,15 @@ void v1_modecfg_answered(struct ike *e, struct v1_sa *v, uint8_t question, const
 static void give(struct ike *e, struct v1_sa *v, struct v1_exch *x, const struct cfg_body *asked)
 {
     struct cfg_body c = {.type = CFG_REPLY};
-    if (vip_give(e, &v->sa, asked, v->peer_unity, &c))
+    err_t err = vip_give(e, &v->sa, asked, v->peer_unity, &c);
+    if (err)
         c.count = 0; /* reported; the answer without an address says no */
     v1_trans_answer(e, v, x, &c);
+    if (err && v->sa.conn->pool_count) { /* who has no address of ours has no business here */
+        v1_tell_deleted(e, v);
+        sa_drop(e, &v->sa, err > 0 ? err : R_TOO_MANY);
+        return;
+    }
     if (v->state == V1_CONF && v->sa.conn->pull && v->sa.conn->pool_count)
         v1_up(e, v);
 }
