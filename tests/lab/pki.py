@@ -84,7 +84,7 @@ class Authority(Identity):
 
 def install(daemon, own=(), trusted=(), others=(), crls=()):
     """own: identities with keys, as own0.pem ...; trusted: authorities; others: certificates alone."""
-    top = daemon.dir / "swanctl"
+    top = daemon.dir if daemon.kind == "culvert" else daemon.dir / "swanctl"
     for sub in FOLDERS:
         (top / sub).mkdir(parents=True, exist_ok=True)
         for old in (top / sub).iterdir():
