@@ -154,15 +154,20 @@ class Gateway:
             return v.request("stats")
 
 
+def unit_environment():
+    """What its systemd unit sets for culvertd."""
+    return re.findall(r"^Environment=(\S+)", (ROOT / "dist" / "culvertd.service").read_text(), re.M)
+
+
 class Culvert(Gateway):
-    kind = "culvert"
+    kind, environment = "culvert", unit_environment()
 
     def start(self, cookies=False):
         f = self.dir / "culvert.conf"
         more = "cookie_threshold = 0" if cookies else "cookie_threshold = 4294967295"
         f.write_text(f"culvertd {{\n  half_open_max = 1000000\n  {more}\n}}\n")
-        return self.launch([build_dir() / "culvertd", "--config", f, "--vici", f"unix://{self.socket}", "--foreground",
-                            "--log-level", "-1"])
+        return self.launch(["env", *self.environment, build_dir() / "culvertd", "--config", f, "--vici", f"unix://{self.socket}",
+                            "--foreground", "--log-level", "-1"])
 
 
 class Charon(Gateway):
@@ -435,7 +440,9 @@ def half_open(space, kinds, count):
     """On fresh daemons: what another measurement freed would be used again."""
     rows, steps = [], Steps("halfopen", len(kinds))
     for kind in kinds:
-        gw = KINDS[kind](space).start()
+        gw = KINDS[kind](space)
+        gw.environment = ()  # no huge pages, which would hide what a small piece of memory takes
+        gw.start()
         try:
             space.new_driver()
             gw.serve("x25519")
