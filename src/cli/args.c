@@ -38,7 +38,8 @@ static const struct option {
 
 #define N_OPTIONS (sizeof options / sizeof *options)
 
-static const char *const shows[] = {"sas", "conns", "policies", "stats", "version", "pools"};
+static const char *const shows[] = {"sas",     "conns", "policies", "stats",
+                                    "version", "pools", "certs"};
 
 #define N_SHOWS (sizeof shows / sizeof *shows)
 
@@ -105,7 +106,7 @@ static bool find_show(struct parser *p, const char *word)
     for (size_t i = 0; i < N_SHOWS; i++)
         match_try(&m, shows[i], i);
     if (!match_ok(&m, "thing to show", p->why)) {
-        buf_puts(p->why, "    can be: sas conns policies pools stats version\n");
+        buf_puts(p->why, "    can be: sas conns policies pools certs stats version\n");
         return false;
     }
     p->out->show = (enum cli_show)m.found;
@@ -268,7 +269,7 @@ static bool complete(struct parser *p)
         [CLI_UP] = "a CHILD",
         [CLI_DOWN] = "a CHILD or CONN",
         [CLI_REKEY] = "a CHILD or --ike CONN",
-        [CLI_SHOW] = "one of: sas conns policies pools stats version",
+        [CLI_SHOW] = "one of: sas conns policies pools certs stats version",
         [CLI_CHECK] = "a FILE",
         [CLI_SA] = "one of: add del list",
     };

@@ -40,6 +40,7 @@ enum cli_show {
     CLI_SHOW_STATS,
     CLI_SHOW_VERSION,
     CLI_SHOW_POOLS,
+    CLI_SHOW_CERTS,
 };
 
 enum cli_sa { CLI_SA_ADD, CLI_SA_DEL, CLI_SA_LIST };
@@ -93,6 +94,7 @@ void show_sas(const struct screen *s, const struct vnode *root);
 void show_manual_sas(const struct screen *s, const struct vnode *root);
 void show_conns(const struct screen *s, const struct vnode *root);
 void show_policies(const struct screen *s, const struct vnode *root);
+void show_certs(const struct screen *s, const struct vnode *root); /* by the clock of now */
 void show_pools(const struct screen *s, const struct vnode *root); /* the answer of get-pools */
 /* Any answer: names and values, indented. */
 void show_tree(const struct screen *s, const struct vnode *root);

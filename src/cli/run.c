@@ -51,19 +51,36 @@ enum cli_exit cli_ask(struct cli *c, const char *cmd, const struct vnode *msg, s
     return e ? lost(c, cmd, e) : CLI_DONE;
 }
 
-/* Moves the sections of an event to the end of the root. */
+static void move_members(struct vnode *from, struct vnode *to)
+{
+    for (struct vnode *n = from->child; n; n = n->next)
+        n->parent = to;
+    if (to->last)
+        to->last->next = from->child;
+    else
+        to->child = from->child;
+    to->last = from->last ? from->last : to->last;
+    from->child = from->last = NULL;
+}
+
+/* Moves the sections of an event to the end of the root. What has no name (list-cert) gets a
+ * section of its own, whose name is its number. */
 static void gather(void *ctx, const char *event, const struct vnode *msg)
 {
     (void)event;
     struct vnode *root = ctx, *from = (struct vnode *)(uintptr_t)msg;
-    for (struct vnode *n = from->child; n; n = n->next)
-        n->parent = root;
-    if (root->last)
-        root->last->next = from->child;
-    else
-        root->child = from->child;
-    root->last = from->last ? from->last : root->last;
-    from->child = from->last = NULL;
+    char number[24];
+    size_t count = 1;
+    if (from->child && from->child->kind != VN_SECTION) {
+        for (const struct vnode *n = root->child; n; n = n->next)
+            count++;
+        snprintf(number, sizeof number, "%zu", count);
+        struct vnode *named = vnode_section(root, number);
+        if (named)
+            move_members(from, named);
+        return;
+    }
+    move_members(from, root);
 }
 
 enum cli_exit cli_gather(struct cli *c, const char *event, const char *cmd, const struct vnode *msg,

@@ -77,6 +77,8 @@ enum cli_exit run_show(struct cli *c)
         return answer(c, "version", NULL, show_tree);
     case CLI_SHOW_POOLS:
         return list_pools(c);
+    case CLI_SHOW_CERTS:
+        return run_list(c, "list-cert", "list-certs", NULL, show_certs);
     }
     return CLI_USAGE;
 }

@@ -1,5 +1,6 @@
 /* Golden screens: the same answers that a daemon gives, as people see them; and as JSON. */
 #include "cli/cli_test.h"
+#include <time.h>
 
 static const char sa[] =
     "gw-gw {uniqueid=1 version=2 state=ESTABLISHED local-host=192.0.2.1 local-port=4500 "
@@ -93,6 +94,15 @@ static const struct {
      "  10.9.0.20  offline  bob@example.org\n"
      "empty  10.8.0.0  0 of 2 in use, 0 kept for their owners\n"},
     {"no pools", show_pools, "", "no pools\n"},
+    {"certificates", show_certs,
+     "1 {type=X509 flag=NONE has_privkey=yes subject='C=CH, CN=gw' key='RSA 2048' "
+     "file=x509/gw.pem} "
+     "2 {type=X509 flag=CA subject='CN=Root' key='ECDSA 384' file=x509ca/ca.pem} "
+     "3 {type=X509_CRL flag=NONE subject='CN=Root' file=VICI}",
+     "C=CH, CN=gw\n  certificate, RSA 2048, with private key\n  no end\n  from x509/gw.pem\n"
+     "CN=Root\n  authority, ECDSA 384\n  no end\n  from x509ca/ca.pem\n"
+     "CN=Root\n  revocation list\n  no end\n  from VICI\n"},
+    {"no certificates", show_certs, "", "no certificates\n"},
     {"a traveller's SA", show_sas,
      "gw {uniqueid=1 version=1 state=ESTABLISHED v1-state=QM_IDLE v1-mode=main "
      "local-host=192.0.2.1 local-port=4500 local-id=gw remote-host=192.0.2.2 remote-port=4500 "
@@ -262,13 +272,40 @@ static void json_strings(void **state)
     }
 }
 
+/* Days count from now: what is over, what ends soon, what has time. */
+static void days(void **state)
+{
+    (void)state;
+    static const struct {
+        int days;
+        const char *text;
+    } ends[] = {
+        {-3, "expired 3 days ago"}, {10, "expires in 10 days"}, {400, "expires in 400 days"}};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        char date[64], tree[160];
+        struct buf b = {0};
+        struct screen s = {.out = &b};
+        struct tm tm;
+        time_t at = time(NULL) + ends[i].days * 86400 + (ends[i].days < 0 ? 60 : 3600);
+        strftime(date, sizeof date, "%b %d %H:%M:%S %Y", gmtime_r(&at, &tm));
+        snprintf(tree, sizeof tree, "1 {type=X509 flag=NONE not-after='%s'}", date);
+        struct vnode *root = tree_of(tree);
+        show_certs(&s, root);
+        if (!strstr(buf_str(&b), ends[i].text))
+            fail_msg("no \"%s\" in %s", ends[i].text, buf_str(&b));
+        assert_non_null(strstr(buf_str(&b), date));
+        vnode_free(root);
+        buf_free(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(screens),      cmocka_unit_test(failures),
         cmocka_unit_test(colours),      cmocka_unit_test(times_and_sizes),
         cmocka_unit_test(json),         cmocka_unit_test(control_characters_stay_out),
-        cmocka_unit_test(json_strings),
+        cmocka_unit_test(json_strings), cmocka_unit_test(days),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

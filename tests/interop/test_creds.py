@@ -52,6 +52,9 @@ def test_load_and_list(daemon):
     only = daemon.swanctl("--list-certs", "--type", "x509", "--flag", "ca", "--raw").out
     assert len(re.findall(r"list-cert event \{", only)) == 2
 
+    out = daemon.cli("show", "certs").out
+    assert "certificate, RSA 2048, with private key" in out and "expires in" in out and "revocation list" in out, out
+
     out = daemon.swanctl("--list-authorities").out
     assert "root:" in out and "CN=Root" in out and "file:///nowhere.crl" in out
 
