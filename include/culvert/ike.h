@@ -222,6 +222,7 @@ struct child_sa_info {
     uint8_t proto, mode;
     bool encap;
     uint32_t spi_in, spi_out;
+    uint16_t cpi_in, cpi_out; /* IPComp; 0: none */
     const struct alg *encr, *integ, *ke; /* ke NULL without PFS */
     bool esn;
     bool per_cpu; /* as in struct child_sa */

@@ -189,6 +189,10 @@ void render_child(const struct render *r, const struct child_sa_info *c, struct 
     add_yes(w, "encap", c->encap);
     vici_put_hex(w, "spi-in", c->spi_in, 8);
     vici_put_hex(w, "spi-out", c->spi_out, 8);
+    if (c->cpi_in) {
+        vici_put_hex(w, "cpi-in", c->cpi_in, 4);
+        vici_put_hex(w, "cpi-out", c->cpi_out, 4);
+    }
     if (c->encr)
         add_encr(w, c->encr);
     if (c->integ)

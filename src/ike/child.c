@@ -133,6 +133,8 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
         .remote_ts = *p->remote_ts,
         .oa_local = p->oa_local,
         .oa_remote = p->oa_remote,
+        .cpi_in = p->cpi_in,
+        .cpi_out = p->cpi_out,
         .life = limits(e, c->cc, p),
         .ip = c->cc->ip,
         .per_cpu = c->per_cpu,
@@ -157,6 +159,8 @@ static struct child *child_alloc(const struct child_plan *p)
     c->ke = p->ke;
     c->esn = p->esn;
     c->proto = p->proto;
+    c->cpi_in = p->cpi_in;
+    c->cpi_out = p->cpi_out;
     c->dirs = p->dirs;
     c->mode = p->mode;
     c->per_cpu = p->per_cpu;

@@ -80,6 +80,7 @@ struct child {
     struct waiter *gone;
     uint32_t id, replaces, successor; /* the CHILD SAs that it replaced and that replaces it */
     uint32_t spi_in, spi_out;
+    uint16_t cpi_in, cpi_out;
     uint8_t state, proto, mode, dirs; /* dirs: installed so far */
     bool esn, encap, redundant;
     bool ours;                 /* IKEv1: we began the quick mode that made it */
@@ -319,6 +320,7 @@ struct child_plan {
     bool esn;
     uint8_t proto, dirs, mode;
     struct addr oa_local, oa_remote; /* as in struct child_sa */
+    uint16_t cpi_in, cpi_out;
     bool per_cpu;
     uint8_t cpu;
     const struct ts_list *local_ts, *remote_ts;
@@ -346,6 +348,8 @@ bool mode_fits(struct ike *e, const struct ike_sa *sa, const struct conn *c,
 bool mode_usable(const struct ike_sa *sa, const struct proposal *p); /* no AH through a NAT */
 void mode_differs(struct ike *e, const struct conn *c, const struct conn_child *cc,
                   enum ipsec_mode theirs, struct refusal *r);
+enum { IPCOMP_DEFLATE = 2 };         /* RFC 7296 3.10.1, RFC 2407 4.4.5 */
+uint16_t ike_cpi_new(struct ike *e); /* RFC 3173 3.3: 256 to 61439 are negotiated */
 /* Single hosts of the list become the one that we see. */
 void mode_replace_host(struct ts_list *l, const struct addr *seen);
 

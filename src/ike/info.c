@@ -242,6 +242,8 @@ static void child_fill(struct ike_info *i, const struct child *c, struct child_s
         .cpu = c->cpu,
         .spi_in = c->spi_in,
         .spi_out = c->spi_out,
+        .cpi_in = c->cpi_in,
+        .cpi_out = c->cpi_out,
         .encr = c->encr,
         .integ = c->integ,
         .ke = c->ke,

@@ -96,6 +96,12 @@ void mode_differs(struct ike *e, const struct conn *c, const struct conn_child *
     };
 }
 
+/* It means something only within its SA, so it need not be unique. */
+uint16_t ike_cpi_new(struct ike *e)
+{
+    return (uint16_t)(256 + ike_random_below(e, 61440 - 256));
+}
+
 /* RFC 7296 2.23.1, RFC 3947 5.2: seen from here, a host behind a NAT has another address. */
 void mode_replace_host(struct ts_list *l, const struct addr *seen)
 {

@@ -16,6 +16,7 @@ struct way { /* of one side */
     enum ipsec_mode mode;
     const char *ah; /* instead of ESP */
     const char *ts; /* instead of dynamic, of both ends */
+    bool ipcomp;
 };
 
 struct expected {
@@ -39,6 +40,7 @@ static struct conn *conn_of(struct side *me, struct side *peer, const struct way
     const char *why, *ts = w->ts ? w->ts : "dynamic";
     c->version = version;
     cc->mode = w->mode;
+    cc->ipcomp = w->ipcomp;
     assert_int_equal(ts_conf_parse(&cc->local_ts.ts[0], ts, &why), 0);
     assert_int_equal(ts_conf_parse(&cc->remote_ts.ts[0], ts, &why), 0);
     if (w->ah)
@@ -263,6 +265,26 @@ static void lives(void **state)
     }
 }
 
+/* RFC 7296 2.22, RFC 2407 4.6.1: only when both want it, with a CPI of each. */
+static void compression(void **state)
+{
+    (void)state;
+    for (uint8_t version = 1; version <= 2; version++) {
+        for (unsigned who = 0; who < 4; who++) {
+            static struct pair p;
+            const struct way a = {.ipcomp = who & 1}, b = {.ipcomp = who & 2};
+            set_up(&p, version, &a, &b, false);
+            assert_int_equal(pair_result(&p.a, 7), 0);
+            const struct pair_child *x = &p.a.child[0], *y = &p.b.child[0];
+            assert_int_equal(x->cpi_in, y->cpi_out);
+            assert_int_equal(x->cpi_out, y->cpi_in);
+            assert_int_equal(x->cpi_in != 0, who == 3);
+            assert_int_equal(y->cpi_in != 0, who == 3);
+            pair_fini(&p);
+        }
+    }
+}
+
 int main(void)
 {
     const char *what;
@@ -271,6 +293,7 @@ int main(void)
         cmocka_unit_test(original_addresses),
         cmocka_unit_test(short_sha256),
         cmocka_unit_test(lives),
+        cmocka_unit_test(compression),
     };
     if (cr_init(&what))
         return 1;

@@ -189,6 +189,8 @@ static void child_add_act(struct side *s, const struct child_sa *sa)
                              .integ = sa->integ,
                              .local = sa->local,
                              .remote = sa->remote,
+                             .cpi_in = sa->cpi_in,
+                             .cpi_out = sa->cpi_out,
                              .oa_local = sa->oa_local,
                              .oa_remote = sa->oa_remote,
                              .local_ts = sa->local_ts,

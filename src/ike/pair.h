@@ -20,6 +20,7 @@ struct pair_child {
     uint8_t key_in[128], key_out[128];
     size_t in_n, out_n;
     struct endpoint local, remote;
+    uint16_t cpi_in, cpi_out;
     struct addr oa_local, oa_remote;
     struct ts_list local_ts, remote_ts;
 };

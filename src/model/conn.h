@@ -88,9 +88,10 @@ struct conn_child {
     uint32_t replay_window;
     struct tunnel_rules ip;
     uint64_t inactivity_s; /* 0: never closed for it */
-    bool per_cpu;         /* per_cpu_sas: RFC 9611 */
-    bool sha256_96;       /* HMAC-SHA-256 with the ICV of the draft before RFC 4868 */
-    uint8_t start_action; /* bits of enum start_action */
+    bool per_cpu;          /* per_cpu_sas: RFC 9611 */
+    bool sha256_96;        /* HMAC-SHA-256 with the ICV of the draft before RFC 4868 */
+    bool ipcomp;           /* offered, and accepted */
+    uint8_t start_action;  /* bits of enum start_action */
     enum dpd_action dpd_action;
     uint8_t close_action; /* bits of enum start_action: when the peer closes it */
     uint32_t priority;
@@ -120,7 +121,8 @@ struct conn {
     uint16_t local_port, remote_port; /* 500 by default; 4500 floats at once */
     struct proposals ike;
     bool ike_default;
-    /* The first round; AUTH_XAUTH here: there is none but XAUTH, as hybrid authentication has it. */
+    /* The first round; AUTH_XAUTH here: there is none but XAUTH, as hybrid authentication has it.
+     */
     struct conn_auth auth_local, auth_remote;
     struct conn_auth *xauth_local, *xauth_remote; /* IKEv1's second round, NULL: none */
     struct addr vip[CONN_VIPS_MAX];               /* to ask for; all zero: any of that family */

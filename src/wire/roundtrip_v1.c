@@ -26,7 +26,7 @@ static bool transform_same(const struct v1_transform *a, const struct v1_transfo
 {
     return a->proto == b->proto && a->auth == b->auth && a->encap == b->encap &&
            a->life_s == b->life_s && a->life_kb == b->life_kb && bytes_eq(a->spi, b->spi) &&
-           a->unusable == b->unusable && proposal_same(&a->p, &b->p);
+           a->unusable == b->unusable && a->cpi == b->cpi && proposal_same(&a->p, &b->p);
 }
 
 /* Unaltered as a responder returns it, and written from what was understood. */

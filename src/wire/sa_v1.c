@@ -26,6 +26,8 @@ enum { /* RFC 2407 4.5; 11: RFC 4304 */
        ESP_ESN = 11,
 };
 
+enum { PROTO_COMP = 4 }; /* RFC 2407 4.4.1 */
+
 enum { LIFE_SECONDS = 1, LIFE_KILOBYTES = 2 };
 
 /* What the attributes of one transform said. */
@@ -109,6 +111,17 @@ static void ah_suite(struct v1_transform *t, uint8_t id, const struct attrs *a)
     ok = ok && !proposal_add(&t->p, T_ESN, a->esn ? ESN_YES : ESN_NO, 0);
     t->encap = a->encap;
     t->unusable = !ok || a->unknown;
+}
+
+enum { COMP_DEFLATE = 2 }; /* RFC 2407 4.4.5 */
+
+/* RFC 3173 4.1: a CPI has two bytes; some fill the SPI up to four. */
+static void comp_suite(struct v1_transform *t, uint8_t id, const struct attrs *a)
+{
+    size_t n = t->spi.n;
+    t->cpi = n == 2 || n == 4 ? get_u16(t->spi.p + n - 2) : 0;
+    t->encap = a->encap;
+    t->unusable = id != COMP_DEFLATE || !t->cpi;
 }
 
 /* --- reading --- */
@@ -242,6 +255,8 @@ static void transform(struct rd *r, bool ike, struct v1_transform *t)
         esp_suite(t, id, &a);
     else if (!ike && t->proto == PROTO_AH)
         ah_suite(t, id, &a);
+    else if (!ike && t->proto == PROTO_COMP)
+        comp_suite(t, id, &a);
     else
         t->unusable = true;
 }
@@ -273,6 +288,44 @@ static void proposal(struct rd *r, bool ike, struct v1_sa_body *out)
     rd_fail(r, e == (err_t)R_TRAILING ? (err_t)R_SYNTAX : e); /* more than counted */
 }
 
+static const struct v1_transform *comp_of(const struct v1_sa_body *s, uint8_t proposal)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->t[i].proposal == proposal && s->t[i].proto == PROTO_COMP && !s->t[i].unusable)
+            return &s->t[i];
+    return NULL;
+}
+
+static bool alone(const struct v1_sa_body *s, const struct v1_transform *comp)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->t[i].proposal == comp->proposal && s->t[i].proto != PROTO_COMP)
+            return false;
+    return true;
+}
+
+/* IPComp becomes a property of the ESP or AH beside it; alone it is nothing that we do. */
+static void fold_comp(struct v1_sa_body *s)
+{
+    bool gone[V1_TRANSFORMS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct v1_transform *c = comp_of(s, s->t[i].proposal);
+        if (c && s->t[i].proto != PROTO_COMP) {
+            s->t[i].cpi = c->cpi;
+            s->t[i].cpi_raw = c->raw;
+        }
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        s->t[i].unusable |= s->t[i].proto == PROTO_COMP;
+        gone[i] = s->t[i].proto == PROTO_COMP && !alone(s, &s->t[i]);
+    }
+    for (size_t i = 0; i < s->count; i++)
+        if (!gone[i])
+            s->t[n++] = s->t[i];
+    s->count = n;
+}
+
 /* RFC 2408 4.2: proposals of one number are meant together */
 static void mark_bundles(struct v1_sa_body *s)
 {
@@ -294,6 +347,8 @@ err_t sa_v1_parse(struct bytes body, bool ike, struct v1_sa_body *out)
         proposal(&r, ike, out);
     } while (rd_left(&r));
     err_t e = rd_done(&r);
+    if (!e && !ike)
+        fold_comp(out);
     if (!e)
         mark_bundles(out);
     return e;
@@ -405,6 +460,34 @@ static void write_transform(struct wr *w, bool ike, const struct v1_transform *t
     wr_patch_u16(w, at + 2, (uint16_t)(wr_len(w) - at));
 }
 
+static void write_comp(struct wr *w, const struct v1_transform *t, bool last)
+{
+    size_t at = wr_len(w);
+    wr_u8(w, last ? LAST : MORE_PROPOSALS);
+    wr_u8(w, 0);
+    wr_u16(w, 0);
+    wr_u8(w, t->proposal ? t->proposal : 1);
+    wr_u8(w, PROTO_COMP);
+    wr_u8(w, 2);
+    wr_u8(w, 1);
+    wr_u16(w, t->cpi);
+    size_t inner = wr_len(w);
+    wr_u8(w, LAST);
+    wr_u8(w, 0);
+    wr_u16(w, 0);
+    if (t->cpi_raw.p) {
+        wr_bytes_put(w, t->cpi_raw);
+    } else {
+        wr_u8(w, 1);
+        wr_u8(w, COMP_DEFLATE);
+        wr_u16(w, 0);
+        tv(w, ESP_ENCAP, t->encap);
+        life_v1_write(w, false, t->life_s, t->life_kb);
+    }
+    wr_patch_u16(w, inner + 2, (uint16_t)(wr_len(w) - inner));
+    wr_patch_u16(w, at + 2, (uint16_t)(wr_len(w) - at));
+}
+
 static size_t same_proposal(const struct v1_transform *t, size_t n)
 {
     size_t k = 1;
@@ -438,7 +521,9 @@ void sa_v1_write(struct wr *w, bool ike, const struct v1_transform *t, size_t n)
     wr_u32(w, SIT_IDENTITY_ONLY);
     for (size_t i = 0, k; i < n && !w->err; i += k) {
         k = same_proposal(t + i, n - i);
-        write_proposal(w, ike, t + i, k, i + k == n);
+        write_proposal(w, ike, t + i, k, i + k == n && !t[i].cpi);
+        if (t[i].cpi)
+            write_comp(w, t + i, i + k == n);
     }
 }
 

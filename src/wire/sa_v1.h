@@ -47,6 +47,8 @@ struct v1_transform {
     struct proposal p;        /* one algorithm of each type */
     bool unusable;            /* something in it that we do not know */
     bool bundled;             /* its proposal number has further protocols (AH and ESP) */
+    uint16_t cpi;             /* IPComp with DEFLATE beside it (RFC 2407 4.6.1, 4.4.5); 0: none */
+    struct bytes cpi_raw;     /* as raw, of IPComp's transform */
     struct bytes raw;         /* from the transform number to its end, to return it unaltered */
 };
 

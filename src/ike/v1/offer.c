@@ -122,6 +122,7 @@ struct esp_args {
     const struct conn_child *cc;
     uint16_t encap;
     uint8_t number, proto; /* of the proposal */
+    bool comp;
 };
 
 static uint16_t wrapping(const struct v1_sa *v, enum ipsec_mode mode)
@@ -137,7 +138,8 @@ static void esp_suite(struct list_of *l, const struct esp_args *a, const struct 
     const struct lifetime *life = &a->cc->life;
     if (!t)
         return;
-    *t = (struct v1_transform){.proposal = a->number, .proto = a->proto, .encap = a->encap};
+    *t = (struct v1_transform){
+        .proposal = a->number, .proto = a->proto, .encap = a->encap, .cpi = a->comp};
     t->p.proto = a->proto;
     for (size_t i = 0; i < 4; i++)
         put(&t->p, alg[i]);
@@ -190,14 +192,18 @@ size_t v1_offer_esp(struct ike *e, const struct conn_child *cc, const struct v1_
     const struct alg *alg[4] = {0};
     if (!begin(e, &l))
         return 0;
-    for (size_t i = 0; i < cc->esp.count; i++) {
-        const struct proposal *p = &cc->esp.p[i];
-        if (!mode_usable(&v->sa, p))
-            continue;
-        if (p->proto != a.proto) /* RFC 2408 3.5: a proposal has one protocol */
-            a.number++;
-        a.proto = p->proto;
-        esp_product(&l, &a, p, alg, 0);
+    for (int comp = cc->ipcomp; comp >= 0; comp--) { /* the same again without IPComp */
+        a.comp = comp;
+        a.proto = PROTO_NONE;
+        for (size_t i = 0; i < cc->esp.count; i++) {
+            const struct proposal *p = &cc->esp.p[i];
+            if (!mode_usable(&v->sa, p))
+                continue;
+            if (p->proto != a.proto) /* RFC 2408 3.5: a proposal has one protocol */
+                a.number++;
+            a.proto = p->proto;
+            esp_product(&l, &a, p, alg, 0);
+        }
     }
     if (one_group) /* RFC 2409 5.5: one KE payload, so one group in all of them */
         only_first_group(&l);
@@ -213,7 +219,7 @@ static bool same_type(const struct v1_transform *a, const struct v1_transform *b
 }
 
 /* The attributes that must agree, in the order in which they are told. */
-enum attr { A_PROTO, A_ENCR, A_HASH, A_KE, A_ESN, A_AUTH, A_ENCAP, A_COUNT };
+enum attr { A_PROTO, A_ENCR, A_HASH, A_KE, A_ESN, A_AUTH, A_ENCAP, A_COMP, A_COUNT };
 
 static bool agree(const struct v1_transform *a, const struct v1_transform *b, enum attr i)
 {
@@ -230,6 +236,8 @@ static bool agree(const struct v1_transform *a, const struct v1_transform *b, en
         return same_type(a, b, T_ESN);
     case A_AUTH:
         return a->auth == b->auth;
+    case A_COMP:
+        return !a->cpi == !b->cpi;
     default:
         return a->encap == b->encap;
     }
@@ -250,11 +258,11 @@ bool v1_same_suite(const struct v1_transform *a, const struct v1_transform *b)
 
 static const char *attr_name(bool ike, enum attr i)
 {
-    static const char *const phase1[] = {"protocol", "encryption",     "hash",         "group",
-                                         "ESN",      "authentication", "encapsulation"};
-    static const char *const phase2[] = {"protocol",          "encryption", "integrity",
-                                         "PFS group",         "ESN",        "authentication",
-                                         "encapsulation mode"};
+    static const char *const phase1[] = {"protocol", "encryption",     "hash",          "group",
+                                         "ESN",      "authentication", "encapsulation", "IPComp"};
+    static const char *const phase2[] = {"protocol",           "encryption", "integrity",
+                                         "PFS group",          "ESN",        "authentication",
+                                         "encapsulation mode", "IPComp"};
     return ike ? phase1[i] : phase2[i];
 }
 
@@ -285,6 +293,9 @@ static void print_attr(const struct v1_transform *t, enum attr i, struct buf *b)
         break;
     case A_ENCAP:
         buf_puts(b, encap_v1_name(t->encap));
+        break;
+    case A_COMP:
+        buf_puts(b, t->cpi ? "DEFLATE" : "none");
         break;
     default:
         buf_puts(b, alg_name(t, types[i]));

@@ -187,6 +187,8 @@ struct child *v1_child_install(struct ike *e, struct v1_sa *v, struct v1_exch *x
         .mode = (uint8_t)x->cc->mode,
         .oa_local = x->oa_local,
         .oa_remote = x->oa_remote,
+        .cpi_in = x->chosen.cpi ? x->cpi : 0,
+        .cpi_out = x->chosen.cpi,
         .local_ts = &l,
         .remote_ts = &r,
         .cap_s = shorter(x->chosen.life_s, x->cap_s),

@@ -121,8 +121,10 @@ static void send1(struct ike *e, struct v1_sa *v, struct v1_exch *x)
         return;
     }
     put_u32(spi, x->spi);
-    for (size_t i = 0; i < x->offer_count; i++)
+    for (size_t i = 0; i < x->offer_count; i++) {
         x->offer[i].spi = bytes_of(spi, sizeof spi);
+        x->offer[i].cpi = x->offer[i].cpi ? x->cpi : 0;
+    }
     if (v1_iv_phase2(v, x->msg_id, x->iv) || !v1_build_begin2(e, v, &b, EXCH_V1_QUICK, x->msg_id))
         return;
     v1_put_sa(&b, false, x->offer, x->offer_count);
@@ -189,6 +191,7 @@ static void negotiate(struct ike *e, struct v1_sa *v, struct task *t, struct chi
                                                  bytes_of(offer, x->offer_count * sizeof *offer))
                    .p;
     x->ni = v1_nonce(e, x);
+    x->cpi = cc->ipcomp ? ike_cpi_new(e) : 0;
     if (!x->offer || !v1_spi_new(e, x) || !x->ni.p) {
         v1_quick_failed(e, v, x, R_TOO_MANY);
         return;
@@ -243,7 +246,7 @@ static err_t take_choice(struct ike *e, struct v1_exch *x, struct refusal *r)
     if (got->count == 1 && i < x->offer_count && t->spi.n == 4 && get_u32(t->spi.p)) {
         x->chosen = *t;
         x->spi_out = get_u32(t->spi.p);
-        x->chosen.spi = x->chosen.raw = bytes_of(NULL, 0);
+        x->chosen.spi = x->chosen.raw = x->chosen.cpi_raw = bytes_of(NULL, 0);
         return E_OK;
     }
     *r = (struct refusal){

@@ -171,6 +171,7 @@ static err_t take_suite(struct ike *e, struct v1_sa *v, struct v1_exch *x, struc
         return R_INVALID_KE;
     x->chosen = *t;
     x->spi_out = get_u32(t->spi.p);
+    x->cpi = t->cpi ? ike_cpi_new(e) : 0;
     x->method = ke ? ke->id : KE_NONE;
     return E_OK;
 }
@@ -217,6 +218,7 @@ static bool send2(struct ike *e, struct v1_sa *v, struct v1_exch *x)
     struct v1_transform t = x->chosen;
     put_u32(spi, x->spi);
     t.spi = bytes_of(spi, sizeof spi);
+    t.cpi = x->cpi;
     if (!v1_build_begin2(e, v, &b, EXCH_V1_QUICK, x->msg_id))
         return false;
     v1_put_sa(&b, false, &t, 1);

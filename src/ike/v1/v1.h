@@ -116,6 +116,7 @@ struct v1_exch {
     struct addr oa_local, oa_remote; /* RFC 3947 5.2, as in struct child_sa */
     struct ts_list *narrow;          /* with split networks: what the responder's side really is */
     uint32_t spi, spi_out;
+    uint16_t cpi; /* ours, when IPComp is offered or taken */
     bool spi_used;
     uint32_t old_child, child;
     uint64_t cap_s, cap_kb; /* of the peer, 0: none */

@@ -108,6 +108,7 @@ bool v2_offer_make(struct ike *e, struct v2_sa *v, struct v2_exch *x, const stru
                    bool with_ke)
 {
     v2_per_cpu_ask(e, x, t);
+    v2_ipcomp_ask(e, x);
     return offer_selectors(e, v, x, t) && v2_spi_new(e, x) && offer_proposals(e, v, x, with_ke);
 }
 
@@ -116,6 +117,7 @@ void v2_offer_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce)
 {
     v2_per_cpu_put(b, x);
     v2_mode_put(b, x);
+    v2_ipcomp_put(b, x);
     payload_begin(&b->c, PL_SA);
     sa_v2_write(&b->w, x->offer);
     payload_end(&b->c);
@@ -197,6 +199,7 @@ err_t v2_offer_accept(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct 
     if (err > 0)
         r->child = x->cc->name;
     v2_per_cpu_answered(x);
+    v2_ipcomp_answered(x);
     return err;
 }
 
@@ -247,6 +250,8 @@ struct child *v2_child_install(struct ike *e, struct v2_sa *v, struct v2_exch *x
         .local_ts = x->ours ? x->tsi : x->tsr,
         .remote_ts = x->ours ? x->tsr : x->tsi,
     };
+    p.cpi_in = x->cpi_in;
+    p.cpi_out = x->cpi_out;
     if (p.mode == MODE_TRANSPORT) {
         p.oa_local = x->oa_local;
         p.oa_remote = x->oa_remote;

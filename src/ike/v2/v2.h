@@ -93,6 +93,7 @@ struct v2_exch {
     struct ts_list *tsi, *tsr;
     uint32_t spi;                    /* inbound SPI reserved for the CHILD SA */
     struct addr oa_local, oa_remote; /* 2.23.1, as in struct child_sa */
+    uint16_t cpi_in, cpi_out;        /* 2.22 */
     bool unwanted;                   /* installed only to be deleted */
     bool spi_used;                   /* it belongs to an installed CHILD SA; otherwise given back */
     uint64_t ike_spi;                /* our SPI of a rekeyed IKE SA */
@@ -365,6 +366,12 @@ err_t v2_offer_accept(struct ike *e, struct v2_sa *v, struct v2_exch *x,
 struct child *v2_child_install(struct ike *e, struct v2_sa *v, struct v2_exch *x, uint8_t dirs);
 uint16_t v2_first_ke(const struct proposals *ps);
 bool v2_offers_ke(const struct proposals *ps, uint16_t method);
+/* --- ipcomp.c --- */
+void v2_ipcomp_put(struct v2_build *b, const struct v2_exch *x);
+void v2_ipcomp_ask(struct ike *e, struct v2_exch *x);
+void v2_ipcomp_answered(struct v2_exch *x);
+void v2_ipcomp_choose(struct ike *e, struct v2_exch *x);
+
 /* --- frag.c --- */
 bool v2_frag_take(struct ike *e, struct v2_sa *v, struct arena *a, struct v2_msg *m, err_t *err);
 err_t v2_frag_split(struct ike *e, struct v2_sa *v, const struct v2_build *b, uint8_t first,
