@@ -233,6 +233,16 @@ void v1_quick_start(struct ike *e, struct v1_sa *v, struct task *t)
 
 /* --- the second message --- */
 
+/* RFC 2408 4.2 wants one answer. strongSwan gives two where it takes IPComp: with it, and the same
+ * without; the first is what it does. */
+static bool one_answer(const struct v1_sa_body *got)
+{
+    struct v1_transform second = got->t[1];
+    second.cpi = got->t[0].cpi;
+    return got->count == 1 || (got->count == 2 && got->t[0].cpi && !got->t[1].cpi &&
+                               v1_same_suite(&got->t[0], &second));
+}
+
 static err_t take_choice(struct ike *e, struct v1_exch *x, struct refusal *r)
 {
     struct v1_sa_body *got = ike_alloc(e, sizeof *got);
@@ -243,7 +253,7 @@ static err_t take_choice(struct ike *e, struct v1_exch *x, struct refusal *r)
     size_t i = 0;
     while (i < x->offer_count && !v1_same_suite(&x->offer[i], t))
         i++;
-    if (got->count == 1 && i < x->offer_count && t->spi.n == 4 && get_u32(t->spi.p)) {
+    if (one_answer(got) && i < x->offer_count && t->spi.n == 4 && get_u32(t->spi.p)) {
         x->chosen = *t;
         x->spi_out = get_u32(t->spi.p);
         x->chosen.spi = x->chosen.raw = x->chosen.cpi_raw = bytes_of(NULL, 0);
