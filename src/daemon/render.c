@@ -143,6 +143,27 @@ void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vic
     }
 }
 
+/* Packets dropped on the SA, by reason; and what IPComp did. */
+static void add_drops(struct vici_writer *w, const struct child_stats *st)
+{
+    bool any = false;
+    for (int i = 0; i < CHILD_DROPS; i++) {
+        if (!st->drops[i])
+            continue;
+        if (!any)
+            vici_put_section(w, "drops");
+        any = true;
+        vici_put_number(w, err_name(R_DP_SHORT + i), st->drops[i]);
+    }
+    if (any)
+        vici_put_section_end(w);
+    if (st->compressed || st->not_compressed || st->decompressed) {
+        vici_put_number(w, "packets-compressed", st->compressed);
+        vici_put_number(w, "packets-not-compressed", st->not_compressed);
+        vici_put_number(w, "packets-decompressed", st->decompressed);
+    }
+}
+
 static void add_use(const struct render *r, struct vici_writer *w, const struct child_use *u,
                     const char *bytes, const char *packets, const char *use)
 {
@@ -205,6 +226,7 @@ void render_child(const struct render *r, const struct child_sa_info *c, struct 
     add_use(r, w, &st.in, "bytes-in", "packets-in", "use-in");
     add_use(r, w, &st.out, "bytes-out", "packets-out", "use-out");
     add_lateness(w, &st);
+    add_drops(w, &st);
     if (st.path_mtu) {
         vici_put_number(w, "path-mtu", st.path_mtu);
         vici_put_number(w, "plain-mtu", st.plain_mtu);

@@ -22,6 +22,7 @@ static err_t init(struct dp *d)
     d->sa_out.size = sizeof(struct sa_out);
     d->late.size = sizeof(struct lateness);
     d->keying.impl = d->set.crypto;
+    d->drops.size = sizeof(struct sa_drops);
     probes_init(&d->probes);
     if ((e = cr_esp_ctx_new((enum cr_impl)d->set.crypto, &d->crypto)) ||
         (e = sad_init(&d->sad, d->set.sa_max, d->set.seed)) ||
@@ -61,6 +62,7 @@ void dp_free(struct dp *d)
     early_fini(&d->early);
     notes_fini(&d->notes);
     flow_cache_fini(&d->flows);
+    pool_fini(&d->drops);
     probes_fini(&d->probes);
     frag_out_fini(&d->frag_out);
     pool_fini(&d->sa_in);

@@ -19,6 +19,17 @@ struct child *child_find(const struct dp *d, uint32_t id)
     return NULL;
 }
 
+void sa_pkt_drop(struct dp *d, struct child *c, struct dp_pkt *p, err_t reason)
+{
+    pkt_drop(d, p, reason);
+    if (reason < R_DP_SHORT || reason > R_DP_ROOM)
+        return;
+    if (!c->drops && (c->drops = pool_get(&d->drops)))
+        *c->drops = (struct sa_drops){0};
+    if (c->drops)
+        c->drops->n[reason - R_DP_SHORT]++;
+}
+
 static struct framing framing_of(const struct child_sa *sa)
 {
     if (sa->proto == PROTO_AH)
@@ -132,6 +143,8 @@ static void child_free(struct dp *d, struct child *c)
     in_free(d, c);
     if (c->bind)
         bind_let_go(d, c->bind);
+    if (c->drops)
+        pool_put(&d->drops, c->drops);
     free(c->sel);
     free(c);
 }
@@ -311,6 +324,10 @@ bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *o
     static_assert(sizeof l->n == sizeof out->lateness, "the same steps");
     memcpy(out->lateness, l->n, sizeof l->n);
     out->late = l->dropped;
+    if (c->drops)
+        memcpy(out->drops, c->drops->n, sizeof out->drops);
+    if (c->mode)
+        modes_stats(c, out);
     out->window_advice = lateness_window(l, in->life.packets + l->dropped);
     return true;
 }

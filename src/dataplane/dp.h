@@ -55,6 +55,7 @@ struct dp {
     struct flow_key flow_key;
     struct flow_cache flows;
     struct hash children, binds, outs;
+    struct pool drops; /* struct sa_drops */
     struct pool sa_in, sa_out, late;
     struct modes *modes; /* NULL: all SAs are KIND_TUNNEL */
     struct keying keying;
@@ -90,6 +91,9 @@ bool esp_out_own(struct dp *d, struct sa_out *sa, struct dp_pkt *p, uint8_t next
 /* The look-up by outbound SPI. */
 err_t outs_add(struct dp *d, struct child *c) must_use;
 void outs_del(struct dp *d, struct child *c);
+
+/* As pkt_drop, of an SA that is known. */
+void sa_pkt_drop(struct dp *d, struct child *c, struct dp_pkt *p, err_t reason);
 
 /* The packet is another worker's. */
 static inline void pkt_elsewhere(struct dp_pkt *p, uint32_t owner)

@@ -130,7 +130,7 @@ static size_t check_run(struct dp *d, struct in_run *r, const struct in_work *fr
         struct in_work w = from[i];
         err_t e = keyless ? keyless : check(d, r->sa, &w);
         if (e) {
-            pkt_drop(d, w.p, e);
+            sa_pkt_drop(d, r->sa->child, w.p, e);
             continue;
         }
         const struct framing *f = &r->sa->f;
@@ -201,7 +201,7 @@ static void commit_run(struct dp *d, const struct in_run *r, size_t at, uint64_t
             p->iface = sa->iface;
         err_t e = commit(d, sa, &d->in[i], &d->ops[i]);
         if (e) {
-            pkt_drop(d, p, e);
+            sa_pkt_drop(d, sa->child, p, e);
         } else if (p->verdict == DP_TO_HOST) {
             packets++;
             bytes += p->len;

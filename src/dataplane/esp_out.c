@@ -240,7 +240,7 @@ bool esp_may_exceed(struct dp *d, struct out_work *w, const struct sa_out *sa)
     }
     if (sound && !huge && !pmtu_refuse(&ip, &w->df))
         return true;
-    pkt_drop(d, w->p, R_DP_TOO_BIG);
+    sa_pkt_drop(d, sa->child, w->p, R_DP_TOO_BIG);
     w->p->len = w->len;
     if (ip.df && may_tell(d) && pmtu_answer(&w->p->data, &w->p->len, &ip, sa->inner_mtu))
         w->p->verdict = DP_TO_HOST;
@@ -333,11 +333,11 @@ static void frame_run(struct dp *d, struct sa_out *sa, const struct out_run *r, 
     uint8_t next = w->p->data[0] >> 4 == 4 ? 4 : 41;
     for (size_t i = 0; i < n; i++, w++) {
         if (sa->dead) {
-            pkt_drop(d, w->p, life_dead_out(d, sa));
+            sa_pkt_drop(d, sa->child, w->p, life_dead_out(d, sa));
             continue;
         }
         if (!has_room(w, sa)) {
-            pkt_drop(d, w->p, R_DP_ROOM);
+            sa_pkt_drop(d, sa->child, w->p, R_DP_ROOM);
             continue;
         }
         if (df != DF_COPY)

@@ -194,6 +194,13 @@ static uint32_t overhead(const struct child *c, unsigned family)
     return n + (c->mode->ah_out ? ah_size(family, c->mode->ah_out->f.icv_len) : 0);
 }
 
+void modes_stats(const struct child *c, struct child_stats *out)
+{
+    out->compressed = c->mode->zipped;
+    out->not_compressed = c->mode->not_zipped;
+    out->decompressed = c->mode->unzipped;
+}
+
 uint16_t modes_inner_mtu(const struct child *c, unsigned outer_family, uint16_t mtu)
 {
     const struct mode *m = c->mode;

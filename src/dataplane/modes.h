@@ -18,7 +18,8 @@ struct mode {
     uint16_t cpi_in, cpi_out;
     uint8_t zip_fails, zip_skip; /* in a row did not shrink; so many are not tried now */
     uint32_t ah_spi_in;
-    struct sa_in *ah_in; /* of a bundle: the outer SA; NULL: none */
+    uint64_t zipped, not_zipped, unzipped; /* packets */
+    struct sa_in *ah_in;                   /* of a bundle: the outer SA; NULL: none */
     struct sa_out *ah_out;
     struct key_seed *seed_ah_in, *seed_ah_out;
     struct addr inner_local, inner_remote; /* BEET */
@@ -50,6 +51,7 @@ struct modes {
 };
 
 void modes_close(struct modes *m);
+void modes_stats(const struct child *c, struct child_stats *out);
 
 /* A batch of inbound packets begins: those of the last one are gone. */
 static inline void modes_begin(struct modes *m)

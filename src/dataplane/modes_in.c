@@ -112,7 +112,7 @@ static size_t open_all(struct dp *d, struct sa_in *sa, size_t n)
                   : ah    ? ah_check(d, sa, w, &m->ops[k])
                           : esp_check(d, sa, w, &m->ops[k]);
         if (e) {
-            pkt_drop(d, w->p, e);
+            sa_pkt_drop(d, sa->child, w->p, e);
             continue;
         }
         m->ops[k].seq_hi = (uint32_t)(w->seq >> 32);
@@ -126,7 +126,7 @@ static size_t open_all(struct dp *d, struct sa_in *sa, size_t n)
         if (!e)
             e = ah ? ah_strip(w) : esp_trailer(sa, w);
         if (e)
-            pkt_drop(d, w->p, e);
+            sa_pkt_drop(d, sa->child, w->p, e);
         else
             m->pkt[left++] = *w;
     }
@@ -134,14 +134,14 @@ static size_t open_all(struct dp *d, struct sa_in *sa, size_t n)
 }
 
 /* What AH has held must be this child's ESP: RFC 4301 5.2, the SAs in the order of the bundle. */
-static size_t next_sa(struct dp *d, const struct child *c, size_t n)
+static size_t next_sa(struct dp *d, struct child *c, size_t n)
 {
     struct modes *m = d->modes;
     size_t left = 0;
     for (size_t i = 0; i < n; i++) {
         struct mode_pkt *w = &m->pkt[i];
         if (w->next != NEXT_ESP || w->len < 8 || get_u32(w->at) != c->spi_in)
-            pkt_drop(d, w->p, R_DP_NEXT_HEADER);
+            sa_pkt_drop(d, c, w->p, R_DP_NEXT_HEADER);
         else
             m->pkt[left++] = *w;
     }
@@ -150,7 +150,7 @@ static size_t next_sa(struct dp *d, const struct child *c, size_t n)
 
 /* --- the packet inside --- */
 
-static err_t unpack(struct dp *d, const struct mode *x, struct mode_pkt *k)
+static err_t unpack(struct dp *d, struct mode *x, struct mode_pkt *k)
 {
     struct modes *m = d->modes;
     if (k->len <= IPCOMP_HEADER || get_u16(k->at + 2) != x->cpi_in || k->at[0] == IPCOMP_PROTO)
@@ -161,6 +161,7 @@ static err_t unpack(struct dp *d, const struct mode *x, struct mode_pkt *k)
     err_t e = ipcomp_unpack(m->zip, k->at + IPCOMP_HEADER, k->len - IPCOMP_HEADER, out,
                             INNER_MAX - k->h.hlen, &k->len);
     modes_trim(m, out, e ? 0 : k->len);
+    x->unzipped += !e;
     k->next = k->at[0];
     k->at = out;
     return e;
@@ -223,7 +224,7 @@ static err_t as_beet(struct dp *d, struct sa_in *sa, struct mode_pkt *k, const u
 
 static err_t inside(struct dp *d, struct sa_in *sa, struct mode_pkt *k, const uint8_t *hdr)
 {
-    const struct mode *x = sa->child->mode;
+    struct mode *x = sa->child->mode;
     bool packed = k->next == IPCOMP_PROTO && x->cpi_in;
     err_t e = packed ? unpack(d, x, k) : E_OK;
     if (e)
@@ -244,7 +245,7 @@ static void deliver(struct dp *d, struct sa_in *sa, struct mode_pkt *k)
     err_t e = dummy ? E_OK : inside(d, sa, k, d->modes->hdr[k->slot]);
     rx_count(d, sa, !e && !dummy ? p->len : 0);
     if (e) {
-        pkt_drop(d, p, e);
+        sa_pkt_drop(d, sa->child, p, e);
         return;
     }
     p->verdict = dummy ? DP_DROP : DP_TO_HOST;
@@ -275,7 +276,7 @@ void modes_in(struct dp *d, struct sa_in *sa, const struct in_work *w, size_t n,
         m->pkt[k] = (struct mode_pkt){.p = w[i].p, .slot = (uint8_t)k};
         err_t e = begin(sa, &m->pkt[k], m->hdr[k]);
         if (e)
-            pkt_drop(d, w[i].p, e);
+            sa_pkt_drop(d, c, w[i].p, e);
         else
             m->pkt[k++].p->child_id = c->id;
     }

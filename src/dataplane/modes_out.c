@@ -76,12 +76,17 @@ static void pack(struct dp *d, struct mode *x, struct mode_pkt *k)
 {
     if (x->zip_skip) {
         x->zip_skip--;
+        x->not_zipped++;
         return;
     }
     if (ipcomp_pack(d->modes->zip, k->at, &k->len, k->next, x->cpi_out)) {
         k->next = IPCOMP_PROTO;
         x->zip_fails = 0;
-    } else if (k->len >= IPCOMP_LEAST && ++x->zip_fails >= 8) {
+        x->zipped++;
+        return;
+    }
+    x->not_zipped++;
+    if (k->len >= IPCOMP_LEAST && ++x->zip_fails >= 8) {
         x->zip_skip = 64;
         x->zip_fails = 0;
     }
@@ -206,7 +211,7 @@ static size_t ah_all(struct dp *d, struct sa_out *sa, size_t n)
         ah_put(sa, w, m->hdr[w->slot], seq);
         err_t e = ah_seal(sa, w, m->hdr[w->slot], seq, &m->ops[k]);
         if (e)
-            pkt_drop(d, w->p, e);
+            sa_pkt_drop(d, sa->child, w->p, e);
         else
             m->pkt[k++] = *w;
     }
@@ -297,7 +302,7 @@ void modes_out(struct dp *d, struct sa_out *sa, struct out_work *w, size_t n, ui
         if (!e)
             e = begin(d, sa, &w[i], &m->pkt[k], m->hdr[k]);
         if (e) {
-            pkt_drop(d, w[i].p, e);
+            sa_pkt_drop(d, sa->child, w[i].p, e);
             continue;
         }
         m->pkt[k++].seq = ++sa->seq;

@@ -88,6 +88,11 @@ struct key_seed;
 struct mode;
 struct probe;
 
+/* What was dropped on an SA, by reason from R_DP_SHORT on: most SAs never need it. */
+struct sa_drops {
+    uint32_t n[CHILD_DROPS];
+};
+
 struct child {
     struct hash_node node, out_node; /* by id; by the outbound SPI */
     struct key_seed *seed_in, *seed_out;
@@ -96,8 +101,9 @@ struct child {
     struct sa_out *out;
     struct sel_set *sel;
     struct bind *bind;
-    struct mode *mode;   /* NULL: KIND_TUNNEL */
-    struct probe *probe; /* path MTU discovery; NULL: nothing large was sent yet */
+    struct sa_drops *drops; /* NULL: none yet */
+    struct mode *mode;      /* NULL: KIND_TUNNEL */
+    struct probe *probe;    /* path MTU discovery; NULL: nothing large was sent yet */
     struct lifetime limits;
     uint32_t spi_in;
     uint16_t path_mtu;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/addr.h"
+#include "base/err.h"
 #include "base/secret.h"
 #include "model/alg.h"
 #include "model/lifetime.h"
@@ -73,6 +74,7 @@ struct child_use {
 };
 
 #define CHILD_LATE_STEPS 18
+#define CHILD_DROPS      (R_DP_ROOM - R_DP_SHORT + 1) /* reasons of the data plane */
 
 struct child_stats {
     struct child_use in, out;
@@ -80,4 +82,6 @@ struct child_stats {
     uint32_t lateness[CHILD_LATE_STEPS]; /* packets that came from 2^i numbers behind on */
     uint32_t window, window_advice;      /* packets: as it is, and one that would have done */
     uint16_t path_mtu, plain_mtu;        /* what outer and inner packets may have */
+    uint32_t drops[CHILD_DROPS];         /* by reason, from R_DP_SHORT on; both directions */
+    uint64_t compressed, not_compressed, decompressed; /* packets: IPComp */
 };
