@@ -196,6 +196,7 @@ struct ike_sa_info {
     const char *state;    /* CREATED CONNECTING ESTABLISHED REKEYING REKEYED DELETING */
     const char *v1_state; /* MM_NO_STATE ... QM_IDLE; NULL with IKEv2 */
     const char *v1_mode;  /* main, aggressive; NULL with IKEv2 */
+    const char *auth_local, *auth_remote; /* psk, rsa-sha256, ecdsa-384 ...; NULL until known */
     bool initiator;
     uint64_t spi_i, spi_r;
     struct endpoint local, remote;

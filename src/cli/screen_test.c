@@ -4,7 +4,7 @@
 
 static const char sa[] =
     "gw-gw {uniqueid=1 version=2 state=ESTABLISHED local-host=192.0.2.1 local-port=4500 "
-    "local-id=gwa.example remote-host=2001:db8::2 remote-port=4500 remote-id=b initiator=yes "
+    "local-id=gwa.example remote-host=2001:db8::2 remote-port=4500 remote-id=b initiator=yes auth-local=rsa-sha256 auth-remote=psk "
     "initiator-spi=270dfe9c24405c8c responder-spi=268253090bbaa87e nat-remote=yes nat-any=yes "
     "encr-alg=AES_GCM_16 encr-keysize=128 prf-alg=PRF_HMAC_SHA2_256 dh-group=CURVE_25519 "
     "established=65 rekey-time=13358 child-sas {net2-4 {name=net2 uniqueid=4 reqid=1 "
@@ -19,8 +19,8 @@ static const char sa[] =
 
 static const char sa_screen[] =
     "gw-gw #1  ESTABLISHED  IKEv2  initiator\n"
-    "  local   gwa.example  192.0.2.1[4500]\n"
-    "  remote  b            2001:db8::2[4500]  behind NAT\n"
+    "  local   gwa.example  192.0.2.1[4500]  rsa-sha256\n"
+    "  remote  b            2001:db8::2[4500]  psk  behind NAT\n"
     "  suite   AES_GCM_16-128/PRF_HMAC_SHA2_256/CURVE_25519\n"
     "  times   established 1m 5s ago, rekeys in 3h 42m\n"
     "  spis    270dfe9c24405c8c_i 268253090bbaa87e_r\n"

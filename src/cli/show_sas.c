@@ -101,6 +101,9 @@ static void ike_end(const struct screen *s, const struct vnode *sa, const char *
     buf_printf(s->out, "  %-7s ", side);
     screen_pad(s, TINT_NONE, part[0], width);
     buf_printf(s->out, "  %s[%s]", part[1], part[2]);
+    snprintf(key, sizeof key, "auth-%s", side);
+    if (vnode_get(sa, key))
+        buf_printf(s->out, "  %s", screen_get(sa, key));
     snprintf(key, sizeof key, "nat-%s", side);
     if (vnode_get_bool(sa, key))
         buf_puts(s->out, "  behind NAT");

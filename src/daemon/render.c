@@ -113,6 +113,10 @@ void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vic
     add_end(w, "remote-host", "remote-port", "remote-id", &sa->remote, sa->remote_id);
     if (sa->remote_user)
         add_id(w, "remote-xauth-id", sa->remote_user);
+    if (sa->auth_local)
+        vici_put_value(w, "auth-local", sa->auth_local);
+    if (sa->auth_remote)
+        vici_put_value(w, "auth-remote", sa->auth_remote);
     add_yes(w, "initiator", sa->initiator);
     vici_put_hex(w, "initiator-spi", sa->spi_i, 16);
     vici_put_hex(w, "responder-spi", sa->spi_r, 16);

@@ -81,6 +81,8 @@ static const char established[] = "uniqueid = 3\n"
                                   "remote-host = 192.0.2.2\n"
                                   "remote-port = 4500\n"
                                   "remote-id = gwb.example\n"
+                                  "auth-local = rsa-sha256\n"
+                                  "auth-remote = psk\n"
                                   "initiator = yes\n"
                                   "initiator-spi = 965d73d23c30108d\n"
                                   "responder-spi = a8811a3fb7483e8b\n"
@@ -148,6 +150,8 @@ static void test_ike(void **state)
          .remote = at("192.0.2.2", 4500),
          .local_id = &a,
          .remote_id = &b,
+         .auth_local = "rsa-sha256",
+         .auth_remote = "psk",
          .nat_remote = true,
          .nat_any = true,
          .proposal = &gcm,

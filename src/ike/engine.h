@@ -189,6 +189,8 @@ struct ike_version {
     /* IKEv1's names of states and its mode, for screens; NULL: there are none. */
     const char *(*state)(const struct ike_sa *sa);
     const char *(*mode)(const struct ike_sa *sa);
+    /* How each side proved itself; NULL: not known yet. */
+    const char *(*auth)(const struct ike_sa *sa, bool local);
 };
 
 #define IKE_MSG_MAX 16384

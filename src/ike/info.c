@@ -120,6 +120,8 @@ static void fill(const struct ike *e, const struct ike_sa *sa, struct ike_sa_inf
         .tasks = tasks_of(i, sa),
         .v1_mode = sa->ver->mode ? sa->ver->mode(sa) : NULL,
         .v1_state = sa->ver->state ? sa->ver->state(sa) : NULL,
+        .auth_local = sa->ver->auth ? sa->ver->auth(sa, true) : NULL,
+        .auth_remote = sa->ver->auth ? sa->ver->auth(sa, false) : NULL,
     };
     fill_vips(sa->vips, out);
     list_each (it, (struct list *)&sa->children)

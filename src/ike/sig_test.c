@@ -34,6 +34,7 @@ struct setup {
     struct who a, b;
     err_t at_a, at_b; /* reasons; 0: it comes up */
     const char *what;
+    const char *proof[2]; /* a's and b's, as screens have them; NULL: any */
 };
 
 static void add_cert(struct pki_build *b, const char *name, enum pki_flag flag)
@@ -154,6 +155,22 @@ static void check(struct pair *p, const struct setup *x)
         fail_msg("%s: %zu and %zu CHILD SAs", x->name, p->a.child_count, p->b.child_count);
 }
 
+static void proofs(struct pair *p, const struct setup *x)
+{
+    uint32_t id;
+    struct ike_sa_info at_a, at_b;
+    assert_int_equal(ike_sa_ids(p->a.e, "conn", &id, 1), 1);
+    assert_true(ike_sa_info_get(p->a.e, id, &at_a));
+    assert_int_equal(ike_sa_ids(p->b.e, "conn", &id, 1), 1);
+    assert_true(ike_sa_info_get(p->b.e, id, &at_b));
+    assert_string_equal(at_a.auth_local, at_b.auth_remote);
+    assert_string_equal(at_a.auth_remote, at_b.auth_local);
+    if (x->proof[0])
+        assert_string_equal(at_a.auth_local, x->proof[0]);
+    if (x->proof[1])
+        assert_string_equal(at_a.auth_remote, x->proof[1]);
+}
+
 static void run(const struct setup *x)
 {
     static struct pair p;
@@ -162,6 +179,8 @@ static void run(const struct setup *x)
     if (pair_result(&p.a, 7) == E_AGAIN) /* IKEv1's silence */
         pair_pass(&p, 200000);
     check(&p, x);
+    if (!x->at_a && !x->at_b)
+        proofs(&p, x);
     pair_pass(&p, 100000);
     assert_int_equal(pair_sas(&p.a), !x->at_a && !x->at_b);
     assert_int_equal(pair_sas(&p.b), !x->at_a && !x->at_b);
@@ -173,14 +192,17 @@ static void run(const struct setup *x)
 static void ups(void **state)
 {
     static const struct setup t[] = {
-        {"v2, RSA", 2, KEYS("gwa", "gwb")},
+        {"v2, RSA", 2, KEYS("gwa", "gwb"), .proof = {"rsa-sha256", "rsa-sha256"}},
         {"v2, ECDSA-256", 2, KEYS("gwa-ec256", "gwb-ec256")},
-        {"v2, ECDSA-384", 2, KEYS("gwa-ec384", "gwb-ec384")},
+        {"v2, ECDSA-384", 2, KEYS("gwa-ec384", "gwb-ec384"),
+         .proof = {"ecdsa-sha384", "ecdsa-sha384"}},
         {"v2, ECDSA-521", 2, KEYS("gwa-ec521", "gwb-ec521")},
-        {"v2, Ed25519", 2, KEYS("gwa-ed25519", "gwb-ed25519")},
+        {"v2, Ed25519", 2, KEYS("gwa-ed25519", "gwb-ed25519"), .proof = {"ed25519", "ed25519"}},
         {"v2, Ed448", 2, KEYS("gwa-ed448", "gwb-ed448")},
-        {"v2, each another kind", 2, KEYS("gwa", "gwb-ec384")},
-        {"v2, we a secret, the peer a key", 2, .b = {.own = {"gwb"}}},
+        {"v2, each another kind", 2, KEYS("gwa", "gwb-ec384"),
+         .proof = {"rsa-sha256", "ecdsa-sha384"}},
+        {"v2, we a secret, the peer a key", 2, .b = {.own = {"gwb"}},
+         .proof = {"psk", "rsa-sha256"}},
         {"v2, we a key, the peer a secret", 2, .a = {.own = {"gwa-ec256"}}},
         {"v2, through an intermediate", 2, .a = {.own = {"gwa"}},
          .b = {.own = {"sub-gwb"}, .others = {"sub"}}},
@@ -195,7 +217,7 @@ static void ups(void **state)
         {"v2, the key that the peer can check", 2,
          .a = {.own = {"gwa"}, .trusted = {"ec-ca", "ca"}},
          .b = {.own = {"other-gwb", "ec-gwb"}, .trusted = {"ca", "ec-ca"}}},
-        {"main, RSA", 1, KEYS("gwa", "gwb")},
+        {"main, RSA", 1, KEYS("gwa", "gwb"), .proof = {"rsig", "rsig"}},
         {"main, ECDSA-256", 1, KEYS("gwa-ec256", "gwb-ec256")},
         {"main, ECDSA-384", 1, KEYS("gwa-ec384", "gwb-ec384")},
         {"main, ECDSA-521", 1, KEYS("gwa-ec521", "gwb-ec521")},

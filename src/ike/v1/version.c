@@ -94,6 +94,13 @@ static const char *mode(const struct ike_sa *sa)
     return ((const struct v1_sa *)sa)->aggressive ? "aggressive" : "main";
 }
 
+static const char *auth(const struct ike_sa *sa, bool local)
+{
+    const struct v1_method *m = ((const struct v1_sa *)sa)->method;
+    (void)local; /* RFC 2409 5: one method for both */
+    return m ? m->name : NULL;
+}
+
 static void init(struct ike_sa *sa)
 {
     list_init(&v1_of(sa)->exchs);
@@ -116,4 +123,5 @@ const struct ike_version ike_v1 = {
     .keys = v1_keys_export,
     .state = v1_state_name,
     .mode = mode,
+    .auth = auth,
 };

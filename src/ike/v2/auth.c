@@ -31,6 +31,13 @@ static void end(struct ike *e, struct v2_sa *v, struct v2_exch *x, err_t err, v2
     next(e, v, x);
 }
 
+const char *v2_auth_name(uint8_t proof)
+{
+    return !proof                 ? NULL
+           : proof == V2_AUTH_PSK ? "psk"
+                                  : cr_scheme((enum cr_scheme)(proof - V2_AUTH_PSK))->name;
+}
+
 /* --- pre-shared keys --- */
 
 static err_t no_secret(struct ike *e, struct v2_sa *v, const struct v2_who *w)
@@ -63,6 +70,7 @@ static err_t prove_secret(struct ike *e, struct v2_sa *v, struct v2_exch *x, con
     if (!psk)
         return no_secret(e, v, w);
     x->auth.method = AM_SHARED_KEY;
+    v->auth[true] = V2_AUTH_PSK;
     x->auth.data = bytes_of(mac, v->sa.prf->out_len);
     return v2_auth_psk(v, v->sa.initiator, w->us, &psk->secret, mac);
 }
@@ -96,6 +104,7 @@ static err_t check_secret(struct ike *e, struct v2_sa *v, const struct v2_who *w
     size_t n = v->sa.prf->out_len;
     bool ok = a->data.n == n && secret_eq(a->data.p, want, n);
     secret_wipe(want, sizeof want);
+    v->auth[false] = V2_AUTH_PSK;
     return ok ? E_OK : wrong_secret(e, v, w);
 }
 
@@ -134,6 +143,7 @@ static void have_signature(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 {
     err_t err = x->auth.sig->err;
     x->auth.data = bytes_of(x->auth.sig->sig, x->auth.sig->sig_len);
+    v->auth[true] = (uint8_t)(V2_AUTH_PSK + x->auth.scheme);
     end(e, v, x, err, x->auth.next);
 }
 
@@ -207,6 +217,7 @@ void v2_put_certreq(struct v2_build *b, struct bytes authorities)
 static void checked(struct ike *e, struct v2_sa *v, struct v2_exch *x)
 {
     sig_refused(e, &v->sa, x->conn, x->auth.sig);
+    v->auth[false] = (uint8_t)(V2_AUTH_PSK + x->auth.sig->scheme[0]);
     end(e, v, x, x->auth.sig->err, x->auth.next);
 }
 

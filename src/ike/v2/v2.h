@@ -124,7 +124,8 @@ struct v2_init {
 
 struct v2_sa {
     struct ike_sa sa;
-    uint16_t state; /* enum v2_state */
+    uint16_t state;  /* enum v2_state */
+    uint8_t auth[2]; /* how they proved themselves, the peer and we: v2_auth_name */
     struct v2_window win;
     struct v2_keys keys;
     uint64_t iv;
@@ -317,6 +318,9 @@ void v2_prove(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct v2
               v2_resume *next);
 void v2_check(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct v2_who *w,
               v2_resume *next);
+/* Of what an SA remembers: V2_AUTH_PSK, or more than that by an enum cr_scheme. NULL: nothing. */
+#define V2_AUTH_PSK 1
+const char *v2_auth_name(uint8_t proof);
 void v2_put_auth(struct v2_build *b, const struct v2_exch *x);
 void v2_put_certs(struct v2_build *b, const struct conn *c, const struct v2_exch *x);
 void v2_put_certreq(struct v2_build *b, struct bytes authorities);

@@ -92,6 +92,11 @@ static void strip(struct ike *e, struct ike_sa *sa)
     v->state = V2_GONE;
 }
 
+static const char *auth(const struct ike_sa *sa, bool local)
+{
+    return v2_auth_name(((const struct v2_sa *)sa)->auth[local]);
+}
+
 const struct ike_version ike_v2 = {
     .major = 2,
     .sa_size = sizeof(struct v2_sa),
@@ -108,4 +113,5 @@ const struct ike_version ike_v2 = {
     .fini = fini,
     .strip = strip,
     .keys = v2_keys_export,
+    .auth = auth,
 };
