@@ -23,6 +23,7 @@ class Daemon:
         self.socket = self.dir / "vici"
         self.uri = f"unix://{self.socket}"
         self.proc, self.logs = None, []
+        self.credentials = self.dir / "swanctl"  # folders x509, private ... (lab/pki.py)
 
     # --- life ---
 
@@ -143,6 +144,7 @@ class Culvert(Daemon):
     def __init__(self, side, workdir, args=()):
         super().__init__(side, workdir)
         self.args = list(args)
+        self.credentials = self.dir  # beside its configuration
         self.config = self.dir / "culvert.conf"
         self.bin = build_dir() / "culvertd"
         self.exit = None

@@ -1,5 +1,6 @@
 """Certificates of the lab, made when they are needed, laid out in folders as swanctl has them."""
 import datetime
+import functools
 import ipaddress
 
 from cryptography import x509
@@ -39,10 +40,13 @@ class Identity:
     def __init__(self, cert, key, kind):
         self.cert, self.key, self.kind = cert, key, kind
 
+    @functools.cached_property
     def pem(self):
         return self.cert.public_bytes(serialization.Encoding.PEM)
 
+    @functools.cached_property
     def key_pem(self):
+        """Slow: OpenSSL checks RSA keys."""
         return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                       serialization.NoEncryption())
 
@@ -84,17 +88,18 @@ class Authority(Identity):
 
 def install(daemon, own=(), trusted=(), others=(), crls=()):
     """own: identities with keys, as own0.pem ...; trusted: authorities; others: certificates alone."""
-    top = daemon.dir if daemon.kind == "culvert" else daemon.dir / "swanctl"
+    top = daemon.credentials
     for sub in FOLDERS:
         (top / sub).mkdir(parents=True, exist_ok=True)
         for old in (top / sub).iterdir():
             old.unlink()
     for i, o in enumerate(own):
-        (top / "x509" / f"own{i}.pem").write_bytes(o.pem())
-        (top / "private" / f"own{i}.pem").write_bytes(o.key_pem())
+        (top / "x509" / f"own{i}.pem").write_bytes(o.pem)
+        (top / "private" / f"own{i}.pem").write_bytes(o.key_pem)
+        (top / "private" / f"own{i}.pem").chmod(0o600)
     for i, o in enumerate(others):
-        (top / "x509" / f"other{i}.pem").write_bytes(o.pem())
+        (top / "x509" / f"other{i}.pem").write_bytes(o.pem)
     for i, a in enumerate(trusted):
-        (top / "x509ca" / f"ca{i}.pem").write_bytes(a.pem())
+        (top / "x509ca" / f"ca{i}.pem").write_bytes(a.pem)
     for i, c in enumerate(crls):
         (top / "x509crl" / f"crl{i}.pem").write_bytes(c)
