@@ -26,6 +26,7 @@ struct who {
     struct key_limits limits; /* of the peer's key */
     enum send_cert send_cert;
     bool no_certreq;
+    enum { AS_IT_HAS, WANT_SECRET, WANT_KEY } want; /* of the peer */
 };
 
 struct setup {
@@ -106,6 +107,8 @@ static void load(struct pair *p, const struct setup *x, bool a)
     c->aggressive = x->version == 3;
     auth_of(&c->auth_local, us, a ? "gwa.example" : "gwb.example");
     auth_of(&c->auth_remote, them, a ? "gwb.example" : "gwa.example");
+    if (us->want)
+        c->auth_remote.kind = us->want == WANT_KEY ? AUTH_PUBKEY : AUTH_PSK;
     c->send_cert = us->send_cert;
     c->send_certreq = !us->no_certreq;
     if (us->pin)
@@ -271,8 +274,15 @@ static void refusals(void **state)
          .b = {.own = {"gwb"}}, .at_a = R_NO_KEY},
         {"main, keys of different kinds", 1, KEYS("gwa", "gwb-ec256"), .at_b = R_NO_PROPOSAL,
          .what = "authentication"},
-        {"main, secret against key", 1, .b = {.own = {"gwb"}}, .at_b = R_NO_PROPOSAL,
-         .what = "authentication"},
+        {"main, secret against key", 1, .a = {.want = WANT_SECRET},
+         .b = {.own = {"gwb"}, .want = WANT_KEY}, .at_b = R_NO_PROPOSAL, .what = "authentication"},
+        {"main, a secret here and a key there", 1, .b = {.own = {"gwb"}}, .at_a = R_NO_PROPOSAL,
+         .what = "auth"},
+        {"v2, a secret is wanted of a peer with a key", 2,
+         .a = {.own = {"gwa"}, .want = WANT_SECRET}, .b = {.own = {"gwb"}}, .at_a = R_AUTH_METHOD,
+         .what = "auth"},
+        {"v2, a key is wanted of a peer with a secret", 2, .b = {.own = {"gwb"}, .want = WANT_KEY},
+         .at_b = R_AUTH_METHOD, .what = "auth"},
         {"aggressive, responder's CA is unknown", 3, PEER("other-gwb"), .at_a = R_CERT_UNTRUSTED},
         {"aggressive, initiator's CA is unknown", 3, .a = {.own = {"gwa"}},
          .b = {.own = {"gwb"}, .trusted = {"other-ca"}}, .at_b = R_CERT_UNTRUSTED},

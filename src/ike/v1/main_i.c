@@ -14,8 +14,24 @@
 #include "ike/v1/v1.h"
 #include <stdlib.h>
 
+/* RFC 2409 5: one method for both sides, or XAUTH on top of it */
+static void no_method(struct ike *e, const struct conn *c, struct refusal *r)
+{
+    static const char *const kinds[] = {
+        [AUTH_PSK] = "psk", [AUTH_PUBKEY] = "pubkey", [AUTH_EAP] = "eap", [AUTH_XAUTH] = "xauth"};
+    r->what = "auth";
+    r->ours =
+        ike_strf(e, "local %s, remote %s", kinds[c->auth_local.kind], kinds[c->auth_remote.kind]);
+    r->hint = ike_strf(e,
+                       "IKEv1 has one method for both sides: make auth of connections.%s.local and "
+                       ".remote the same, or use version = 2",
+                       c->name);
+    r->clause = "RFC 2409 5";
+}
+
 static void no_suite(struct ike *e, struct v1_sa *v)
 {
+    const struct v1_method *m[V1_METHODS_MAX];
     struct refusal r = {
         .reason = R_NO_PROPOSAL,
         .what = "proposals",
@@ -24,6 +40,8 @@ static void no_suite(struct ike *e, struct v1_sa *v)
             ike_strf(e, "set connections.%s.proposals = aes256-sha256-modp2048", v->sa.conn->name),
         .clause = "RFC 2409 4",
     };
+    if (!v1_methods(e, v->sa.conn, &v->sa.local.addr, true, m))
+        no_method(e, v->sa.conn, &r);
     ike_refused(e, &v->sa, &r);
     v1_lost(e, v, r.reason);
 }
