@@ -16,7 +16,7 @@ def test_rows_are_whole():
     assert len(list(rows())) > 40
     for r in rows():
         assert len(r) == 3, r
-        assert re.fullmatch(r"(\[[A-Z-]+\] )?[\d., ]+", r[0]), r
+        assert re.fullmatch(r"(\[[A-Z-]+\] )?[\dA-F., ;]+", r[0]), r
         assert re.fullmatch(r"(`[\w/]+\.[ch]` ?)+", r[2]), r
 
 
