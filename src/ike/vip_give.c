@@ -18,10 +18,24 @@ static struct lease *held(const struct sa_vips *v, uint8_t family)
     return NULL;
 }
 
+/* What the same peer has by the SA that this one renews: it shall not move. */
+static struct addr former(struct ike *e, const struct ike_sa *sa, const struct addr *wanted)
+{
+    if (!addr_any(wanted))
+        return *wanted;
+    for (struct ike_sa *o = NULL; (o = sa_peer_next(e, sa, o));) {
+        const struct lease *l = held(o->vips, wanted->family);
+        if (l && addr_eq(&o->remote.addr, &sa->remote.addr))
+            return lease_addr(l);
+    }
+    return *wanted;
+}
+
 /* The first pool of the connection that has one; asking again gives the same. */
-static struct lease *assign(struct ike *e, struct ike_sa *sa, const struct addr *wanted)
+static struct lease *assign(struct ike *e, struct ike_sa *sa, const struct addr *asked)
 {
     struct id scratch;
+    struct addr best = former(e, sa, asked), *wanted = &best;
     struct lease *l = held(sa->vips, wanted->family);
     const struct id *who = lease_id(sa, &scratch);
     if (l)

@@ -67,6 +67,37 @@ static void identity(const struct setup *x, int node, struct conn_auth *auth)
         abort();
 }
 
+static struct conn_auth *login(void)
+{
+    struct conn_auth *a = calloc(1, sizeof *a);
+    if (!a || !(a->xauth_id = strdup("alice")))
+        abort();
+    a->kind = AUTH_XAUTH;
+    return a;
+}
+
+static void travel(struct conn *c, const struct setup *x, int node)
+{
+    c->pull = !x->push;
+    if (node == A) {
+        c->vip[c->vip_count++] = (struct addr){.family = 4};
+    } else if (!(c->pool[c->pool_count++] = strdup("road"))) {
+        abort();
+    }
+    if (c->version == 1)
+        *(node == A ? &c->xauth_local : &c->xauth_remote) = login();
+}
+
+static void travel_creds(struct sim *s, const struct setup *x)
+{
+    struct addr_pool *p = addr_pool_new("road");
+    if (!p || !addr_pool_parse(p, "10.9.0.0/24"))
+        abort();
+    sim_feed(s, B, &(struct ike_in){.kind = IN_POOL_LOAD, .pool = p});
+    sim_login(s, A, "alice", x->password ? x->password : "in wonderland");
+    sim_login(s, B, "alice", "in wonderland");
+}
+
 struct conn *conn_of(const struct sim *s, const struct setup *x, int node)
 {
     struct conn *c = conn_new("gw");
@@ -88,6 +119,8 @@ struct conn *conn_of(const struct sim *s, const struct setup *x, int node)
     c->over_s = c->rand_s = x->rekey_ike_s / 10;
     for (unsigned i = 0; i < x->children; i++)
         add_child(c, x, node, i);
+    if (x->travel)
+        travel(c, x, node);
     return c;
 }
 
@@ -129,6 +162,8 @@ void set_up(struct sim *s, uint64_t seed, const struct setup *x, const struct si
         if (x->key[i])
             sim_pki(s, i, store_of(x->key[i], x->ca[i]));
     }
+    if (x->travel)
+        travel_creds(s, x);
 }
 
 /* A network somewhere between fine and awful. */

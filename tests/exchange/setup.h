@@ -12,6 +12,8 @@ struct setup {
     unsigned children;
     uint8_t version; /* 0: 2 */
     bool aggressive;
+    bool travel, push;    /* A asks for a virtual address, or is told it, and with IKEv1 logs in */
+    const char *password; /* A's, if it is not the right one */
     enum ipsec_mode mode; /* of the first child, with selectors to match */
     /* tests/vectors/pki: certificate and key ("gwa"), authority ("ca" by default); no key: by a
      * pre-shared one. Identities are those of the certificates unless id says otherwise. */
@@ -36,5 +38,5 @@ struct scenario {
     void (*run)(struct sim *s, uint64_t seed);
     unsigned runs;
 };
-/* lives_v1.c, lives_sig.c; each ends with a row without name */
-extern const struct scenario scenarios_v1[], scenarios_sig[];
+/* lives_v1.c, lives_sig.c, lives_travel.c; each ends with a row without name */
+extern const struct scenario scenarios_v1[], scenarios_sig[], scenarios_travel[];

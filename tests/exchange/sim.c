@@ -392,10 +392,12 @@ static void carry_out(struct sim *s, int node, const struct ike_act *a)
     case ACT_EVENT:
         note_event(s, node, &a->event);
         break;
-    case ACT_KEEPALIVE:
-    case ACT_CHILD_MOVE:
     case ACT_VIP_ADD:
     case ACT_VIP_DEL:
+        n->vips += a->kind == ACT_VIP_ADD ? 1 : -1;
+        break;
+    case ACT_KEEPALIVE:
+    case ACT_CHILD_MOVE:
     case ACT_ACQUIRE_FAILED:
         break;
     }
@@ -541,6 +543,17 @@ void sim_psk(struct sim *s, int node, const char *secret)
 void sim_pki(struct sim *s, int node, struct pki *store)
 {
     sim_feed(s, node, &(struct ike_in){.kind = IN_PKI, .pki = store});
+}
+
+void sim_login(struct sim *s, int node, const char *user, const char *password)
+{
+    struct shared *sh = shared_new("xauth-1");
+    if (!sh || secret_set(&sh->secret, bytes_of(password, strlen(password))) ||
+        !id_parse(&sh->owner[0], user))
+        abort();
+    sh->kind = SHARED_XAUTH;
+    sh->owner_count = 1;
+    sim_feed(s, node, &(struct ike_in){.kind = IN_SHARED_LOAD, .shared = sh});
 }
 
 static void command(struct sim *s, int node, struct ike_in *in)

@@ -46,6 +46,7 @@ struct sim_node {
     unsigned count[EV_COUNT]; /* events seen */
     err_t refused;            /* reason of the last EV_REFUSED or EV_PEER_REFUSED */
     char what[64];
+    int vips;  /* virtual addresses that the host has, counted */
     bool dead; /* vanished: hears and says nothing */
 };
 
@@ -76,6 +77,7 @@ void sim_fail(struct sim *s, const char *fmt, ...) printf_like(2, 3);
 void sim_load(struct sim *s, int node, struct conn *c); /* takes the reference */
 void sim_psk(struct sim *s, int node, const char *secret);
 void sim_pki(struct sim *s, int node, struct pki *store); /* borrowed */
+void sim_login(struct sim *s, int node, const char *user, const char *password);
 void sim_initiate(struct sim *s, int node, const char *child);
 void sim_terminate(struct sim *s, int node, const char *conn, const char *child);
 void sim_rekey(struct sim *s, int node, const char *conn, const char *child);

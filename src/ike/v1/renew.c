@@ -63,6 +63,12 @@ void v1_renew(struct ike *e, struct v1_sa *v, struct task *t)
 #define SETTLE_MS 2000  /* before a Delete: our last message, or quick modes, are under way */
 #define ADOPT_MS  10000 /* the peer that renewed may delete the old SA itself, or leave it to us */
 
+/* The peer may still wait for our last word of XAUTH or Mode Config, and asks again. */
+static bool travels(const struct v1_sa *v)
+{
+    return v->sa.conn->xauth_local || v->sa.conn->vip_count;
+}
+
 /* Children and plans go to the new SA; the old one says goodbye. */
 static void take_over(struct ike *e, struct v1_sa *v, struct ike_sa *old, bool ours)
 {
@@ -74,7 +80,7 @@ static void take_over(struct ike *e, struct v1_sa *v, struct ike_sa *old, bool o
     old->rekey_ms = old->over_ms = UINT64_MAX;
     struct task *t = task_add(e, old, TASK_IKE_DEL, 0);
     if (t && t != old->active)
-        t->not_before = e->now + (ours ? SETTLE_MS : ADOPT_MS);
+        t->not_before = e->now + (ours && !travels(v) ? SETTLE_MS : ADOPT_MS);
 }
 
 static bool same_host(const struct ike_sa *a, const struct ike_sa *b)
