@@ -39,7 +39,12 @@ static const struct option {
 #define N_OPTIONS (sizeof options / sizeof *options)
 
 static const char *const shows[] = {"sas",     "conns", "policies", "stats",
-                                    "version", "pools", "certs"};
+                                    "version", "pools", "certs",    "crypto"};
+
+static const char *const cryptos[] = {
+    [CLI_CRYPTO_ISAKMP] = "isakmp", [CLI_CRYPTO_IKEV2] = "ikev2", [CLI_CRYPTO_IPSEC] = "ipsec"};
+
+#define N_CRYPTOS (sizeof cryptos / sizeof *cryptos)
 
 #define N_SHOWS (sizeof shows / sizeof *shows)
 
@@ -106,7 +111,7 @@ static bool find_show(struct parser *p, const char *word)
     for (size_t i = 0; i < N_SHOWS; i++)
         match_try(&m, shows[i], i);
     if (!match_ok(&m, "thing to show", p->why)) {
-        buf_puts(p->why, "    can be: sas conns policies pools certs stats version\n");
+        buf_puts(p->why, "    can be: sas conns policies pools certs stats version crypto\n");
         return false;
     }
     p->out->show = (enum cli_show)m.found;
@@ -230,6 +235,34 @@ static bool take_sa_word(struct parser *p, const char *word)
     return true;
 }
 
+static bool begins(const char *word, const char *name)
+{
+    return *word && !strncmp(word, name, strlen(word));
+}
+
+/* crypto isakmp|ikev2|ipsec sa [detail], as Cisco's IOS has it */
+static bool take_crypto_word(struct parser *p, const char *word)
+{
+    struct match m = match_of(word, strlen(word));
+    switch (p->words++) {
+    case 1:
+        for (size_t i = 0; i < N_CRYPTOS; i++)
+            match_try(&m, cryptos[i], i);
+        p->out->crypto = (enum cli_crypto)m.found;
+        if (match_ok(&m, "thing to show", p->why))
+            return true;
+        buf_puts(p->why, "    can be: isakmp ikev2 ipsec\n");
+        return false;
+    case 2:
+        return begins(word, "sa") || too_many(p, word);
+    case 3:
+        p->out->detail = begins(word, "detail");
+        return p->out->detail || too_many(p, word);
+    default:
+        return too_many(p, word);
+    }
+}
+
 static bool take_word(struct parser *p, const char *word)
 {
     struct cli_args *a = p->out;
@@ -237,6 +270,8 @@ static bool take_word(struct parser *p, const char *word)
         return find_command(p, word, &a->cmd);
     if (a->cmd == CLI_SA)
         return take_sa_word(p, word);
+    if (a->cmd == CLI_SHOW && a->show == CLI_SHOW_CRYPTO && p->words)
+        return take_crypto_word(p, word);
     bool takes = a->cmd != CLI_RELOAD && a->cmd != CLI_LOG && a->cmd != CLI_VERSION;
     if (p->words++ || !takes)
         return too_many(p, word);
@@ -269,7 +304,7 @@ static bool complete(struct parser *p)
         [CLI_UP] = "a CHILD",
         [CLI_DOWN] = "a CHILD or CONN",
         [CLI_REKEY] = "a CHILD or --ike CONN",
-        [CLI_SHOW] = "one of: sas conns policies pools certs stats version",
+        [CLI_SHOW] = "one of: sas conns policies pools certs stats version crypto",
         [CLI_CHECK] = "a FILE",
         [CLI_SA] = "one of: add del list",
     };
@@ -280,6 +315,10 @@ static bool complete(struct parser *p)
     }
     if (a->cmd == CLI_SA && p->words && !a->word && a->sa != CLI_SA_LIST) {
         buf_printf(p->why, "culvert: sa %s needs a NAME\n", sa_words[a->sa]);
+        return false;
+    }
+    if (a->cmd == CLI_SHOW && a->show == CLI_SHOW_CRYPTO && p->words == 1) {
+        buf_puts(p->why, "culvert: show crypto needs one of: isakmp ikev2 ipsec\n");
         return false;
     }
     if (!needs[a->cmd] || p->words || (a->cmd == CLI_REKEY && a->conn))

@@ -17,6 +17,8 @@ static void describe(const struct cli_args *a, struct buf *out)
     buf_puts(out, cli_command_name(a->cmd));
     if (a->cmd == CLI_SHOW)
         buf_printf(out, " show=%d", (int)a->show);
+    if (a->cmd == CLI_SHOW && a->show == CLI_SHOW_CRYPTO)
+        buf_printf(out, " crypto=%d%s", (int)a->crypto, a->detail ? " detail" : "");
     if (a->cmd == CLI_SA)
         buf_printf(out, " sa=%d", (int)a->sa);
     if (a->word)
@@ -76,6 +78,9 @@ static void understands(void **state)
         {"culvert show sas", "show show=0"},
         {"culvert sh sa", "show show=0"},
         {"culvert sh co", "show show=1"},
+        {"culvert show crypto isakmp sa", "show show=7 crypto=0"},
+        {"culvert show crypto ips sa detail", "show show=7 crypto=2 detail"},
+        {"culvert sh cr ik sa det", "show show=7 crypto=1 detail"},
         {"culvert show pol", "show show=2"},
         {"culvert show st", "show show=3"},
         {"culvert show v", "show show=4"},
@@ -107,15 +112,20 @@ static void refuses(void **state)
         {"culvert dig", "culvert: unknown command `dig'\n"},
         {"culvert re x", "culvert: ambiguous command `re'\n"},
         {"culvert upp x", "culvert: unknown command `upp'\n"},
-        {"culvert show", "culvert: show needs one of: sas conns policies pools certs stats version\n"},
+        {"culvert show",
+         "culvert: show needs one of: sas conns policies pools certs stats version crypto\n"},
         {"culvert show s", "culvert: ambiguous thing to show `s'\n"
-                           "    can be: sas conns policies pools certs stats version\n"},
+                           "    can be: sas conns policies pools certs stats version crypto\n"},
         {"culvert show sas now", "culvert: one word too many: `now'\n"},
         {"culvert up", "culvert: up needs a CHILD\n"},
         {"culvert down", "culvert: down needs a CHILD or CONN\n"},
         {"culvert rekey", "culvert: rekey needs a CHILD or --ike CONN\n"},
         {"culvert check", "culvert: check needs a FILE\n"},
         {"culvert up a b", "culvert: one word too many: `b'\n"},
+        {"culvert show crypto", "culvert: show crypto needs one of: isakmp ikev2 ipsec\n"},
+        {"culvert show crypto i sa",
+         "culvert: ambiguous thing to show `i'\n    can be: isakmp ikev2 ipsec\n"},
+        {"culvert show crypto ipsec policy", "culvert: one word too many: `policy'\n"},
         {"culvert sa", "culvert: sa needs one of: add del list\n"},
         {"culvert sa dig", "culvert: unknown thing to do with an SA `dig'\n"
                            "    can be: add del list\n"},

@@ -41,7 +41,11 @@ enum cli_show {
     CLI_SHOW_VERSION,
     CLI_SHOW_POOLS,
     CLI_SHOW_CERTS,
+    CLI_SHOW_CRYPTO,
 };
+
+/* show crypto isakmp sa, and so on */
+enum cli_crypto { CLI_CRYPTO_ISAKMP, CLI_CRYPTO_IKEV2, CLI_CRYPTO_IPSEC };
 
 enum cli_sa { CLI_SA_ADD, CLI_SA_DEL, CLI_SA_LIST };
 
@@ -58,6 +62,8 @@ struct cli_args {
     long timeout_s; /* 0: none */
     int level;      /* log */
     enum cli_show show;
+    enum cli_crypto crypto; /* with CLI_SHOW_CRYPTO */
+    bool detail;
     enum cli_sa sa;
     const char *setting[CLI_SETTINGS_MAX]; /* sa add: KEY=VALUE */
     size_t settings;
@@ -91,6 +97,11 @@ void screen_scrub(struct vnode *tree);
 
 /* Each takes a root with one section per event: list-sa, list-manual-sa, list-conn, list-policy. */
 void show_sas(const struct screen *s, const struct vnode *root);
+void show_crypto_isakmp(const struct screen *s, const struct vnode *root);
+void show_crypto_isakmp_detail(const struct screen *s, const struct vnode *root);
+void show_crypto_ikev2(const struct screen *s, const struct vnode *root);
+void show_crypto_ikev2_detail(const struct screen *s, const struct vnode *root);
+void show_crypto_ipsec(const struct screen *s, const struct vnode *root);
 void show_manual_sas(const struct screen *s, const struct vnode *root);
 void show_conns(const struct screen *s, const struct vnode *root);
 void show_policies(const struct screen *s, const struct vnode *root);

@@ -62,6 +62,15 @@ static enum cli_exit list_pools(struct cli *c)
     return r;
 }
 
+static enum cli_exit crypto(struct cli *c)
+{
+    static void (*const screens[3][2])(const struct screen *, const struct vnode *) = {
+        [CLI_CRYPTO_ISAKMP] = {show_crypto_isakmp, show_crypto_isakmp_detail},
+        [CLI_CRYPTO_IKEV2] = {show_crypto_ikev2, show_crypto_ikev2_detail},
+        [CLI_CRYPTO_IPSEC] = {show_crypto_ipsec, show_crypto_ipsec}};
+    return run_list(c, "list-sa", "list-sas", NULL, screens[c->args->crypto][c->args->detail]);
+}
+
 enum cli_exit run_show(struct cli *c)
 {
     switch (c->args->show) {
@@ -75,6 +84,8 @@ enum cli_exit run_show(struct cli *c)
         return answer(c, "stats", NULL, show_tree);
     case CLI_SHOW_VERSION:
         return answer(c, "version", NULL, show_tree);
+    case CLI_SHOW_CRYPTO:
+        return crypto(c);
     case CLI_SHOW_POOLS:
         return list_pools(c);
     case CLI_SHOW_CERTS:

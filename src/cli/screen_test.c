@@ -36,6 +36,18 @@ static const char sa_screen[] =
     "  remote  %any  192.0.2.77[500]\n"
     "  spis    0dd123af29d555c6_i 0000000000000000_r\n";
 
+static const char crypto[] =
+    "CM1 {uniqueid=1013 version=1 state=ESTABLISHED v1-state=QM_IDLE v1-mode=main v1-auth=psk "
+    "local-host=2.2.2.2 local-port=4500 remote-host=1.1.1.1 remote-port=4500 initiator=yes "
+    "nat-remote=yes encr-alg=AES_CBC encr-keysize=256 integ-alg=HMAC_SHA2_384_192 "
+    "prf-alg=PRF_HMAC_SHA2_384 dh-group=MODP_2048 established=735 rekey-time=85665 child-sas "
+    "{net-7 {name=net uniqueid=7 state=INSTALLED mode=TUNNEL protocol=ESP encap=yes "
+    "spi-in=00001000 spi-out=00001001 cpi-in=3d53 cpi-out=1a2e encr-alg=AES_CBC encr-keysize=256 "
+    "integ-alg=HMAC_SHA2_256_128 dh-group=MODP_2048 packets-in=4 packets-out=5 life-time=3500 "
+    "icv-failed=2 local-ts=[10.2.5.0/24] remote-ts=['10.1.1.0/24[tcp/80]']}}} "
+    "CM1 {uniqueid=1014 version=1 state=CONNECTING v1-state=MM_KEY_EXCH v1-mode=main "
+    "local-host=2.2.2.2 remote-host=1.1.1.9 child-sas {}}";
+
 static const char conn[] =
     "gw {local_addrs=[192.0.2.1] remote_addrs=[192.0.2.2 %any6] version=IKEv2 reauth_time=0 "
     "rekey_time=14400 unique=UNIQUE_NO dpd_delay=30 local-1 {id=gwa.example class='pre-shared key' "
@@ -60,6 +72,73 @@ static const struct {
 } cases[] = {
     {"SAs", show_sas, sa, sa_screen},
     {"no SAs", show_sas, "", "no SAs\n"},
+    {"ISAKMP SAs", show_crypto_isakmp, crypto,
+     "IPv4 Crypto ISAKMP SA\n"
+     "dst             src             state          conn-id status\n"
+     "1.1.1.1         2.2.2.2         QM_IDLE           1013 ACTIVE\n"
+     "2.2.2.2         1.1.1.9         MM_KEY_EXCH       1014 \n"
+     "\n"
+     "IPv6 Crypto ISAKMP SA\n"
+     "dst             src             state          conn-id status\n"},
+    {"ISAKMP SAs in detail", show_crypto_isakmp_detail, crypto,
+     "Codes: N - NAT-traversal, X - IKE Extended Authentication\n"
+     "       psk - Preshared key, rsig - signature\n\n"
+     "IPv4 Crypto ISAKMP SA\n"
+     "C-id  Local           Remote          I-VRF  Status  Encr    Hash   Auth  DH Lifetime Cap.\n"
+     "1013  2.2.2.2         1.1.1.1                ACTIVE  aes256  sha384 psk   14 23:47:45 N\n"
+     "       Engine-id:Conn-id =  SW:1013\n"
+     "1014  2.2.2.2         1.1.1.9                                       -     0           \n"
+     "       Engine-id:Conn-id =  SW:1014\n"
+     "\n"
+     "IPv6 Crypto ISAKMP SA\n"
+     "C-id  Local           Remote          I-VRF  Status  Encr    Hash   Auth  DH Lifetime "
+     "Cap.\n"},
+    {"IKEv2 SAs", show_crypto_ikev2, sa,
+     "IPv4 Crypto IKEv2 SA\n"
+     "dst             src             state          conn-id status\n"
+     "%any            192.0.2.77      CONNECTING           9 \n"
+     "\n"
+     "IPv6 Crypto IKEv2 SA\n"
+     "dst             src             state          conn-id status\n"
+     "2001:db8::2     192.0.2.1       READY                1 ACTIVE\n"},
+    {"IPsec SAs", show_crypto_ipsec, crypto,
+     "interface: culvert0\n"
+     "    Crypto map tag: CM1/net, local addr 2.2.2.2\n"
+     "\n"
+     "   protected vrf: (none)\n"
+     "   local  ident (addr/mask/prot/port): (10.2.5.0/255.255.255.0/0/0)\n"
+     "   remote ident (addr/mask/prot/port): (10.1.1.0/255.255.255.0/6/80)\n"
+     "   current_peer 1.1.1.1 port 4500\n"
+     "    #pkts encaps: 5, #pkts encrypt: 5, #pkts digest: 5\n"
+     "    #pkts decaps: 4, #pkts decrypt: 4, #pkts verify: 4\n"
+     "    #pkts verify failed (rcv): 2\n"
+     "\n"
+     "     local crypto endpt.: 2.2.2.2, remote crypto endpt.: 1.1.1.1\n"
+     "     current outbound spi: 0x00001001(4097)\n"
+     "     PFS (Y/N): Y, DH group: group14\n"
+     "\n"
+     "     inbound esp sas:\n"
+     "      spi: 0x00001000(4096)\n"
+     "        transform: esp-aes256 esp-sha256-hmac ,\n"
+     "        in use settings ={Tunnel UDP-Encaps, }\n"
+     "        conn id: 7, crypto map: CM1/net\n"
+     "        sa timing: remaining key lifetime (sec): (3500)\n"
+     "        Status: ACTIVE\n"
+     "     inbound ah sas:\n"
+     "     inbound pcp sas:\n"
+     "      spi: 0x3d53\n"
+     "        transform: comp-deflate ,\n"
+     "     outbound esp sas:\n"
+     "      spi: 0x00001001(4097)\n"
+     "        transform: esp-aes256 esp-sha256-hmac ,\n"
+     "        in use settings ={Tunnel UDP-Encaps, }\n"
+     "        conn id: 7, crypto map: CM1/net\n"
+     "        sa timing: remaining key lifetime (sec): (3500)\n"
+     "        Status: ACTIVE\n"
+     "     outbound ah sas:\n"
+     "     outbound pcp sas:\n"
+     "      spi: 0x1a2e\n"
+     "        transform: comp-deflate ,\n"},
     {"an SA that says nothing", show_sas, "x {}",
      "x #-  -  IKEv-  responder\n"
      "  local   -  -[-]\n"

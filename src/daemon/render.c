@@ -109,6 +109,8 @@ void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vic
         vici_put_value(w, "v1-state", sa->v1_state);
     if (sa->v1_mode)
         vici_put_value(w, "v1-mode", sa->v1_mode);
+    if (sa->v1_mode && sa->conn)
+        vici_put_value(w, "v1-auth", sa->conn->auth_local.kind == AUTH_PSK ? "psk" : "rsig");
     add_end(w, "local-host", "local-port", "local-id", &sa->local, sa->local_id);
     add_end(w, "remote-host", "remote-port", "remote-id", &sa->remote, sa->remote_id);
     if (sa->remote_user)
@@ -230,6 +232,10 @@ void render_child(const struct render *r, const struct child_sa_info *c, struct 
     add_use(r, w, &st.in, "bytes-in", "packets-in", "use-in");
     add_use(r, w, &st.out, "bytes-out", "packets-out", "use-out");
     add_lateness(w, &st);
+    if (st.icv_failed)
+        vici_put_number(w, "icv-failed", st.icv_failed);
+    if (st.selector_dropped)
+        vici_put_number(w, "selector-dropped", st.selector_dropped);
     add_drops(w, &st);
     if (st.path_mtu) {
         vici_put_number(w, "path-mtu", st.path_mtu);
