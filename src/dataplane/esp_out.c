@@ -405,8 +405,13 @@ static void take_back(struct dp *d, struct out_sum *sum)
 bool esp_out_own(struct dp *d, struct sa_out *sa, struct dp_pkt *p, uint8_t next, uint64_t now_ms)
 {
     bool plain = next == 4; /* a fragment; else a probe, which must not be cut on its way */
-    const struct out_work w = {
-        .p = p, .len = p->len, .tos = plain ? p->data[1] : 0, .df = !plain || sa->df == DF_SET};
+    uint32_t saved = 0;
+    if (sa->f.kind != KIND_TUNNEL && !modes_dummy(sa->child, &saved))
+        return false;
+    const struct out_work w = {.p = p,
+                               .len = p->len - saved,
+                               .tos = plain ? p->data[1] : 0,
+                               .df = !plain || sa->df == DF_SET};
     if (sa->dead || (!sa->key && sa_key_out(d, sa)))
         return false;
     frame(&d->ops[0], &w, sa, ++sa->seq, next, sa->tos_mask);

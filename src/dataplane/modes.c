@@ -8,16 +8,19 @@ void modes_close(struct modes *m)
     if (!m)
         return;
     ipcomp_free(m->zip);
+    frag_join_free(m->join);
     free(m->arena);
     free(m);
 }
 
-static err_t open_once(struct dp *d, bool zip)
+static err_t open_once(struct dp *d, bool zip, bool join)
 {
     if (!d->modes && !(d->modes = table_new(sizeof *d->modes)))
         return E_NOMEM;
     struct modes *m = d->modes;
     if (!m->arena && !(m->arena = malloc(MODES_ARENA)))
+        return E_NOMEM;
+    if (join && !m->join && !(m->join = frag_join_new()))
         return E_NOMEM;
     return zip && !m->zip ? ipcomp_new(&m->zip) : E_OK;
 }
@@ -153,7 +156,7 @@ err_t modes_add(struct dp *d, const struct child_sa *sa, struct child *c)
         m->inner_local = sa->local_ts.ts[0].lo;
         m->inner_remote = sa->remote_ts.ts[0].lo;
     }
-    err_t e = open_once(d, sa->cpi_in || sa->cpi_out);
+    err_t e = open_once(d, sa->cpi_in || sa->cpi_out, sa->mode != MODE_TUNNEL);
     if (!e && sa->ah.integ)
         e = bundle_new(d, sa, c);
     if (!e)
@@ -201,17 +204,26 @@ void modes_stats(const struct child *c, struct child_stats *out)
     out->decompressed = c->mode->unzipped;
 }
 
-uint16_t modes_inner_mtu(const struct child *c, unsigned outer_family, uint16_t mtu)
+/* The header of a packet, which is not part of ESP. */
+static uint32_t header_saved(const struct child *c)
 {
     const struct mode *m = c->mode;
-    uint32_t outer = outer_family == 6 ? 40 : 20, inner = 0;
+    unsigned family = m->mode == MODE_BEET ? m->inner_local.family : c->out->remote.addr.family;
+    return m->mode == MODE_TUNNEL ? 0 : family == 6 ? 40 : 20;
+}
+
+bool modes_dummy(const struct child *c, uint32_t *saved)
+{
+    *saved = header_saved(c);
+    return c->out->f.kind == KIND_ESP && !c->mode->ah_out;
+}
+
+uint16_t modes_inner_mtu(const struct child *c, unsigned outer_family, uint16_t mtu)
+{
+    uint32_t outer = outer_family == 6 ? 40 : 20;
     uint32_t esp = c->out->f.kind == KIND_ESP ? 2 : 0, mask = c->out->f.align_mask;
-    if (m->mode == MODE_TRANSPORT)
-        inner = outer;
-    if (m->mode == MODE_BEET)
-        inner = m->inner_local.family == 6 ? 40 : 20;
     uint32_t fixed = outer + overhead(c, outer_family);
     if (mtu < fixed + mask + 1 + esp)
         return 0;
-    return (uint16_t)(((mtu - fixed) & ~mask) - esp + inner);
+    return (uint16_t)(((mtu - fixed) & ~mask) - esp + header_saved(c));
 }

@@ -8,6 +8,7 @@
 #include "dataplane/ah.h"
 #include "dataplane/beet.h"
 #include "dataplane/dp.h"
+#include "dataplane/frag_join.h"
 #include "dataplane/ipcomp.h"
 
 /* A child's part of it, for both directions. */
@@ -47,7 +48,8 @@ struct modes {
     uint8_t hdr[DP_BATCH][DP_IP_MAX + 4];
     uint8_t *arena; /* packets that find no place where they came from */
     size_t used;
-    struct ipcomp *zip; /* NULL: no SA with IPComp yet */
+    struct ipcomp *zip;     /* NULL: no SA with IPComp yet */
+    struct frag_join *join; /* NULL: no SA yet that needs whole packets */
 };
 
 void modes_close(struct modes *m);
@@ -77,6 +79,9 @@ err_t modes_add(struct dp *d, const struct child_sa *sa, struct child *c) must_u
 void modes_install(struct dp *d, struct child *c); /* to receive */
 void modes_del(struct dp *d, struct child *c);
 void modes_moved(struct child *c);
+/* Bytes of a packet that do not travel in ESP, for a dummy of its size; false: AH is outermost, and
+ * there are no dummies. */
+bool modes_dummy(const struct child *c, uint32_t *saved);
 uint16_t modes_inner_mtu(const struct child *c, unsigned outer_family, uint16_t mtu);
 
 /* n packets of one SA, which get their verdicts. */

@@ -242,6 +242,8 @@ static void deliver(struct dp *d, struct sa_in *sa, struct mode_pkt *k)
 {
     struct dp_pkt *p = k->p;
     bool dummy = k->next == NEXT_DUMMY; /* RFC 4303 2.6: discarded without a word */
+    if (dummy && sa->f.kind == KIND_ESP)
+        probe_received(d, sa->child, k->at, k->len, d->now_ms);
     err_t e = dummy ? E_OK : inside(d, sa, k, d->modes->hdr[k->slot]);
     rx_count(d, sa, !e && !dummy ? p->len : 0);
     if (e) {

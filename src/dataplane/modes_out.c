@@ -284,6 +284,37 @@ static void count(struct dp *d, struct sa_out *sa, uint32_t bytes)
         life_reached_out(d, sa);
 }
 
+/* A fragment of a datagram that must be whole. True: it is one, and has its verdict, unless it
+ * completed the datagram, which takes its place. */
+static bool collect(struct dp *d, struct out_work *w)
+{
+    struct dp_pkt *p = w->p;
+    uint8_t *whole;
+    uint32_t n;
+    if (!frag_join_is(p->data, w->len))
+        return false;
+    err_t e = frag_join_put(d->modes->join, p->data, w->len, &whole, &n);
+    if (e) {
+        pkt_drop(d, p, e);
+        return true;
+    }
+    if (!whole) {
+        p->verdict = DP_HELD;
+        p->reason = E_OK;
+        return true;
+    }
+    p->data = whole;
+    p->len = w->len = n;
+    w->df = false;
+    return false;
+}
+
+/* Too big for the path, and none of its pieces: a datagram that was cut already is cut again. */
+static bool fits(struct dp *d, struct out_work *w, const struct sa_out *sa, bool joined)
+{
+    return joined || w->len <= sa->inner_mtu || esp_may_exceed(d, w, sa);
+}
+
 void modes_out(struct dp *d, struct sa_out *sa, struct out_work *w, size_t n, uint64_t now_ms)
 {
     struct modes *m = d->modes;
@@ -294,7 +325,10 @@ void modes_out(struct dp *d, struct sa_out *sa, struct out_work *w, size_t n, ui
         if (sa->child->mode->mode == MODE_TUNNEL)
             w[i].df = sa->df == DF_COPY ? w[i].df : sa->df == DF_SET;
         err_t e = keyless ? E_NOMEM : may_go(d, sa, ah, w[i].p);
-        if (!e && w[i].len > sa->inner_mtu && !esp_may_exceed(d, &w[i], sa))
+        const uint8_t *was = w[i].p->data;
+        if (!e && sa->child->mode->mode != MODE_TUNNEL && collect(d, &w[i]))
+            continue;
+        if (!e && !fits(d, &w[i], sa, w[i].p->data != was))
             continue;
         m->pkt[k] = (struct mode_pkt){.p = w[i].p, .slot = (uint8_t)k, .plain = w[i].len};
         w[i].p->tos = w[i].tos;

@@ -435,21 +435,99 @@ static void test_ipcomp_bad(void **state)
     ipcomp_free(z);
 }
 
-/* RFC 4303 3.1.1: a fragment cannot go by itself; and a train of them in UDP must not overlap. */
-static void test_fragment(void **state)
+/* The i-th piece of `plain`, `each` bytes of payload long, as the kernel cuts it. */
+static uint32_t piece(uint8_t *out, uint32_t len, uint32_t each, uint32_t i, uint16_t id)
 {
-    (void)state;
-    struct peers t;
-    up(&t, &shapes[0], 4, &kit_suites[0], &(struct kit_opts){0});
-    uint32_t len = make_inner(100, 4);
-    plain[6] = 0x20;
-    memcpy(wire + DP_HEADROOM, plain, len);
-    struct dp_pkt p = kit_pkt(wire, len);
-    kit_out(t.k.a, &p);
-    assert_int_equal(p.reason, R_DP_FRAGMENT);
-    kit_down(&t.k);
+    bool v4 = plain[0] >> 4 == 4;
+    uint32_t hlen = v4 ? 20 : 40, rest = len - hlen - i * each, n = rest < each ? rest : each;
+    uint16_t more = rest > each;
+    memcpy(out, plain, hlen);
+    if (v4) {
+        struct transport_at at = {20, 9};
+        put_u16(out + 4, id);
+        put_u16(out + 6, (uint16_t)(i * each / 8 | (uint32_t)more << 13));
+        memcpy(out + 20, plain + 20 + i * each, n);
+        transport_finish(out, &at, plain[9], n);
+        return 20 + n;
+    }
+    put_u16(out + 4, (uint16_t)(n + 8));
+    out[6] = 44;
+    put_u32(out + 40, (uint32_t)plain[6] << 24 | i * each | more);
+    put_u32(out + 44, id);
+    memcpy(out + 48, plain + 40 + i * each, n);
+    return 48 + n;
 }
 
+static err_t put_piece(struct peers *t, uint32_t len, uint32_t i, uint16_t id, struct dp_pkt *p)
+{
+    *p = kit_pkt(wire, piece(wire + DP_HEADROOM, len, 1000, i, id));
+    kit_out(t->k.a, p);
+    return p->verdict == DP_DROP ? p->reason : E_OK;
+}
+
+/* RFC 4303 3.1.1: transport mode is for whole packets, so pieces of this host's are joined. */
+static void test_fragments(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct peers t;
+        struct dp_pkt p, q;
+        bool v6 = i & 1;
+        up(&t, &shapes[i < 2 ? 0 : 3], v6 ? 6 : 4, &kit_suites[6],
+           &(struct kit_opts){.outer6 = v6});
+        uint32_t len = make_inner(3333, v6 ? 6 : 4);
+        for (uint16_t id = 1; id < 40; id++) {
+            if (!v6) {
+                put_u16(plain + 4, id);
+                transport_finish(plain, &(struct transport_at){20, 9}, 17, len - 20);
+            }
+            for (uint32_t k = 0; k < 4; k++) {
+                assert_int_equal(put_piece(&t, len, k, id, &p), E_OK);
+                assert_int_equal(p.verdict, k < 3 ? DP_HELD : DP_TO_NET);
+            }
+            assert_false(p.df);
+            q = arrive(&p, got);
+            kit_in(t.k.b, &q);
+            assert_int_equal(q.verdict, DP_TO_HOST);
+            assert_int_equal(q.len, len);
+            assert_memory_equal(q.data + 20, plain + 20, len - 20);
+        }
+        assert_int_equal(put_piece(&t, len, 1, 77, &p), R_DP_FRAGMENT); /* its first is missing */
+        assert_int_equal(put_piece(&t, len, 0, 78, &p), E_OK);
+        assert_int_equal(put_piece(&t, len, 2, 78, &p), R_DP_FRAGMENT); /* a gap */
+        for (uint16_t id = 100; id < 100 + FRAG_JOIN_SLOTS; id++)
+            assert_int_equal(put_piece(&t, len, 0, id, &p), E_OK);
+        assert_int_equal(put_piece(&t, len, 1, 78, &p), R_DP_FRAGMENT); /* the oldest has gone */
+        assert_int_equal(put_piece(&t, len, 1, 100, &p), E_OK);
+        kit_down(&t.k);
+    }
+}
+
+/* Ever larger, until it would be no packet any more. */
+static void test_fragments_too_many(void **state)
+{
+    (void)state;
+    struct frag_join *f = frag_join_new();
+    static uint8_t b[1500];
+    uint8_t *whole;
+    uint32_t n, at = 0;
+    err_t e = E_OK;
+    assert_non_null(f);
+    for (; !e; at += 1400) {
+        memcpy(b, "\x45\0\x05\x8c\0\1\0\0\x40\x11\0\0\x0a\1\2\3\x0a\2\2\3", 20);
+        put_u16(b + 6, (uint16_t)(0x2000 | at / 8));
+        assert_true(frag_join_is(b, 1420));
+        e = frag_join_put(f, b, 1420, &whole, &n);
+        assert_null(whole);
+    }
+    assert_int_equal(e, R_DP_FRAGMENT);
+    assert_int_equal(at, 47 * 1400);
+    put_u16(b + 6, 0x2001);
+    assert_int_equal(frag_join_put(f, b, 19, &whole, &n), R_DP_FRAGMENT);
+    frag_join_free(f);
+}
+
+/* Datagrams of a train in UDP do not overlap when headers go in front of them. */
 static void test_train(void **state)
 {
     (void)state;
@@ -505,12 +583,19 @@ int main(void)
     if (cr_init(&what))
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there),        cmocka_unit_test(test_flip),
-        cmocka_unit_test(test_on_the_way),   cmocka_unit_test(test_extras),
-        cmocka_unit_test(test_source_route), cmocka_unit_test(test_nat_oa),
-        cmocka_unit_test(test_bundle_alone), cmocka_unit_test(test_ipcomp),
-        cmocka_unit_test(test_ipcomp_bad),   cmocka_unit_test(test_fragment),
-        cmocka_unit_test(test_train),        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_there),
+        cmocka_unit_test(test_flip),
+        cmocka_unit_test(test_on_the_way),
+        cmocka_unit_test(test_extras),
+        cmocka_unit_test(test_source_route),
+        cmocka_unit_test(test_nat_oa),
+        cmocka_unit_test(test_bundle_alone),
+        cmocka_unit_test(test_ipcomp),
+        cmocka_unit_test(test_ipcomp_bad),
+        cmocka_unit_test(test_fragments),
+        cmocka_unit_test(test_fragments_too_many),
+        cmocka_unit_test(test_train),
+        cmocka_unit_test(test_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,26 @@
+/*
+ * Fragments of this host's own packets, put together before transport mode or BEET takes them
+ * (RFC 4303 3.1.1: for whole packets only; RFC 791 3.2, RFC 8200 4.5). The kernel cuts a datagram
+ * to the MTU of the TUN device and sends the pieces one after the other; what comes in any other
+ * order is not from there. Called by modes_out.c.
+ */
+#pragma once
+
+#include "base/err.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FRAG_JOIN_SLOTS 16 /* datagrams on their way; the oldest goes for a new one */
+
+struct frag_join;
+
+struct frag_join *frag_join_new(void); /* memory that is touched as far as it is used */
+void frag_join_free(struct frag_join *f);
+bool frag_join_is(const uint8_t *p, uint32_t len); /* p, a packet of len bytes, is a fragment */
+/*
+ * Takes a fragment. *whole: the packet that it completes, *n bytes with head- and tailroom, which
+ * stays until FRAG_JOIN_SLOTS - 1 others were completed; NULL: more must come. R_DP_FRAGMENT: it
+ * does not follow on what is here.
+ */
+err_t frag_join_put(struct frag_join *f, const uint8_t *p, uint32_t len, uint8_t **whole,
+                    uint32_t *n) must_use;
