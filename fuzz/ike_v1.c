@@ -81,7 +81,8 @@ static void sealed(struct pair *p, struct rd *r, uint8_t arg)
     uint8_t buf[CHAIN_MAX + 256];
     struct side *to = arg & 1 ? &p->a : &p->b;
     struct v1_sa *v = some_sa(to->e, arg >> 2 & 3);
-    uint8_t exchange = arg & 2 ? EXCH_V1_QUICK : EXCH_V1_INFO, flags = take(r), first = take(r);
+    uint8_t flags = take(r), first = take(r);
+    uint8_t exchange = flags & 8 ? EXCH_V1_TRANSACTION : arg & 2 ? EXCH_V1_QUICK : EXCH_V1_INFO;
     struct bytes chain = rest(r);
     struct wr w = wr_of(buf, sizeof buf);
     if (v && v->sa.ver == &ike_v1 && v->keys.all.p &&
@@ -109,19 +110,63 @@ static struct conn *conn_of(struct side *me, struct side *peer, bool aggressive)
     return c;
 }
 
-static struct pair *begin(bool up, bool aggressive)
+/* a logs in and wants an address, b asks and gives. */
+static void travel(struct conn *c, bool a, bool push)
+{
+    struct conn_auth **login = a ? &c->xauth_local : &c->xauth_remote;
+    *login = calloc(1, sizeof **login);
+    if (!*login || !((*login)->xauth_id = strdup("alice")))
+        abort();
+    (*login)->kind = AUTH_XAUTH;
+    c->pull = !push;
+    if (a)
+        c->vip[c->vip_count++] = (struct addr){.family = 4};
+    else if (!(c->pool[c->pool_count++] = strdup("road")))
+        abort();
+}
+
+static void password(struct side *s)
+{
+    struct shared *k = shared_new("xauth-1");
+    if (!k || secret_set(&k->secret, bytes_of("in wonderland", 13)))
+        abort();
+    k->kind = SHARED_XAUTH;
+    pair_step(s, &(struct ike_in){.kind = IN_SHARED_LOAD, .shared = k});
+}
+
+static void travellers(struct pair *p)
+{
+    struct addr_pool *pool = addr_pool_new("road");
+    if (!pool || !addr_pool_parse(pool, "10.9.0.0/30") || addr_pool_attr(pool, "dns", "10.2.0.53"))
+        abort();
+    pair_step(&p->b, &(struct ike_in){.kind = IN_POOL_LOAD, .pool = pool});
+    password(&p->a);
+    password(&p->b);
+}
+
+static struct conn *conn_with(struct side *me, struct side *peer, uint8_t how)
+{
+    struct conn *c = conn_of(me, peer, how & 2);
+    if (how & 4)
+        travel(c, me == &me->pair->a, how & 8);
+    return c;
+}
+
+static struct pair *begin(uint8_t how)
 {
     const char *what;
     struct pair *p = calloc(1, sizeof *p);
     if (!p || cr_init(&what))
         abort();
     pair_init(p, NULL);
-    pair_load(&p->a, conn_of(&p->a, &p->b, aggressive));
-    pair_load(&p->b, conn_of(&p->b, &p->a, aggressive));
+    pair_load(&p->a, conn_with(&p->a, &p->b, how));
+    pair_load(&p->b, conn_with(&p->b, &p->a, how));
+    if (how & 4)
+        travellers(p);
     pair_psk(&p->a, "secret");
     pair_psk(&p->b, "secret");
     pair_initiate(&p->a, "conn", "net", 0);
-    if (up)
+    if (!(how & 1))
         pair_run(p);
     return p;
 }
@@ -134,7 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rd r = rd_of(bytes_of(data, size));
     uint8_t how = take(&r);
-    struct pair *p = begin(!(how & 1), how & 2);
+    struct pair *p = begin(how);
     play(p, &r, &acts);
     return 0;
 }
