@@ -132,11 +132,29 @@ static const char responder[] = "uniqueid = 5\n"
                                 "rekey-time = 0\n"
                                 "reauth-time = 5\n";
 
+/* charon has the user behind the identity and addresses behind the times; name servers are ours. */
+static const char traveller[] = "uniqueid = 6\n"
+                                "version = 1\n"
+                                "state = CONNECTING\n"
+                                "v1-state = CONF_ADDR\n"
+                                "local-host = 192.0.2.1\n"
+                                "local-port = 500\n"
+                                "local-id = gwa.example\n"
+                                "remote-host = 192.0.2.2\n"
+                                "remote-port = 500\n"
+                                "remote-id = gwb.example\n"
+                                "remote-xauth-id = alice\n"
+                                "initiator-spi = 0000000000000001\n"
+                                "responder-spi = 0000000000000002\n"
+                                "local-vips = [10.9.0.1]\n"
+                                "remote-vips = [10.9.0.2, 2001:db8:9::1]\n"
+                                "dns = [10.2.0.53]\n";
+
 static void test_ike(void **state)
 {
     (void)state;
     const struct render r = {NULL, no_stats, NULL, 100000};
-    struct id a = id_of("gwa.example"), b = id_of("gwb.example"), any = {0};
+    struct id a = id_of("gwa.example"), b = id_of("gwb.example"), any = {0}, user = id_of("alice");
     struct proposal gcm = proposal_of("aes128gcm16-prfsha256-x25519");
     struct proposal des = proposal_of("3des-sha1-modp2048");
     const struct ike_sa_info rows[] = {
@@ -184,8 +202,26 @@ static void test_ike(void **state)
          .rekey_ms = 99000,
          .reauth_ms = 105999,
          .tasks = ""},
+        {.id = 6,
+         .version = 1,
+         .state = "CONNECTING",
+         .v1_state = "CONF_ADDR",
+         .spi_i = 1,
+         .spi_r = 2,
+         .local = at("192.0.2.1", 500),
+         .remote = at("192.0.2.2", 500),
+         .local_id = &a,
+         .remote_id = &b,
+         .remote_user = &user,
+         .local_vip = {at("10.9.0.1", 0).addr},
+         .remote_vip = {at("10.9.0.2", 0).addr, at("2001:db8:9::1", 0).addr},
+         .dns = {at("10.2.0.53", 0).addr},
+         .local_vips = 1,
+         .remote_vips = 2,
+         .dns_count = 1,
+         .tasks = ""},
     };
-    const char *const want[] = {established, connecting, responder};
+    const char *const want[] = {established, connecting, responder, traveller};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct vici_writer *w = begin();
         render_ike(&r, &rows[i], w);
