@@ -205,6 +205,7 @@ struct ike_sa_info {
     const struct proposal *proposal;     /* NULL until selected */
     uint64_t created_ms, established_ms; /* 0: not yet */
     uint64_t rekey_ms, reauth_ms;        /* absolute times; 0: never */
+    uint32_t vendors;                    /* ids of the peer: wire/vendor.h */
     const char *tasks;                   /* exchanges under way, space separated, "" */
     size_t child_count;
     /* Travellers: addresses that we have and that the peer has, its name servers for us, and who it

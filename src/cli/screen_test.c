@@ -4,7 +4,8 @@
 
 static const char sa[] =
     "gw-gw {uniqueid=1 version=2 state=ESTABLISHED local-host=192.0.2.1 local-port=4500 "
-    "local-id=gwa.example remote-host=2001:db8::2 remote-port=4500 remote-id=b initiator=yes auth-local=rsa-sha256 auth-remote=psk "
+    "local-id=gwa.example remote-host=2001:db8::2 remote-port=4500 remote-id=b initiator=yes "
+    "auth-local=rsa-sha256 auth-remote=psk "
     "initiator-spi=270dfe9c24405c8c responder-spi=268253090bbaa87e nat-remote=yes nat-any=yes "
     "encr-alg=AES_GCM_16 encr-keysize=128 prf-alg=PRF_HMAC_SHA2_256 dh-group=CURVE_25519 "
     "established=65 rekey-time=13358 child-sas {net2-4 {name=net2 uniqueid=4 reqid=1 "
@@ -37,14 +38,15 @@ static const char sa_screen[] =
     "  spis    0dd123af29d555c6_i 0000000000000000_r\n";
 
 static const char crypto[] =
-    "CM1 {uniqueid=1013 version=1 state=ESTABLISHED v1-state=QM_IDLE v1-mode=main v1-auth=psk "
+    "CM1 {uniqueid=1013 version=1 state=ESTABLISHED v1-state=QM_IDLE v1-mode=main "
+    "auth-local=psk "
     "local-host=2.2.2.2 local-port=4500 remote-host=1.1.1.1 remote-port=4500 initiator=yes "
     "nat-remote=yes encr-alg=AES_CBC encr-keysize=256 integ-alg=HMAC_SHA2_384_192 "
     "prf-alg=PRF_HMAC_SHA2_384 dh-group=MODP_2048 established=735 rekey-time=85665 child-sas "
     "{net-7 {name=net uniqueid=7 state=INSTALLED mode=TUNNEL protocol=ESP encap=yes "
     "spi-in=00001000 spi-out=00001001 cpi-in=3d53 cpi-out=1a2e encr-alg=AES_CBC encr-keysize=256 "
     "integ-alg=HMAC_SHA2_256_128 dh-group=MODP_2048 packets-in=4 packets-out=5 life-time=3500 "
-    "icv-failed=2 local-ts=[10.2.5.0/24] remote-ts=['10.1.1.0/24[tcp/80]']}}} "
+    "drops {dp-icv=2} local-ts=[10.2.5.0/24] remote-ts=['10.1.1.0/24[tcp/80]']}}} "
     "CM1 {uniqueid=1014 version=1 state=CONNECTING v1-state=MM_KEY_EXCH v1-mode=main "
     "local-host=2.2.2.2 remote-host=1.1.1.9 child-sas {}}";
 

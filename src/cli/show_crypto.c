@@ -95,6 +95,12 @@ static void cell(const struct screen *s, struct buf *text, size_t width)
     buf_clear(text);
 }
 
+static const char *auth_of(const struct vnode *sa)
+{
+    const char *a = vnode_get(sa, "auth-local");
+    return !a ? "-" : strstr(a, "psk") ? "psk" : "rsig";
+}
+
 static void ike_detail(const struct screen *s, const struct vnode *sa)
 {
     struct buf b = {0};
@@ -112,7 +118,7 @@ static void ike_detail(const struct screen *s, const struct vnode *sa)
     cell(s, &b, 7);
     hash(&b, screen_get(sa, "prf-alg"));
     cell(s, &b, 6);
-    buf_puts(&b, screen_get(sa, "v1-auth"));
+    buf_puts(&b, auth_of(sa));
     cell(s, &b, 5);
     buf_printf(&b, "%u", group(vnode_get(sa, "dh-group")));
     cell(s, &b, 2);
@@ -199,8 +205,9 @@ static void ident(const struct screen *s, const char *label, const struct vnode 
 
 static void counters(const struct screen *s, const struct vnode *c, bool ah)
 {
-    static const char *const drops[] = {"icv-failed",    "verify failed",    "late-in",
-                                        "replay failed", "selector-dropped", "invalid identity"};
+    static const char *const drops[] = {"dp-icv",        "verify failed", "dp-replay",
+                                        "replay failed", "dp-selector",   "invalid identity"};
+    const struct vnode *dropped = vnode_find(c, "drops");
     const char *out = screen_get(c, "packets-out"), *in = screen_get(c, "packets-in");
     const char *none = "0";
     buf_printf(s->out, "    #pkts encaps: %s, #pkts encrypt: %s, #pkts digest: %s\n", out,
@@ -208,8 +215,9 @@ static void counters(const struct screen *s, const struct vnode *c, bool ah)
     buf_printf(s->out, "    #pkts decaps: %s, #pkts decrypt: %s, #pkts verify: %s\n", in,
                ah ? none : in, in);
     for (size_t i = 0; i < sizeof drops / sizeof *drops; i += 2)
-        if (vnode_get(c, drops[i]))
-            buf_printf(s->out, "    #pkts %s (rcv): %s\n", drops[i + 1], vnode_get(c, drops[i]));
+        if (dropped && vnode_get(dropped, drops[i]))
+            buf_printf(s->out, "    #pkts %s (rcv): %s\n", drops[i + 1],
+                       vnode_get(dropped, drops[i]));
 }
 
 static void transform(struct buf *out, const struct vnode *c, bool ah)

@@ -124,6 +124,11 @@ static void ike_body(const struct screen *s, const struct vnode *sa)
     time_part(&b, sa, "rekey-time", "rekeys in ", "");
     time_part(&b, sa, "reauth-time", "reauthenticates in ", "");
     line(s, "  times   ", &b);
+    buf_clear(&b);
+    if (vnode_find(sa, "vendor-ids")) {
+        screen_list(&b, vnode_find(sa, "vendor-ids"));
+        line(s, "  vendor  ", &b);
+    }
     buf_free(&b);
     buf_printf(s->out, "  spis    %s_i %s_r\n", screen_get(sa, "initiator-spi"),
                screen_get(sa, "responder-spi"));

@@ -1,5 +1,6 @@
 /* VICI's view of SAs, connections and policies, straight into its encoding: see render.h. */
 #include "daemon/render.h"
+#include "wire/vendor.h"
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -100,6 +101,11 @@ static void add_addrs(struct vici_writer *w, const char *name, const struct addr
     vici_put_list_end(w);
 }
 
+static void add_vendor(void *w, const char *name)
+{
+    vici_put_item(w, name);
+}
+
 void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vici_writer *w)
 {
     vici_put_number(w, "uniqueid", sa->id);
@@ -109,8 +115,6 @@ void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vic
         vici_put_value(w, "v1-state", sa->v1_state);
     if (sa->v1_mode)
         vici_put_value(w, "v1-mode", sa->v1_mode);
-    if (sa->v1_mode && sa->conn)
-        vici_put_value(w, "v1-auth", sa->conn->auth_local.kind == AUTH_PSK ? "psk" : "rsig");
     add_end(w, "local-host", "local-port", "local-id", &sa->local, sa->local_id);
     add_end(w, "remote-host", "remote-port", "remote-id", &sa->remote, sa->remote_id);
     if (sa->remote_user)
@@ -138,6 +142,11 @@ void render_ike(const struct render *r, const struct ike_sa_info *sa, struct vic
     add_addrs(w, "local-vips", sa->local_vip, sa->local_vips);
     add_addrs(w, "remote-vips", sa->remote_vip, sa->remote_vips);
     add_addrs(w, "dns", sa->dns, sa->dns_count);
+    if (sa->vendors) {
+        vici_put_list(w, "vendor-ids");
+        vendors_print(sa->vendors, add_vendor, w);
+        vici_put_list_end(w);
+    }
     if (sa->tasks && *sa->tasks) {
         vici_put_list(w, "tasks-active");
         char copy[256];
@@ -232,10 +241,6 @@ void render_child(const struct render *r, const struct child_sa_info *c, struct 
     add_use(r, w, &st.in, "bytes-in", "packets-in", "use-in");
     add_use(r, w, &st.out, "bytes-out", "packets-out", "use-out");
     add_lateness(w, &st);
-    if (st.icv_failed)
-        vici_put_number(w, "icv-failed", st.icv_failed);
-    if (st.selector_dropped)
-        vici_put_number(w, "selector-dropped", st.selector_dropped);
     add_drops(w, &st);
     if (st.path_mtu) {
         vici_put_number(w, "path-mtu", st.path_mtu);

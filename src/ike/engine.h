@@ -141,6 +141,7 @@ struct ike_sa {
     uint32_t id;
     err_t end_reason; /* why TASK_IKE_DEL was planned */
     struct endpoint local, remote;
+    uint32_t vendors; /* ids of the peer: vendor.h */
     uint16_t attempt; /* of conn->keyingtries */
     uint8_t state;
     bool initiator, dirty, dead, in_peers;

@@ -15,7 +15,7 @@ struct half {
     const struct ike_version *ver;
     uint64_t spi_i, spi_r, born_ms;
     struct endpoint local, remote;
-    uint32_t id;
+    uint32_t id, vendors;
     bool natt, nat_local, nat_remote, nat_fake;
     bool frags;  /* RFC 7383 is agreed on */
     bool hashes; /* the answer names our hash algorithms: RFC 7427 4 */

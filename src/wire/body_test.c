@@ -251,13 +251,39 @@ static void test_vendor(void **state)
     assert_int_equal(vendor_id("nobody").n, 0);
 }
 
+static void add_name(void *ctx, const char *name)
+{
+    struct buf *b = ctx;
+    buf_printf(b, "%s%s", b->n ? ", " : "", name);
+}
+
+/* A bit for each vendor id; a name with several rows is told once, what nobody knows too. */
+static void vendors(void **state)
+{
+    static const char cisco[] = "\x40\x48\xb7\xd5\x6e\xbc\xe8\x85\x25\xe7\xde\x7f\x00\xd6\xc2\xd3"
+                                "\xc0\x00\x00\x00";
+    struct buf b = {0};
+    uint32_t bits = vendor_bit(vendor_id("DPD")) | vendor_bit(vendor_id("FRAGMENTATION")) |
+                    vendor_bit(bytes_of(cisco, sizeof cisco - 1)) | vendor_bit(bytes_of("x", 1)) |
+                    vendor_bit(bytes_of(NULL, 0));
+    (void)state;
+    vendors_print(bits, add_name, &b);
+    assert_string_equal(buf_str(&b), "DPD, FRAGMENTATION, unknown");
+    buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),      cmocka_unit_test(test_nonce_long),
-        cmocka_unit_test(test_id_long),    cmocka_unit_test(test_auth_signature),
-        cmocka_unit_test(test_notify),     cmocka_unit_test(test_del),
-        cmocka_unit_test(test_vendor),     cmocka_unit_test(test_hash_numbers),
+        cmocka_unit_test(vendors),
+        cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_nonce_long),
+        cmocka_unit_test(test_id_long),
+        cmocka_unit_test(test_auth_signature),
+        cmocka_unit_test(test_notify),
+        cmocka_unit_test(test_del),
+        cmocka_unit_test(test_vendor),
+        cmocka_unit_test(test_hash_numbers),
         cmocka_unit_test(test_certreq_v1),
     };
     return cmocka_run_group_tests_name("wire/body", tests, NULL, NULL);

@@ -71,6 +71,29 @@ const char *vendor_name(struct bytes id)
     return NULL;
 }
 
+uint32_t vendor_bit(struct bytes id)
+{
+    size_t n = sizeof rows / sizeof *rows;
+    _Static_assert(sizeof rows / sizeof *rows < 32, "a bit for each, and one for the others");
+    for (size_t i = 0; i < n; i++)
+        if (matches(&rows[i], id))
+            return 1u << i;
+    return 1u << 31;
+}
+
+void vendors_print(uint32_t bits, vendor_fn *fn, void *ctx)
+{
+    const char *last = NULL; /* the same name may have several rows */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!(bits & 1u << i) || (last && !strcmp(last, rows[i].name)))
+            continue;
+        fn(ctx, rows[i].name);
+        last = rows[i].name;
+    }
+    if (bits & 1u << 31)
+        fn(ctx, "unknown");
+}
+
 struct bytes vendor_id(const char *name)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

@@ -1,5 +1,6 @@
 """Daemons in a guest (guest.py), whose ESP and AH are the Linux kernel's: strongSwan with
 kernel-netlink, and Libreswan. One of them at a time: they share UDP 500."""
+from . import pki
 from .daemons import Daemon, StrongSwan
 from .guest import inside
 from .ns import Result
@@ -85,14 +86,23 @@ class Libreswan(Daemon):
     def running(self):
         return self.proc is not None
 
-    def load(self, words, psk):
-        """words: ipsec.conf's keys for the connection, over what all have in common."""
+    def credentials_in(self, name, own, authority):
+        """Into pluto's store: a certificate with its key as NAME, and who issued it. Read when it starts."""
+        g, db = self.ns, "-d sql:/var/lib/ipsec/nss"
+        g.put("/tmp/own.p12", pki.p12(name, own))
+        g.put("/tmp/ca.pem", authority.pem)
+        g.must(f"certutil -A {db} -n ca -t CT,C,C -i /tmp/ca.pem && pk12util -i /tmp/own.p12 {db} -W lab")
+        self.stop()
+        self.start()
+
+    def load(self, words, psk, more=""):
+        """words: ipsec.conf's keys for the connection, over what all have in common; more: of ipsec.secrets."""
         s = self.side
         all_words = dict(auto="ignore", left=s.wan4, leftnexthop=s.router4, right=s.peer4, authby="secret",
                          type="tunnel", fragmentation="yes", rekey="no", mobike="no", dpdaction="clear")
         all_words.update(words)
         conn = "conn lab\n" + "".join(f" {k}={v}\n" for k, v in all_words.items() if v is not None)
-        self._files(conn, f'%any %any : PSK "{psk}"\n: PSK "{psk}"\n')
+        self._files(conn, f'%any %any : PSK "{psk}"\n: PSK "{psk}"\n{more}\n')
         g = self.ns
         g.must(f"{IPSEC}whack --rereadsecrets; {IPSEC}whack --delete --name lab >/dev/null 2>&1\n"
                f"{IPSEC}addconn --config /etc/ipsec.conf lab && {IPSEC}whack --listen\n"

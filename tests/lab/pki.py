@@ -6,6 +6,7 @@ import ipaddress
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 KINDS = {"rsa": lambda: rsa.generate_private_key(65537, 2048),
@@ -84,6 +85,13 @@ class Authority(Identity):
             b = b.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(r.cert.serial_number)
                                           .revocation_date(days(-1)).build())
         return b.sign(self.key, HASH.get(self.kind, hashes.SHA256())).public_bytes(serialization.Encoding.PEM)
+
+
+def p12(name, identity, password=b"lab"):
+    """For NSS, in the old encryption that every version of it reads."""
+    how = (serialization.PrivateFormat.PKCS12.encryption_builder().kdf_rounds(2000)
+           .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC).hmac_hash(hashes.SHA1()).build(password))
+    return pkcs12.serialize_key_and_certificates(name.encode(), identity.key, identity.cert, None, how)
 
 
 def install(daemon, own=(), trusted=(), others=(), crls=()):

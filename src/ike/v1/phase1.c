@@ -110,6 +110,7 @@ void v1_read_vendors(struct ike *e, struct v1_sa *v, const struct v1_msg *m)
 {
     for (const struct payload *p = NULL; (p = payloads_next(&m->in, P1_VENDOR, p));) {
         const char *name = vendor_name(p->body);
+        v->sa.vendors |= vendor_bit(p->body);
         v->peer_unity |= name && !strcmp(name, "Cisco Unity");
         v->peer_dpd |= bytes_eq(p->body, vendor_id("DPD"));
         v->peer_natt |= bytes_eq(p->body, vendor_id("NAT-T (RFC 3947)"));

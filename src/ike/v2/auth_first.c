@@ -49,6 +49,7 @@ static struct v2_sa *promote(struct ike *e, struct half *h, struct v2_keys *keys
     sa->nat_remote = h->nat_remote;
     sa->nat_fake = h->nat_fake;
     v->frags = h->frags;
+    sa->vendors = h->vendors;
     sa->created_ms = h->born_ms;
     sa->die_ms = h->born_ms + e->set.half_open_timeout_ms;
     v->init = i;

@@ -169,6 +169,7 @@ static void inherit(struct ike *e, struct v2_sa *from, struct v2_sa *to)
     n->nat_local = o->nat_local;
     n->nat_remote = o->nat_remote;
     n->nat_fake = o->nat_fake;
+    n->vendors = o->vendors;
     v2_of(n)->frags = v2_of(o)->frags;
     memcpy(v2_of(n)->auth, v2_of(o)->auth, sizeof v2_of(n)->auth);
     sa_conn_set(e, n, o->entry && o->entry->conn ? o->entry->conn : o->conn);

@@ -208,10 +208,11 @@ static bool take_error(struct ike *e, struct v2_sa *v, const struct v2_msg *m)
     return true;
 }
 
-static void say_vendors(struct ike *e, const struct ike_sa *sa, const struct v2_msg *m)
+static void say_vendors(struct ike *e, struct ike_sa *sa, const struct v2_msg *m)
 {
     for (const struct payload *p = NULL; (p = payloads_next(&m->in, PL_VENDOR, p));) {
         const char *name = vendor_name(p->body);
+        sa->vendors |= vendor_bit(p->body);
         ike_event(e, EV_MSG_VENDOR, sa, NULL)->text = name ? name : "unknown";
     }
 }

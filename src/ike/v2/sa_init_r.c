@@ -314,6 +314,8 @@ static void accept(struct ike *e, const struct hello *hi)
     h->nat_local = nat.local;
     h->nat_remote = nat.remote;
     h->nat_fake = hi->conn->encap;
+    for (const struct payload *q = NULL; (q = payloads_next(&hi->in.m->in, PL_VENDOR, q));)
+        h->vendors |= vendor_bit(q->body);
     h->frags = hi->conn->fragmentation != FRAG_NO &&
                v2_notify_find(hi->in.m, N_FRAGMENTATION_SUPPORTED, &n);
     h->hashes = hi->hashes;
