@@ -84,6 +84,7 @@ err_t core_child_add(struct core *c, const struct child_sa *given, const struct 
 {
     struct child_sa sa = *given;
     sa.iface = ch ? ch->iface_id : 0;
+    sa.path_mtu = netlink_path_mtu(c->nl, &sa.remote.addr, c->set.fwmark);
     sa.policy = policies_sa_add(c->pol, &sa, ch);
     apply(c); /* first: the answer to what comes through the SA must not leave in clear */
     err_t e = sa.policy ? datapath_child_add(c->path, &sa) : E_NOMEM;

@@ -183,7 +183,8 @@ static err_t make(struct dp *d, const struct child_sa *sa, struct child *c)
                         .policy = sa->policy,
                         .limits = sa->life,
                         .spi_in = sa->spi_in,
-                        .path_mtu = d->set.mtu};
+                        .path_mtu =
+                            sa->path_mtu && sa->path_mtu < d->set.mtu ? sa->path_mtu : d->set.mtu};
     c->bind = bind_for(d, sa->policy);
     c->sel = sel_set_new(&sa->local_ts, &sa->remote_ts);
     if (!c->bind || !c->sel)

@@ -187,19 +187,6 @@ struct found_hop {
     uint32_t mtu;
 };
 
-static uint32_t route_mtu(const struct nlmsghdr *h)
-{
-    const struct nlattr *metrics = rtnl_attr(h, sizeof(struct rtmsg), RTA_METRICS);
-    if (!metrics)
-        return 0;
-    const struct nlattr *a = mnl_attr_get_payload(metrics);
-    const uint8_t *end = (const uint8_t *)a + mnl_attr_get_payload_len(metrics);
-    for (; mnl_attr_ok(a, (int)(end - (const uint8_t *)a)); a = mnl_attr_next(a))
-        if (mnl_attr_get_type(a) == RTAX_MTU && mnl_attr_get_payload_len(a) == 4)
-            return mnl_attr_get_u32(a);
-    return 0;
-}
-
 /* A gateway of the other family (RTA_VIA, RFC 5549) starts with its family in two bytes. */
 static struct addr gateway(const struct nlmsghdr *h, uint8_t af)
 {
@@ -219,7 +206,7 @@ static int on_route(const struct nlmsghdr *h, void *data)
     f->type = rt->rtm_type;
     f->oif = oif && mnl_attr_get_payload_len(oif) == 4 ? (int)mnl_attr_get_u32(oif) : 0;
     f->via = gateway(h, rt->rtm_family);
-    f->mtu = route_mtu(h);
+    f->mtu = rtnl_route_mtu(h);
     /* A route through lwtunnel or the like needs more than an Ethernet header. */
     if (rtnl_attr(h, sizeof *rt, RTA_ENCAP))
         f->type = RTN_UNSPEC;

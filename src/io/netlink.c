@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 struct netlink *netlink_open(struct io_error *err)
@@ -35,6 +37,7 @@ void netlink_close(struct netlink *n)
 
 struct found_route {
     struct addr source;
+    uint32_t ifindex, mtu; /* mtu: of the route, as the operator set it; 0: none */
     uint8_t type;
 };
 
@@ -46,6 +49,9 @@ static int on_route(const struct nlmsghdr *h, void *data)
     if (h->nlmsg_type != RTM_NEWROUTE)
         return MNL_CB_OK;
     f->type = rt->rtm_type;
+    const struct nlattr *oif = rtnl_attr(h, sizeof *rt, RTA_OIF);
+    f->ifindex = oif ? mnl_attr_get_u32(oif) : 0;
+    f->mtu = rtnl_route_mtu(h);
     f->source = rtnl_get_addr(rtnl_attr(h, sizeof *rt, RTA_PREFSRC), rt->rtm_family);
     return MNL_CB_OK;
 }
@@ -72,6 +78,26 @@ bool netlink_source_addr(struct netlink *n, const struct addr *remote, uint32_t 
         return false;
     *out = f.source;
     return true;
+}
+
+static uint32_t device_mtu(struct netlink *n, uint32_t ifindex)
+{
+    struct ifreq r = {0};
+    if (!if_indextoname(ifindex, r.ifr_name) ||
+        ioctl(mnl_socket_get_fd(n->rt.socket), SIOCGIFMTU, &r) < 0)
+        return 0;
+    return r.ifr_mtu > 0 ? (uint32_t)r.ifr_mtu : 0;
+}
+
+uint16_t netlink_path_mtu(struct netlink *n, const struct addr *remote, uint32_t mark)
+{
+    struct found_route f;
+    if (addr_any(remote) || route_get(n, remote, mark, &f) < 0)
+        return 0;
+    uint32_t mtu = device_mtu(n, f.ifindex);
+    if (f.mtu && (!mtu || f.mtu < mtu))
+        mtu = f.mtu;
+    return mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
 }
 
 /* The table "local" comes first (rule 0), so the kernel's answer covers all of 127/8 as well. */

@@ -37,11 +37,15 @@ void netlink_table_flush(struct netlink *n, uint32_t table); /* leftovers of a c
 /* Source address the kernel chooses toward remote for packets with our mark; false: no route. */
 bool netlink_source_addr(struct netlink *n, const struct addr *remote, uint32_t mark,
                          struct addr *out);
-/* A local address that lies within lo..hi: the gateway's own address in its LAN; for the source hint
- * of routes. Of ifindex `except`, the TUN device, only virtual addresses count: netlink_addr_add. */
+/* The MTU of the route toward remote, or of its interface; 0: not known. */
+uint16_t netlink_path_mtu(struct netlink *n, const struct addr *remote, uint32_t mark);
+/* A local address that lies within lo..hi: the gateway's own address in its LAN; for the source
+ * hint of routes. Of ifindex `except`, the TUN device, only virtual addresses count:
+ * netlink_addr_add. */
 bool netlink_local_in(struct netlink *n, const struct addr *lo, const struct addr *hi, int except,
                       struct addr *out);
-/* An address on an interface of ours; one that is there already is fine, and so is one that is gone.
+/* An address on an interface of ours; one that is there already is fine, and so is one that is
+ * gone.
  */
 err_t netlink_addr_add(struct netlink *n, int ifindex, const struct addr *a, unsigned bits,
                        struct io_error *err) must_use;

@@ -2,6 +2,7 @@
 #include "io/rtnl.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 int rtnl_open(struct rtnl *r)
@@ -155,4 +156,21 @@ int rtnl_flush(struct rtnl_batch *b, rtnl_failed_fn *failed, void *ctx)
 uint8_t rtnl_af(uint8_t family)
 {
     return family == 4 ? AF_INET : AF_INET6;
+}
+
+uint32_t rtnl_route_mtu(const struct nlmsghdr *h)
+{
+    const struct nlattr *metrics = rtnl_attr(h, sizeof(struct rtmsg), RTA_METRICS);
+    const struct nlattr *cache = rtnl_attr(h, sizeof(struct rtmsg), RTA_CACHEINFO);
+    struct rta_cacheinfo info = {0};
+    if (cache && mnl_attr_get_payload_len(cache) >= sizeof info)
+        memcpy(&info, mnl_attr_get_payload(cache), sizeof info);
+    if (!metrics || info.rta_expires)
+        return 0;
+    const struct nlattr *a = mnl_attr_get_payload(metrics);
+    const uint8_t *end = (const uint8_t *)a + mnl_attr_get_payload_len(metrics);
+    for (; mnl_attr_ok(a, (int)(end - (const uint8_t *)a)); a = mnl_attr_next(a))
+        if (mnl_attr_get_type(a) == RTAX_MTU && mnl_attr_get_payload_len(a) == 4)
+            return mnl_attr_get_u32(a);
+    return 0;
 }

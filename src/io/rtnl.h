@@ -21,6 +21,9 @@ void rtnl_put_addr(struct nlmsghdr *h, uint16_t type, const struct addr *a);
 const struct nlattr *rtnl_attr(const struct nlmsghdr *h, size_t n, uint16_t type);
 /* No family: a is NULL or no address. */
 struct addr rtnl_get_addr(const struct nlattr *a, uint8_t af);
+/* A route's MTU as the operator set it, 0: none. What the kernel learned from ICMP errors has a
+ * time when it ends; nobody has looked at those closely (icmp.h). */
+uint32_t rtnl_route_mtu(const struct nlmsghdr *h);
 /* Sends h and hands every message of the answer to cb (may be NULL). 0 or a negative errno. */
 int rtnl_talk(struct rtnl *r, struct nlmsghdr *h, mnl_cb_t cb, void *data) must_use;
 

@@ -178,7 +178,10 @@ static void test_source_addr(void **state)
         assert_true(netlink_source_addr(nl, &target, 0, &out));
         assert_true(addr_eq(&out, &want));
     }
+    struct addr far = lab_addr(plans[0].target);
+    assert_int_equal(netlink_path_mtu(nl, &far, MARK), 1500);
     lab_run("ip route add unreachable 198.51.100.0/24");
+    assert_int_equal(netlink_path_mtu(nl, &unreachable, MARK), 0);
     assert_false(netlink_source_addr(nl, &unreachable, MARK, &out));
     lab_run("ip route del unreachable 198.51.100.0/24");
 }

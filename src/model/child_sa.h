@@ -58,6 +58,7 @@ struct child_sa {
     /* IPComp inside (RFC 3173, DEFLATE): what we expect, what the peer does; 0: none. */
     uint16_t cpi_in, cpi_out;
     struct child_ah ah; /* the second SA of a bundle */
+    uint16_t path_mtu;  /* of route and interface toward the peer; 0: not known */
     struct lifetime life;
     struct tunnel_rules ip;
     /* RFC 9611: per_cpu: the peers agreed on further SAs with these selectors, one for each worker;

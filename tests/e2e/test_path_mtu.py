@@ -58,6 +58,15 @@ def test_black_hole(lab, outer, encap):
         assert "path MTU" in d.log() and "found by probes" in d.log()
 
 
+def test_own_links(lab):
+    """The MTU of our own interface, or of the route, is where an SA begins."""
+    lab.a.gw.must("ip link set wan mtu 1400")
+    lab.b.gw.must(f"ip route add {lab.b.peer4}/32 via {lab.b.router4} mtu 1380")
+    a, b = up(lab)
+    assert path_mtu(a) == 1400 and path_mtu(b) == 1380
+    assert lab.ping(size=1300, count=2, df=False).lost == 0
+
+
 @pytest.mark.parametrize("outer", [4, 6])
 def test_icmp(lab, outer):
     """A router with a smaller link says so: the SA follows at once, and hosts inside are told."""
