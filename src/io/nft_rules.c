@@ -13,9 +13,10 @@
  *   this host itself. Through the host they are data like any other;
  * - inbound, IKE, ESP and AH for this host itself. They get our mark, so that a strict rp_filter
  *   looks for the way back past our routes (src_valid_mark, see netlink.h);
- * - inbound, later fragments of UDP for this host: they may belong to a large IKE message or ESP
- *   in UDP. Alone they come to nothing, as the first one is held to the rule; to smuggle one into a
- *   datagram whose first fragment came through the tunnel takes its identification;
+ * - inbound, later fragments of UDP and, in IPv6, of AH (one extension header more to nftables) for
+ *   this host: they may belong to a large IKE message or ESP in UDP. Alone they come to nothing, as
+ *   the first one is held to the rule; to smuggle one into a datagram whose first fragment came
+ *   through the tunnel takes its identification;
  * - what never leaves the link: neighbour discovery and router messages (hop limit 255), MLD,
  *   link-local multicast and broadcast, fe80::/10, DHCP.
  *
@@ -152,6 +153,7 @@ static void print_in(const struct nft_rules *r, struct buf *out)
                "meta l4proto { esp, ah } fib daddr type local meta mark set 0x%x accept\n"
                "meta l4proto udp ip frag-off & 0x1fff != 0 fib daddr type local accept\n"
                "meta l4proto udp frag frag-off != 0 fib daddr type local accept\n"
+               "frag nexthdr ah frag frag-off != 0 fib daddr type local accept\n"
                "jump link\n",
                r->tun, r->port, r->port_natt, r->mark, r->mark);
 }

@@ -260,16 +260,16 @@ static uint32_t whole_packet(const struct link *l, uint8_t *p, uint32_t payload)
 }
 
 /* RFC 4302: all of the header that counts for AH arrives, and leaves, as the caller has it. */
-static void whole(const struct link *l)
+static void whole(const struct link *l, uint32_t payload)
 {
-    static uint8_t out[256];
+    static uint8_t out[5000];
     struct sock from, to;
     struct io_msg m = {.data = out, .whole = true}, in;
     size_t failed;
     open_in(ns_b, &from, SOCK_WHOLE, l->family, 0);
     open_in(ns_a, &to, SOCK_AH, l->family, 0);
-    uint32_t n = whole_packet(l, out, 100);
-    m.len = n + 100;
+    uint32_t n = whole_packet(l, out, payload);
+    m.len = n + payload;
     m.remote.addr = lab_addr(l->a2);
     m.local.addr = lab_addr(l->b);
     assert_int_equal(sock_send(&from, &m, 1, &failed), 1);
@@ -277,15 +277,18 @@ static void whole(const struct link *l)
     assert_true(lab_recv(&to, &in, buf, sizeof buf));
     assert_true(in.ah);
     assert_int_equal(in.head, n + 4);
-    assert_int_equal(in.len, 96);
+    assert_int_equal(in.len, payload - 4);
     const uint8_t *ip = in.data - in.head;
     if (l->family == 4) {
         put_u16(out + 10, get_u16(ip + 10)); /* the kernel makes the checksum */
-        assert_memory_equal(ip, out, n + 100);
+        assert_memory_equal(ip, out, n + payload);
     } else {
         assert_memory_equal(ip, "\x62\x80\0\0", 4);
-        assert_memory_equal(ip + 4, out + 4, n + 96);
+        assert_memory_equal(ip + 4, out + 4, n + payload - 4);
     }
+    m.df = true;
+    assert_int_equal(sock_send(&from, &m, 1, &failed), 1);
+    assert_int_equal(failed, payload > 1400); /* too big, and must not be cut */
     sock_close(&from);
     sock_close(&to);
 }
@@ -293,8 +296,10 @@ static void whole(const struct link *l)
 static void test_whole(void **state)
 {
     (void)state;
-    whole(&links[0]);
-    whole(&links[1]);
+    for (int i = 0; i < 2; i++) {
+        whole(&links[i], 100);
+        whole(&links[i], 4800);
+    }
 }
 
 /* A TTL of the caller's, seen by a raw socket that has the header. */

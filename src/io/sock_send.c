@@ -3,9 +3,11 @@
  * fragment" is a property of the socket in Linux (ip(7)), so a burst is cut where it changes and
  * the option set only then.
  */
+#include "io/cut.h"
 #include "io/sock_scratch.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 void sock_put_control(struct msghdr *h, int level, int type, const void *v, size_t n)
@@ -96,6 +98,26 @@ static size_t run_of(const struct io_msg *msgs, size_t n)
     return i;
 }
 
+/* A datagram that the kernel found too big, with the same addresses and control messages, in
+ * pieces; false: it may not be cut, or a piece was refused. */
+static bool tx_cut(struct sock *s, const struct msghdr *h)
+{
+    uint8_t piece[CUT_SIZE];
+    struct cut c;
+    uint32_t n;
+    if (s->kind != SOCK_WHOLE || s->df ||
+        !cut_begin(&c, h->msg_iov->iov_base, (uint32_t)h->msg_iov->iov_len, arc4random()))
+        return false;
+    while ((n = cut_next(&c, piece)) != 0) {
+        struct iovec iov = {piece, n};
+        struct msghdr m = *h;
+        m.msg_iov = &iov;
+        if (sendmsg(s->fd, &m, MSG_DONTWAIT) < 0)
+            return false;
+    }
+    return true;
+}
+
 /* Number taken of the n prepared headers, or E_SYS. */
 static int tx_run(struct sock *s, struct mmsghdr *h, size_t n, size_t *failed)
 {
@@ -114,8 +136,8 @@ static int tx_run(struct sock *s, struct mmsghdr *h, size_t n, size_t *failed)
         } else if (errno == EINTR || (errno == ECONNREFUSED && !again)) {
             again = errno == ECONNREFUSED;
         } else {
+            *failed += !(errno == EMSGSIZE && tx_cut(s, &h[at].msg_hdr));
             at++;
-            ++*failed;
             again = false;
         }
     }

@@ -65,6 +65,7 @@ def test_transport(lab, culvert, family, what):
     out = host_ping(lab, lab.b, family, "-t 37")
     if what != "encap":
         assert "ttl=63" in out, out  # one router between them
+    host_ping(lab, lab.a, family, "-s 4000 -M dont")  # cut by the host's kernel, joined, and cut again outside
     host_transfer(lab, family)
     kind = dict(esp="esp", ah="ah", encap="esp-udp")[what]
     cap.assert_protected(None if what == "ah" else MARK, want=(kind,), at_least=500)
