@@ -96,6 +96,7 @@ static void pin(struct conn_auth *auth, const struct who *w)
     auth->pki->cert_count = 1;
     auth->pki->certs[0].name = strdup(w->own[0]);
     memcpy(auth->pki->certs[0].fp, cert.fp, sizeof cert.fp);
+    free(cert.der);
 }
 
 static void load(struct pair *p, const struct setup *x, bool a)
