@@ -61,30 +61,26 @@ static bool describe(EVP_PKEY *pkey, struct cr_key_info *info)
     }
 }
 
-static err_t hash_ids(EVP_PKEY *pkey, struct cr_key_info *info)
+static err_t hash_ids(X509_PUBKEY *pub, struct cr_key_info *info)
 {
-    X509_PUBKEY *pub = NULL;
     const unsigned char *bits;
     unsigned char *spki = NULL;
-    int bits_len, spki_len;
+    int bits_len, spki_len = i2d_X509_PUBKEY(pub, &spki);
     err_t e = E_CRYPTO;
-    if (X509_PUBKEY_set(&pub, pkey) == 1 && (spki_len = i2d_X509_PUBKEY(pub, &spki)) > 0 &&
-        X509_PUBKEY_get0_param(NULL, &bits, &bits_len, NULL, pub) == 1 &&
+    if (spki_len > 0 && X509_PUBKEY_get0_param(NULL, &bits, &bits_len, NULL, pub) == 1 &&
         EVP_Digest(spki, (size_t)spki_len, info->spki, NULL, EVP_sha1(), NULL) == 1 &&
         EVP_Digest(bits, (size_t)bits_len, info->id, NULL, EVP_sha1(), NULL) == 1)
         e = E_OK;
     OPENSSL_free(spki);
-    X509_PUBKEY_free(pub);
     return e;
 }
 
-err_t cr_key_of_pkey(EVP_PKEY *pkey, bool secret, struct cr_key **out)
+static err_t key_new(EVP_PKEY *pkey, X509_PUBKEY *pub, bool secret, struct cr_key **out)
 {
     struct cr_key_info info = {.secret = secret};
-    *out = NULL;
     if (!describe(pkey, &info))
         return R_KEY_KIND;
-    err_t e = hash_ids(pkey, &info);
+    err_t e = hash_ids(pub, &info);
     if (e)
         return e;
     struct cr_key *k = calloc(1, sizeof *k);
@@ -96,6 +92,23 @@ err_t cr_key_of_pkey(EVP_PKEY *pkey, bool secret, struct cr_key **out)
     EVP_PKEY_up_ref(pkey);
     *out = k;
     return E_OK;
+}
+
+err_t cr_key_of_pkey(EVP_PKEY *pkey, bool secret, struct cr_key **out)
+{
+    X509_PUBKEY *pub = NULL;
+    *out = NULL;
+    err_t e = X509_PUBKEY_set(&pub, pkey) == 1 ? key_new(pkey, pub, secret, out) : R_KEY_KIND;
+    X509_PUBKEY_free(pub);
+    return e;
+}
+
+err_t cr_key_of_cert(X509 *x, struct cr_key **out)
+{
+    X509_PUBKEY *pub = X509_get_X509_PUBKEY(x);
+    EVP_PKEY *pkey = X509_get0_pubkey(x);
+    *out = NULL;
+    return pkey ? key_new(pkey, pub, false, out) : R_KEY_KIND;
 }
 
 /* The reference is the new key's, or nobody's. */

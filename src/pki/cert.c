@@ -39,8 +39,7 @@ static err_t fill(struct pki_cert *c, struct bytes der, const char *name)
         EVP_Digest(der.p, der.n, c->fp, NULL, EVP_sha256(), NULL) != 1)
         return E_CRYPTO;
     c->subject = bytes_of(subject, n);
-    EVP_PKEY *pkey = X509_get0_pubkey(c->x);
-    err_t e = pkey ? cr_key_of_pkey(pkey, false, &c->key) : R_KEY_KIND;
+    err_t e = cr_key_of_cert(c->x, &c->key);
     return e == (err_t)R_KEY_KIND ? E_OK : e;
 }
 

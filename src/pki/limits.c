@@ -159,8 +159,7 @@ static err_t key_and_hash(const struct verify *v, const struct key_limits *l, X5
 {
     struct cr_key *key;
     char text[48] = "";
-    EVP_PKEY *pkey = X509_get0_pubkey(x);
-    err_t e = pkey ? cr_key_of_pkey(pkey, false, &key) : R_KEY_KIND;
+    err_t e = cr_key_of_cert(x, &key);
     if (e < 0)
         return e;
     if (e)

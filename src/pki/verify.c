@@ -323,7 +323,7 @@ err_t pki_verify(const struct pki *p, const struct pki_peer *q, struct cr_key **
     if (!e)
         e = checks(&v);
     if (!e)
-        e = cr_key_of_pkey(X509_get0_pubkey(sk_X509_value(v.chain, 0)), false, key);
+        e = cr_key_of_cert(sk_X509_value(v.chain, 0), key);
     if (e == (err_t)R_KEY_KIND || (e > 0 && !why->reason))
         e = why_set(why, R_CERT_POLICY, "certificate", "RFC 7427 3");
     sk_X509_pop_free(v.chain, X509_free);
