@@ -131,15 +131,21 @@ struct place {
     size_t *count;
 };
 
+/* name NULL: VICI's, which are known by their subjects. */
 static void keep_cert(struct cx *cx, const struct vnode *n, const char *name, struct bytes data,
                       struct place to)
 {
     struct pki_read r;
+    struct buf subject = {0};
     err_t e = pki_read_cert(data, &r);
-    if (e == E_NOMEM || (!e && !conn_cert_add(to.list, to.count, name, bytes_of(r.der, r.n), r.fp)))
+    id_print(&r.subject, &subject);
+    const char *called = name ? name : buf_str(&subject);
+    if (e == E_NOMEM ||
+        (!e && !conn_cert_add(to.list, to.count, called, bytes_of(r.der, r.n), r.fp)))
         cx->d->nomem = true;
     else if (e)
         cx_report(cx, DIAG_ERROR, n, name, "is no certificate, neither in PEM nor in DER");
+    buf_free(&subject);
     free(r.der);
 }
 
@@ -170,9 +176,9 @@ void certs_of_value(struct cx *cx, const struct vnode *n, const char *dir, struc
         return;
     }
     if (n->kind == VN_VALUE)
-        keep_cert(cx, n, "VICI", bytes_of(n->value, n->value_len), to);
+        keep_cert(cx, n, NULL, bytes_of(n->value, n->value_len), to);
     for (const struct vnode *i = n->kind == VN_LIST ? n->child : NULL; i; i = i->next)
-        keep_cert(cx, n, "VICI", bytes_of(i->value, i->value_len), to);
+        keep_cert(cx, n, NULL, bytes_of(i->value, i->value_len), to);
 }
 
 void cert_of_file(struct cx *cx, const struct vnode *n, const char *dir, struct conn_cert **list,

@@ -326,10 +326,21 @@ static void add_matches(struct vici_writer *w, const char *name, const struct ad
     vici_put_list_end(w);
 }
 
+static void add_certs(struct vici_writer *w, const char *name, const struct conn_cert *list,
+                      size_t n)
+{
+    vici_put_list(w, name);
+    for (size_t i = 0; i < n; i++)
+        vici_put_item(w, list[i].name);
+    vici_put_list_end(w);
+}
+
 static void add_auth(struct vici_writer *w, const char *name, const struct conn_auth *a)
 {
+    static const struct conn_pki none;
+    const struct conn_pki *p = a->pki ? a->pki : &none;
     static const char *const classes[] = {"pre-shared key", "public key", "EAP", "XAuth"};
-    static const char *const lists[] = {"groups", "cert_policy", "certs", "cacerts"};
+    static const char *const lists[] = {"groups", "cert_policy"};
     vici_put_section(w, name);
     if (a->id.type != ID_ANY)
         add_id(w, "id", &a->id);
@@ -340,6 +351,8 @@ static void add_auth(struct vici_writer *w, const char *name, const struct conn_
         vici_put_list(w, lists[i]);
         vici_put_list_end(w);
     }
+    add_certs(w, "certs", p->certs, p->cert_count);
+    add_certs(w, "cacerts", p->cacerts, p->cacert_count);
     vici_put_section_end(w);
 }
 

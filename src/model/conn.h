@@ -37,7 +37,7 @@ struct key_limits {
 /* A certificate of a connection. Its bytes are there from its loading until the store of
  * certificates has it, which knows it by its fingerprint. */
 struct conn_cert {
-    char *name; /* file, or how VICI's bytes are called */
+    char *name; /* its file; its subject when VICI brought it */
     uint8_t *p;
     size_t n;
     uint8_t fp[32]; /* SHA-256 */
