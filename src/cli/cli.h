@@ -102,6 +102,9 @@ void show_crypto_isakmp_detail(const struct screen *s, const struct vnode *root)
 void show_crypto_ikev2(const struct screen *s, const struct vnode *root);
 void show_crypto_ikev2_detail(const struct screen *s, const struct vnode *root);
 void show_crypto_ipsec(const struct screen *s, const struct vnode *root);
+void show_crypto_ipsec_detail(const struct screen *s, const struct vnode *root);
+/* The counters of one CHILD SA, a section of list-sa: show_counts.c. */
+void show_counts(const struct screen *s, const struct vnode *child, bool detail);
 void show_manual_sas(const struct screen *s, const struct vnode *root);
 void show_conns(const struct screen *s, const struct vnode *root);
 void show_policies(const struct screen *s, const struct vnode *root);

@@ -67,7 +67,7 @@ static enum cli_exit crypto(struct cli *c)
     static void (*const screens[3][2])(const struct screen *, const struct vnode *) = {
         [CLI_CRYPTO_ISAKMP] = {show_crypto_isakmp, show_crypto_isakmp_detail},
         [CLI_CRYPTO_IKEV2] = {show_crypto_ikev2, show_crypto_ikev2_detail},
-        [CLI_CRYPTO_IPSEC] = {show_crypto_ipsec, show_crypto_ipsec}};
+        [CLI_CRYPTO_IPSEC] = {show_crypto_ipsec, show_crypto_ipsec_detail}};
     return run_list(c, "list-sa", "list-sas", NULL, screens[c->args->crypto][c->args->detail]);
 }
 

@@ -37,6 +37,11 @@ static const char sa_screen[] =
     "  remote  %any  192.0.2.77[500]\n"
     "  spis    0dd123af29d555c6_i 0000000000000000_r\n";
 
+static void counts_detail(const struct screen *s, const struct vnode *root)
+{
+    show_counts(s, root->child, true);
+}
+
 static const char crypto[] =
     "CM1 {uniqueid=1013 version=1 state=ESTABLISHED v1-state=QM_IDLE v1-mode=main "
     "auth-local=psk "
@@ -46,7 +51,8 @@ static const char crypto[] =
     "{net-7 {name=net uniqueid=7 state=INSTALLED mode=TUNNEL protocol=ESP encap=yes "
     "spi-in=00001000 spi-out=00001001 cpi-in=3d53 cpi-out=1a2e encr-alg=AES_CBC encr-keysize=256 "
     "integ-alg=HMAC_SHA2_256_128 dh-group=MODP_2048 packets-in=4 packets-out=5 life-time=3500 "
-    "drops {dp-icv=2} local-ts=[10.2.5.0/24] remote-ts=['10.1.1.0/24[tcp/80]']}}} "
+    "path-mtu=1300 plain-mtu=1246 packets-compressed=3 packets-not-compressed=2 "
+    "drops {dp-icv=2 dp-too-big=7} local-ts=[10.2.5.0/24] remote-ts=['10.1.1.0/24[tcp/80]']}}} "
     "CM1 {uniqueid=1014 version=1 state=CONNECTING v1-state=MM_KEY_EXCH v1-mode=main "
     "local-host=2.2.2.2 remote-host=1.1.1.9 child-sas {}}";
 
@@ -113,9 +119,12 @@ static const struct {
      "   current_peer 1.1.1.1 port 4500\n"
      "    #pkts encaps: 5, #pkts encrypt: 5, #pkts digest: 5\n"
      "    #pkts decaps: 4, #pkts decrypt: 4, #pkts verify: 4\n"
-     "    #pkts verify failed (rcv): 2\n"
+     "    #pkts compressed: 3, #pkts decompressed: 0\n"
+     "    #pkts not compressed: 2, #pkts decompress failed: 0\n"
+     "    #send errors 7, #recv errors 2\n"
      "\n"
      "     local crypto endpt.: 2.2.2.2, remote crypto endpt.: 1.1.1.1\n"
+     "     plaintext mtu 1246, path mtu 1300, ip mtu 1300\n"
      "     current outbound spi: 0x00001001(4097)\n"
      "     PFS (Y/N): Y, DH group: group14\n"
      "\n"
@@ -141,6 +150,20 @@ static const struct {
      "     outbound pcp sas:\n"
      "      spi: 0x1a2e\n"
      "        transform: comp-deflate ,\n"},
+    {"each counter of an SA", counts_detail,
+     "net {protocol=AH packets-in=90 packets-out=80 packets-decompressed=1 drops {dp-short=1 "
+     "dp-replay=2 dp-late=3 dp-icv=4 dp-padding=5 dp-next-header=6 dp-header=7 dp-fragment=8 "
+     "dp-ipcomp=9 dp-inner=10 dp-selector=11 dp-seq-overflow=12 dp-expired=13 dp-too-big=14 "
+     "dp-encap=15 dp-ecn=16 dp-room=17}}",
+     "    #pkts encaps: 80, #pkts encrypt: 0, #pkts digest: 80\n"
+     "    #pkts decaps: 90, #pkts decrypt: 0, #pkts verify: 90\n"
+     "    #pkts compressed: 0, #pkts decompressed: 1\n"
+     "    #pkts not compressed: 0, #pkts decompress failed: 9\n"
+     "    #pkts encaps failed (send) 46, #pkts decaps failed (rcv) 46\n"
+     "    #pkts invalid prot (recv) 6, #pkts verify failed: 4\n"
+     "    #pkts invalid identity (recv) 11, #pkts invalid len (rcv) 1\n"
+     "    #pkts replay rollover (send): 12, #pkts replay failed (rcv): 5\n"
+     "    #pkts past the lifetime: 13\n"},
     {"an SA that says nothing", show_sas, "x {}",
      "x #-  -  IKEv-  responder\n"
      "  local   -  -[-]\n"

@@ -203,23 +203,6 @@ static void ident(const struct screen *s, const char *label, const struct vnode 
     }
 }
 
-static void counters(const struct screen *s, const struct vnode *c, bool ah)
-{
-    static const char *const drops[] = {"dp-icv",        "verify failed", "dp-replay",
-                                        "replay failed", "dp-selector",   "invalid identity"};
-    const struct vnode *dropped = vnode_find(c, "drops");
-    const char *out = screen_get(c, "packets-out"), *in = screen_get(c, "packets-in");
-    const char *none = "0";
-    buf_printf(s->out, "    #pkts encaps: %s, #pkts encrypt: %s, #pkts digest: %s\n", out,
-               ah ? none : out, out);
-    buf_printf(s->out, "    #pkts decaps: %s, #pkts decrypt: %s, #pkts verify: %s\n", in,
-               ah ? none : in, in);
-    for (size_t i = 0; i < sizeof drops / sizeof *drops; i += 2)
-        if (dropped && vnode_get(dropped, drops[i]))
-            buf_printf(s->out, "    #pkts %s (rcv): %s\n", drops[i + 1],
-                       vnode_get(dropped, drops[i]));
-}
-
 static void transform(struct buf *out, const struct vnode *c, bool ah)
 {
     if (!ah) {
@@ -273,7 +256,8 @@ static void sas_of(const struct screen *s, const struct vnode *c, const char *na
     }
 }
 
-static void child(const struct screen *s, const struct vnode *sa, const struct vnode *c)
+static void child(const struct screen *s, const struct vnode *sa, const struct vnode *c,
+                  bool detail)
 {
     unsigned pfs = group(vnode_get(c, "dh-group"));
     char name[256];
@@ -284,9 +268,13 @@ static void child(const struct screen *s, const struct vnode *sa, const struct v
     ident(s, "remote", vnode_find(c, "remote-ts"));
     buf_printf(s->out, "   current_peer %s port %s\n", screen_get(sa, "remote-host"),
                screen_get(sa, "remote-port"));
-    counters(s, c, !strcmp(screen_get(c, "protocol"), "AH"));
+    show_counts(s, c, detail);
     buf_printf(s->out, "\n     local crypto endpt.: %s, remote crypto endpt.: %s\n",
                screen_get(sa, "local-host"), screen_get(sa, "remote-host"));
+    if (vnode_get(c, "path-mtu"))
+        buf_printf(s->out, "     plaintext mtu %s, path mtu %s, ip mtu %s\n",
+                   screen_get(c, "plain-mtu"), screen_get(c, "path-mtu"),
+                   screen_get(c, "path-mtu"));
     buf_printf(s->out, "     current outbound spi: 0x%s(%lu)\n", screen_get(c, "spi-out"),
                strtoul(screen_get(c, "spi-out"), NULL, 16));
     buf_printf(s->out, "     PFS (Y/N): %c, DH group: ", pfs ? 'Y' : 'N');
@@ -295,12 +283,22 @@ static void child(const struct screen *s, const struct vnode *sa, const struct v
     sas_of(s, c, name, "out");
 }
 
-void show_crypto_ipsec(const struct screen *s, const struct vnode *root)
+static void ipsec_screen(const struct screen *s, const struct vnode *root, bool detail)
 {
     buf_puts(s->out, "interface: culvert0\n");
     for (const struct vnode *sa = root->child; sa; sa = sa->next) {
         const struct vnode *children = vnode_find(sa, "child-sas");
         for (const struct vnode *c = children ? children->child : NULL; c; c = c->next)
-            child(s, sa, c);
+            child(s, sa, c, detail);
     }
+}
+
+void show_crypto_ipsec(const struct screen *s, const struct vnode *root)
+{
+    ipsec_screen(s, root, false);
+}
+
+void show_crypto_ipsec_detail(const struct screen *s, const struct vnode *root)
+{
+    ipsec_screen(s, root, true);
 }
