@@ -5,6 +5,7 @@
 #include "config/creds.h"
 #include "config/file.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static void uris_free(struct config_uris *u)
@@ -131,10 +132,12 @@ err_t config_authority_from_tree(const struct vnode *sec, struct config_authorit
 err_t config_authority_hold(struct pki_build *b, const struct config_authority *a)
 {
     err_t e = E_OK;
+    char name[160]; /* where its lists come from, for people */
+    snprintf(name, sizeof name, "crl_uris of authorities.%s", a->name);
     for (size_t i = 0; i < a->cert_count && !e; i++)
         e = pki_hold_cert(b, &a->cert[i], PKI_CA);
     for (size_t i = 0; i < a->crl_count && !e; i++) {
-        err_t bad = pki_add_crl(b, bytes_of(a->crl[i].s, a->crl[i].n), a->name);
+        err_t bad = pki_add_crl(b, bytes_of(a->crl[i].s, a->crl[i].n), name);
         e = bad < 0 ? bad : E_OK; /* a list that is none is no reason to distrust the authority */
     }
     return e;

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "pki_files.h"
+#include <pthread.h>
 
 #define NOW 1795000000u /* in November 2026 */
 
@@ -292,12 +293,59 @@ static void test_damage_is_never_trusted(void **state)
     pki_unref(p);
 }
 
+struct together {
+    const struct pki *p;
+    size_t trusted, refused;
+};
+
+static void *verify_often(void *arg)
+{
+    struct together *t = arg;
+    struct conn_auth auth = {.kind = AUTH_PUBKEY, .revocation = REVOCATION_STRICT};
+    struct id id;
+    for (int i = 0; i < 200 && id_parse(&id, "gwb.example"); i++) {
+        struct bytes cert = pki_der(i % 2 ? "revoked.pem" : "gwb-ec256.pem");
+        struct pki *own = pki_ref(t->p);
+        struct pki_peer q = {&auth, &id, &cert, 1, NOW};
+        struct pki_why why;
+        struct cr_key *key;
+        err_t e = pki_verify(own, &q, &key, &why);
+        t->trusted += !e;
+        t->refused += e == (err_t)R_CERT_REVOKED;
+        cr_key_unref(key);
+        pki_unref(own);
+    }
+    return NULL;
+}
+
+/* Jobs of many negotiations read one store at the same time. */
+static void test_threads_share_a_store(void **state)
+{
+    (void)state;
+    struct pki *p = pki_of_files(root, list);
+    struct together t[4];
+    pthread_t thread[4];
+    (void)pki_der("revoked.pem"); /* read before, for that is not for threads */
+    (void)pki_der("gwb-ec256.pem");
+    for (size_t i = 0; i < 4; i++) {
+        t[i] = (struct together){.p = p};
+        assert_int_equal(pthread_create(&thread[i], NULL, verify_often, &t[i]), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        pthread_join(thread[i], NULL);
+        assert_int_equal(t[i].trusted, 100);
+        assert_int_equal(t[i].refused, 100);
+    }
+    pki_unref(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trusted_and_refused),
         cmocka_unit_test(test_only_what_the_connection_names),
         cmocka_unit_test(test_damage_is_never_trusted),
+        cmocka_unit_test(test_threads_share_a_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
