@@ -316,13 +316,19 @@ static void fold_comp(struct v1_sa_body *s)
             s->t[i].cpi_raw = c->raw;
         }
     }
-    for (size_t i = 0; i < s->count; i++) {
-        s->t[i].unusable |= s->t[i].proto == PROTO_COMP;
-        gone[i] = s->t[i].proto == PROTO_COMP && !alone(s, &s->t[i]);
-    }
     for (size_t i = 0; i < s->count; i++)
-        if (!gone[i])
-            s->t[n++] = s->t[i];
+        gone[i] = s->t[i].proto == PROTO_COMP && !alone(s, &s->t[i]) &&
+                  comp_of(s, s->t[i].proposal) != NULL;
+    for (size_t i = 0; i < s->count; i++) {
+        if (gone[i])
+            continue;
+        s->t[n] = s->t[i];
+        if (s->t[n].proto == PROTO_COMP) {
+            s->t[n].unusable = true;
+            s->t[n].cpi = 0;
+        }
+        n++;
+    }
     s->count = n;
 }
 

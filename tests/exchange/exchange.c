@@ -32,6 +32,7 @@ static void run_lossy(struct sim *s, uint64_t seed)
     const struct sim_net net = bad_net(seed);
     struct setup x = plain;
     x.mode = seed / 60 % 2 ? MODE_TRANSPORT : MODE_TUNNEL;
+    x.fragment_size = seed / 120 % 2 ? 180 : 0; /* RFC 7383: several parts of most messages */
     set_up(s, seed, &x, &net);
     sim_initiate(s, A, "net0");
     sim_run(s, 300 * 1000);
@@ -49,6 +50,7 @@ static void run_drop_one(struct sim *s, uint64_t seed)
                                 .latency_max_ms = 5,
                                 .nat = seed % 3 == 0,
                                 .drop_index = (int)(seed / 2 % 24)};
+    x.fragment_size = seed / 96 % 2 ? 180 : 0;
     set_up(s, seed, &x, &net);
     int other = net.nat ? A : (int)(seed / 48 % 2);
     sim_initiate(s, A, "net0");

@@ -153,6 +153,8 @@ void set_up(struct sim *s, uint64_t seed, const struct setup *x, const struct si
 {
     struct ike_settings set;
     ike_settings_default(&set);
+    if (x->fragment_size)
+        set.fragment_size = x->fragment_size;
     sim_init(s, seed, &set);
     if (net)
         s->net = *net;

@@ -15,6 +15,7 @@ struct setup {
     bool travel, push;    /* A asks for a virtual address, or is told it, and with IKEv1 logs in */
     const char *password; /* A's, if it is not the right one */
     enum ipsec_mode mode; /* of the first child, with selectors to match */
+    uint16_t fragment_size; /* 0: the usual one */
     /* tests/vectors/pki: certificate and key ("gwa"), authority ("ca" by default); no key: by a
      * pre-shared one. Identities are those of the certificates unless id says otherwise. */
     const char *key[NODES], *ca[NODES], *id[NODES];

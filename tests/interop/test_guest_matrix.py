@@ -80,13 +80,12 @@ def test_swan_rekey(world, version, who, what):
 
 ID = dict(leftid="@b.lab", rightid="@a.lab")
 IDS = dict(local=dict(id="a.lab"), remote=dict(id="b.lab"))
-LIBRESWAN = [
+LIBRESWAN = [  # no ESN with IKEv1: Libreswan 4.10 answers the attribute of RFC 4304 with BAD_PROPOSAL_SYNTAX
     ("main", 1, {}, {}),
     ("main pfs", 1, dict(pfs="yes"), dict(esp="aes128-sha256-modp2048")),
     ("main 3des-md5", 1, dict(ike="3des-md5;dh5", esp="3des-md5"), dict(proposals="3des-md5-modp1536", esp="3des-md5")),
     ("main aes256-sha512", 1, dict(ike="aes256-sha2_512;dh15", esp="aes256-sha2_512"),
      dict(proposals="aes256-sha512-modp3072", esp="aes256-sha512")),
-    ("main esn", 1, dict(esn="yes"), dict(esp="aes128-sha256-esn")),
     ("main udp", 1, dict(encapsulation="yes"), dict(more=dict(encap="yes"))),
     ("aggressive", 1, dict(aggressive="yes", **ID), dict(more=dict(aggressive="yes", **IDS))),
     ("transport", 1, {}, dict(transport=True)),

@@ -45,6 +45,8 @@ class World:
         lab = self.lab
         for frm in (lab.a, lab.b):
             p = lab.ping(frm, family, count=5, interval=0.02)
+            if p.lost:  # an emulated machine on a busy one drops a packet now and then, behind the tunnel
+                p = lab.ping(frm, family, count=5, interval=0.02)
             assert p.lost == 0, f"{p.out}\n{self.a.tail(10)}\n{self.b.ns.sh('ip -s xfrm state').out}"
         if family == 4:  # in IPv6 the sender would have to learn the path's MTU first
             assert lab.ping(size=2000, count=3, df=False).lost == 0
