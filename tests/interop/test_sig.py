@@ -67,7 +67,7 @@ class Pair:
         r = self.a.initiate()
         assert r.ok, f"{r}\n--- A\n{self.a.tail(30)}\n--- B\n{self.b.tail(30)}"
         until(lambda: self.a.up() and self.b.up(), "up on both sides")
-        assert self.lab.ping(count=2, interval=0.01).lost == 0
+        until(lambda: self.lab.ping(count=2, interval=0.01).lost == 0, "traffic")
         for d in self.d:
             sa = d.ikes()[0]
             assert (sa["local-id"], sa["remote-id"]) == (name_of(d.side), name_of(self.lab.other(d.side)))
@@ -76,7 +76,8 @@ class Pair:
         """No SA comes of it, and culvert's log has the reason."""
         at = len(self.ours.log())
         assert not self.a.initiate(timeout=6).ok
-        until(lambda: not self.a.ikes() and not self.b.ikes(), "no SA came of it")
+        # charon as initiator of aggressive mode believes that its SA is up, whatever it hears
+        until(lambda: not self.ours.ikes() and not self.a.children() and not self.b.children(), "no SA came of it")
         if pattern and self.ours.kind == "culvert":
             until(lambda: re.search(pattern, self.ours.log()[at:]), f"{pattern}\n{self.ours.tail(20)}", 5)
 
@@ -121,6 +122,8 @@ def test_refused(pair, version, what, pattern):
     elif what == "expired":
         kw = dict(own={d: [ca.issue(name_of(them), start=-10, end=-1)]})
     elif what == "identity":
+        if version != "2":
+            pytest.skip("charon keeps IKEv1 from naming what its certificate has not")
         kw = dict(own={d: [ca.issue("somebody.lab", "somebody.lab")]})
     elif what == "revoked":
         if pair.ours.kind != "culvert":
@@ -158,7 +161,7 @@ def test_without_rfc7427(own_pair, kind):
 @pytest.mark.parametrize("auth", ["rsa/pss-sha256", "rsa/pss-sha384", "rsa/pss-sha512"])
 def test_pss(own_pair, auth):
     p = own_pair("rsa_pss = yes")
-    limits = dict(local=dict(auth=auth), remote=dict(auth=auth))
+    limits = dict(local=dict(auth=f"ike:{auth}"), remote=dict(auth=f"ike:{auth}"))
     p.load(ours=limits, theirs=limits)
     p.up()
 

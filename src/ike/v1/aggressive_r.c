@@ -94,7 +94,7 @@ static void proved(struct ike *e, struct v1_sa *v)
     struct v1_msg *m = p->held;
     struct id them;
     if (p->proof_err) {
-        v1_garbled(e, v, &m->pkt, p->proof_err);
+        v1_unproved(e, v);
         return;
     }
     v1_p1_accept(v, m);

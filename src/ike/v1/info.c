@@ -81,9 +81,8 @@ static void peer_refused(struct ike *e, struct v1_sa *v, uint16_t type)
     const char *conn = v->sa.conn->name;
     err_t reason = v1_reason_of(type);
     const char *text = ike_strf(e, "%s (%u)", notify_v1_name(type), type);
-    if (v->state == V1_I_MM5) {
-        err_t why = v1_unbelieved(
-            e, v, ike_strf(e, "it answers our first encrypted message with %s", text));
+    if (v->state == V1_I_MM5 || v->state == V1_UP) {
+        err_t why = v1_unbelieved(e, v, ike_strf(e, "it answers our proof with %s", text));
         v1_lost(e, v, reason == (err_t)R_PEER_AUTH_FAILED ? reason : why);
         return;
     }
@@ -162,6 +161,13 @@ static void initial_contact(struct ike *e, struct v1_sa *v)
     }
 }
 
+/* Our last message of aggressive mode did not convince: the SA is up on this side only. */
+static bool not_believed(const struct v1_sa *v, uint16_t type)
+{
+    return v->state == V1_UP && type == N1_AUTHENTICATION_FAILED && v->aggressive &&
+           v->sa.initiator && list_empty(&v->sa.children);
+}
+
 static void notify(struct ike *e, struct v1_sa *v, const struct notify_v1 *n, uint32_t msg_id)
 {
     struct v1_exch *x = v1_exch_find(v, msg_id);
@@ -183,7 +189,9 @@ static void notify(struct ike *e, struct v1_sa *v, const struct notify_v1 *n, ui
     default:
         if (!notify_v1_is_error(n->type))
             return;
-        if (v->state == V1_UP)
+        if (not_believed(v, n->type))
+            peer_refused(e, v, n->type);
+        else if (v->state == V1_UP)
             v1_quick_refused(e, v, n->type);
         else if (negotiating(v))
             peer_refused(e, v, n->type);

@@ -328,7 +328,11 @@ static void follow(struct v1_sa *v, const struct v1_msg *m)
 
 static void refused(struct ike *e, struct v1_sa *v, err_t reason)
 {
-    v1_refuse_clear(e, &v->p1->held->pkt, N1_AUTHENTICATION_FAILED);
+    if (v1_proof_of(v, true) == V1_PROOF_SIG) /* it has the keys */
+        v1_inform(e, v, PROTO1_ISAKMP, N1_AUTHENTICATION_FAILED, bytes_of(NULL, 0),
+                  bytes_of(NULL, 0));
+    else
+        v1_refuse_clear(e, &v->p1->held->pkt, N1_AUTHENTICATION_FAILED);
     sa_drop(e, &v->sa, reason);
 }
 
@@ -356,7 +360,7 @@ static void proved(struct ike *e, struct v1_sa *v)
     struct v1_msg *m = p->held;
     struct id us, them;
     if (p->proof_err) {
-        v1_garbled(e, v, &m->pkt, p->proof_err);
+        v1_unproved(e, v);
         return;
     }
     v1_p1_accept(v, m);

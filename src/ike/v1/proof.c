@@ -124,6 +124,28 @@ err_t v1_unbelieved(struct ike *e, struct v1_sa *v, const char *theirs)
     return r.reason;
 }
 
+/*
+ * Whoever encrypted a message that can be read has the keys: a certificate or signature that is not
+ * accepted ends it, under protection, since strongSwan does not hear it otherwise. (An initiator of
+ * aggressive mode believes that the SA is up; told of its end, strongSwan would come again at once,
+ * without end.) What is in clear or cannot be read, anybody may have sent.
+ */
+void v1_unproved(struct ike *e, struct v1_sa *v)
+{
+    struct v1_phase1 *p = v->p1;
+    err_t reason = p->proof_err;
+    if (v1_proof_of(v, !v->sa.initiator) != V1_PROOF_SIG || !p->held->encrypted || reason < 0) {
+        v1_garbled(e, v, &p->held->pkt, reason);
+        return;
+    }
+    v1_p1_accept(v, p->held);
+    v->sa.local = p->held->pkt.local; /* RFC 3947 4: it may have floated with this message */
+    v->sa.remote = p->held->pkt.remote;
+    v->sa.natt = p->held->pkt.natt;
+    v1_inform(e, v, PROTO1_ISAKMP, N1_AUTHENTICATION_FAILED, bytes_of(NULL, 0), bytes_of(NULL, 0));
+    sa_drop(e, &v->sa, reason);
+}
+
 /* --- what we ask of the peer: RFC 4945 3.2 --- */
 
 void v1_put_certreqs(struct ike *e, struct v1_build *b, const struct v1_sa *v)

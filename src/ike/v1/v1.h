@@ -292,6 +292,9 @@ void v1_prove(struct ike *e, struct v1_sa *v, v1_p1_resume *next);
 void v1_put_proof(struct v1_build *b, const struct v1_sa *v); /* CERTs, and HASH or SIG */
 err_t v1_unbelieved(struct ike *e, struct v1_sa *v, const char *theirs); /* gives the reason */
 void v1_put_certreqs(struct ike *e, struct v1_build *b, const struct v1_sa *v);
+/* The held message did not prove enough: the peer is told and the SA goes, or the SA stays for a
+ * true one. */
+void v1_unproved(struct ike *e, struct v1_sa *v);
 void v1_read_certreqs(struct v1_sa *v, const struct v1_msg *m);
 bool v1_hold(struct ike *e, struct v1_sa *v, const struct v1_msg *m);
 /* Of the held message. */
