@@ -311,17 +311,18 @@ bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *o
     const struct child *c = child_find(d, child_id);
     if (!c)
         return false;
-    const struct sa_in *in = c->in;
+    /* of a bundle AH is outermost: there packets are late, or damaged */
+    const struct sa_in *in = c->in, *first = c->mode && c->mode->ah_in ? c->mode->ah_in : in;
     *out = (struct child_stats){.in = {in->life.bytes, in->life.packets, in->last_ms},
                                 .out = {c->out->life.bytes, c->out->seq, c->out->last_ms},
-                                .duplicate = in->duplicate,
-                                .icv_failed = in->icv_failed,
+                                .duplicate = first->duplicate,
+                                .icv_failed = first->icv_failed,
                                 .selector_dropped = in->selector_dropped,
-                                .window = in->replay.window,
+                                .window = first->replay.window,
                                 .path_mtu = probe_path_mtu(c),
                                 .plain_mtu = c->out->inner_mtu};
     static const struct lateness none;
-    const struct lateness *l = in->late ? in->late : &none;
+    const struct lateness *l = first->late ? first->late : &none;
     static_assert(sizeof l->n == sizeof out->lateness, "the same steps");
     memcpy(out->lateness, l->n, sizeof l->n);
     out->late = l->dropped;
@@ -329,6 +330,6 @@ bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *o
         memcpy(out->drops, c->drops->n, sizeof out->drops);
     if (c->mode)
         modes_stats(c, out);
-    out->window_advice = lateness_window(l, in->life.packets + l->dropped);
+    out->window_advice = lateness_window(l, first->life.packets + l->dropped);
     return true;
 }

@@ -106,6 +106,8 @@ static err_t ah_out_new(struct dp *d, const struct child_sa *sa, struct child *c
 /* The SPI of a bundle's AH has a slot like any other. */
 static err_t ah_slot(struct dp *d, struct mode *m, uint32_t spi)
 {
+    if (dp_spi_worker(spi, d->set.workers) != d->set.self)
+        return E_USAGE; /* it would arrive at another worker than the ESP within */
     if (!sad_reserved(&d->sad, spi) && !sad_adopt(&d->sad, spi))
         return R_EXISTS;
     if (!sad_take(&d->sad, spi))
