@@ -211,7 +211,8 @@ static void original_addresses(void **state)
     }
 }
 
-/* sha256_96 is not negotiated: who has it gets the shorter ICV, the same keys, and is told by nobody. */
+/* sha256_96 is not negotiated: who has it gets the shorter ICV, the same keys, and is told by
+ * nobody. */
 static void short_sha256(void **state)
 {
     static const struct way w[] = {{MODE_TUNNEL}, {MODE_TUNNEL, .ah = "sha256"}};
@@ -289,10 +290,8 @@ int main(void)
 {
     const char *what;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agreements),
-        cmocka_unit_test(original_addresses),
-        cmocka_unit_test(short_sha256),
-        cmocka_unit_test(lives),
+        cmocka_unit_test(agreements),   cmocka_unit_test(original_addresses),
+        cmocka_unit_test(short_sha256), cmocka_unit_test(lives),
         cmocka_unit_test(compression),
     };
     if (cr_init(&what))
