@@ -159,8 +159,12 @@ static struct pair *begin(uint8_t how)
     if (!p || cr_init(&what))
         abort();
     pair_init(p, NULL);
-    pair_load(&p->a, conn_with(&p->a, &p->b, how));
-    pair_load(&p->b, conn_with(&p->b, &p->a, how));
+    bool keys = how & 8 && !(how & 4);
+    struct conn *a = conn_with(&p->a, &p->b, how), *b = conn_with(&p->b, &p->a, how);
+    pair_load(&p->a, keys ? by_key(a, true) : a);
+    pair_load(&p->b, keys ? by_key(b, false) : b);
+    if (keys)
+        give_keys(p);
     if (how & 4)
         travellers(p);
     pair_psk(&p->a, "secret");

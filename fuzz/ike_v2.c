@@ -103,15 +103,19 @@ static void command(struct pair *p, uint8_t arg)
     pair_step(s, &in);
 }
 
-static struct pair *begin(bool up)
+static struct pair *begin(bool up, bool keys)
 {
     const char *what;
     struct pair *p = calloc(1, sizeof *p);
     if (!p || cr_init(&what))
         abort();
     pair_init(p, NULL);
-    pair_load(&p->a, pair_conn(&p->a, &p->b, "aes128-sha256-x25519", "aes128gcm16"));
-    pair_load(&p->b, pair_conn(&p->b, &p->a, "aes128-sha256-x25519", "aes128gcm16"));
+    struct conn *a = pair_conn(&p->a, &p->b, "aes128-sha256-x25519", "aes128gcm16");
+    struct conn *b = pair_conn(&p->b, &p->a, "aes128-sha256-x25519", "aes128gcm16");
+    pair_load(&p->a, keys ? by_key(a, true) : a);
+    pair_load(&p->b, keys ? by_key(b, false) : b);
+    if (keys)
+        give_keys(p);
     pair_psk(&p->a, "secret");
     pair_psk(&p->b, "secret");
     if (up) {
@@ -128,7 +132,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct rd r = rd_of(bytes_of(data, size));
-    struct pair *p = begin(!(take(&r) & 1));
+    uint8_t how = take(&r);
+    struct pair *p = begin(!(how & 1), how & 2);
     play(p, &r, &acts);
     return 0;
 }
