@@ -7,7 +7,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint8_t types[] = {PL_KE, PL_NONCE, PL_AUTH, PL_CERT, PL_CERTREQ, PL_VENDOR, PL_CP};
+    static const uint8_t types[] = {PL_KE,      PL_NONCE,  PL_AUTH, PL_CERT,
+                                    PL_CERTREQ, PL_VENDOR, PL_CP};
     if (size == 0)
         return 0;
     uint8_t type = types[data[0] % sizeof types];

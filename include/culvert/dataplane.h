@@ -187,9 +187,9 @@ static inline uint8_t dp_room_back(const struct dp_room *r, uint32_t len)
  * stay where they are until the next call; some lie in memory of the data plane. */
 void dp_inbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
 
-/* Packets of our own (probes, DP_TO_NET), and held packets whose SA is up now, already encapsulated (verdict DP_TO_NET), or answered
- * (DP_TO_HOST: too big), or another worker's by now (DP_ELSEWHERE); false: no more. The buffer must
- * hold DP_HEADROOM + 65535 + DP_TAILROOM bytes. */
+/* Packets of our own (probes, DP_TO_NET), and held packets whose SA is up now, already encapsulated
+ * (verdict DP_TO_NET), or answered (DP_TO_HOST: too big), or another worker's by now
+ * (DP_ELSEWHERE); false: no more. The buffer must hold DP_HEADROOM + 65535 + DP_TAILROOM bytes. */
 bool dp_held_next(struct dp *d, struct dp_pkt *p, uint8_t *buf, size_t cap, uint64_t now_ms);
 
 /* --- what the control side must hear --- */
@@ -225,7 +225,7 @@ struct dp_note {
 /* Drains the bounded queue of notes; false: empty. Time limits are the IKE engine's own business.
  */
 bool dp_note_next(struct dp *d, struct dp_note *n);
-bool dp_notes(const struct dp *d);           /* there are some */
+bool dp_notes(const struct dp *d); /* there are some */
 /* Once a second while dp_ticks: holds that are over, path MTUs to be asked for again. */
 void dp_tick(struct dp *d, uint64_t now_ms);
 bool dp_ticks(const struct dp *d);

@@ -93,7 +93,7 @@ enum ike_in_kind {
     IN_PKI,         /* certificates and keys, all of them anew; a reference is taken */
     IN_POOL_LOAD,   /* ownership passes; refused while leases of another range are online */
     IN_POOL_UNLOAD,
-    IN_SHUTDOWN,    /* delete all SAs, politely */
+    IN_SHUTDOWN, /* delete all SAs, politely */
 };
 
 struct ike_in {
@@ -141,7 +141,7 @@ enum ike_act_kind {
     ACT_JOB,         /* run ike_job_run(job) somewhere, then IN_JOB_DONE */
     ACT_CMD_DONE,    /* the command `cmd` ended: reason 0 or why not; `event` has the evidence */
     ACT_EVENT,       /* event */
-    ACT_VIP_ADD,        /* local.addr is ours from now on, while anything holds it: counted */
+    ACT_VIP_ADD,     /* local.addr is ours from now on, while anything holds it: counted */
     ACT_VIP_DEL,
     ACT_ACQUIRE_FAILED, /* the negotiation for conn/child (policy id) failed: drop what is held */
 };
@@ -224,7 +224,7 @@ struct child_sa_info {
     uint8_t proto, mode;
     bool encap;
     uint32_t spi_in, spi_out;
-    uint16_t cpi_in, cpi_out; /* IPComp; 0: none */
+    uint16_t cpi_in, cpi_out;            /* IPComp; 0: none */
     const struct alg *encr, *integ, *ke; /* ke NULL without PFS */
     bool esn;
     bool per_cpu; /* as in struct child_sa */

@@ -58,12 +58,9 @@ static const struct word revocations[] = {{"relaxed", REVOCATION_RELAXED},
                                           {"ifuri", REVOCATION_IFURI},
                                           {"strict", REVOCATION_STRICT},
                                           {NULL, 0}};
-static const struct word send_certs[] = {{"ifasked", SEND_CERT_IFASKED},
-                                         {"always", SEND_CERT_ALWAYS},
-                                         {"never", SEND_CERT_NEVER},
-                                         {"yes", SEND_CERT_ALWAYS},
-                                         {"no", SEND_CERT_NEVER},
-                                         {NULL, 0}};
+static const struct word send_certs[] = {
+    {"ifasked", SEND_CERT_IFASKED}, {"always", SEND_CERT_ALWAYS}, {"never", SEND_CERT_NEVER},
+    {"yes", SEND_CERT_ALWAYS},      {"no", SEND_CERT_NEVER},      {NULL, 0}};
 static const struct word versions[] = {{"0", 0}, {"1", 1}, {"2", 2}, {NULL, 0}};
 static const struct word uniques[] = {{"no", UNIQUE_NO},
                                       {"never", UNIQUE_NEVER},

@@ -38,7 +38,7 @@ struct core {
     struct waiting *waiting;      /* commands under way */
     uint64_t clear_in, clear_out; /* last seen counters of the guard */
     uv_prepare_t turn;            /* once before the loop waits, while something is to be settled */
-    size_t crypto_told; /* how much of cr_note is in the log */
+    size_t crypto_told;           /* how much of cr_note is in the log */
     bool stopping;
     void (*stopped)(struct core *c); /* called when all SAs are gone after core_stop */
     const char *fatal;

@@ -54,8 +54,8 @@ struct side {
     size_t done_count, keepalives, acquires_failed;
     bool dead;           /* packets to it vanish, its time stands still */
     struct ike_job *job; /* away, with keep_jobs */
-    int vips;        /* virtual addresses installed, counted */
-    struct addr vip; /* the last */
+    int vips;            /* virtual addresses installed, counted */
+    struct addr vip;     /* the last */
     uint64_t traffic_ms;
 };
 

@@ -738,6 +738,14 @@ static int programs(void)
     return lab_number("ip link show l0 | grep -c prog/xdp; true");
 }
 
+/* The kernel lets go of a program in its own time when a descriptor was the last one. */
+static bool none_left(void)
+{
+    for (int i = 0; i < 200 && programs(); i++)
+        usleep(10000);
+    return programs() == 0;
+}
+
 static bool kernel_forwards(void)
 {
     assert_true(lab_send(&host[0], NULL, far_addr[0], 7, "x", 1));
@@ -752,7 +760,7 @@ static void test_gone_after_close(void **state)
         assert_int_equal(programs(), ways[i] == LAN_IO_XDP);
         assert_false(kernel_forwards());
         lan_port_close(port);
-        assert_int_equal(programs(), 0);
+        assert_true(none_left());
         assert_true(kernel_forwards());
     }
 }
@@ -780,7 +788,7 @@ static void test_gone_after_kill(void **state)
         for (int k = 0; k < 50 && !back; k++)
             back = kernel_forwards(); /* the kernel drops the last references a little later */
         assert_true(back);
-        assert_int_equal(programs(), 0);
+        assert_true(none_left());
         while (forwarded(20))
             continue;
         close(ready[0]);

@@ -1,4 +1,5 @@
-/* What netlink.c (look-ups), netlink_addr.c (addresses) and netlink_route.c (rules and routes) share.
+/* What netlink.c (look-ups), netlink_addr.c (addresses) and netlink_route.c (rules and routes)
+ * share.
  */
 #pragma once
 

@@ -16,8 +16,8 @@ struct io_error {
 };
 
 /* SOCK_ESP, SOCK_AH: raw, IP protocols 50 and 51. SOCK_WHOLE: raw, only for sending datagrams with
- * an IP header of the caller's (raw(7), IP_HDRINCL), which leave as they are; without `df` in fragments
- * of cut.h if need be. */
+ * an IP header of the caller's (raw(7), IP_HDRINCL), which leave as they are; without `df` in
+ * fragments of cut.h if need be. */
 enum sock_kind { SOCK_UDP, SOCK_ESP, SOCK_AH, SOCK_WHOLE };
 
 struct sock {

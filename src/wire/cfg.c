@@ -2,8 +2,9 @@
 #include "wire/cfg.h"
 
 #define TYPE_MASK 0x7fff
-#define SHORT_BIT 0x8000 /* RFC 2408 3.3: the value stands where the length would; RFC 7296: zero  \
-                          */
+#define SHORT_BIT                                                                                  \
+    0x8000 /* RFC 2408 3.3: the value stands where the length would; RFC 7296: zero                \
+            */
 
 static struct cfg_attr take(struct rd *r, bool v1)
 {

@@ -22,11 +22,11 @@ enum payload_v1_type {
     P1_NOTIFY = 11,
     P1_DELETE = 12,
     P1_VENDOR = 13,
-    P1_CONFIG = 14,  /* Mode Config, XAUTH */
-    P1_NAT_D = 20,   /* RFC 3947 3.2 */
-    P1_NAT_OA = 21,  /* RFC 3947 5.2 */
+    P1_CONFIG = 14,    /* Mode Config, XAUTH */
+    P1_NAT_D = 20,     /* RFC 3947 3.2 */
+    P1_NAT_OA = 21,    /* RFC 3947 5.2 */
     P1_FRAGMENT = 132, /* frag_v1.h: alone in its message */
-    P1_PRIVATE = 128 /* from here on: skipped, RFC 2408 3.1 leaves them to the peers */
+    P1_PRIVATE = 128   /* from here on: skipped, RFC 2408 3.1 leaves them to the peers */
 };
 
 /*

@@ -122,8 +122,7 @@ static uint16_t first_child(struct ike *e, struct v2_sa *v, struct v2_exch *x)
     return err_notify2(err);
 }
 
-static void answer(struct ike *e, struct v2_sa *v, const struct cfg_body *cp,
-                   uint16_t child_error)
+static void answer(struct ike *e, struct v2_sa *v, const struct cfg_body *cp, uint16_t child_error)
 {
     struct v2_build b;
     struct v2_exch *x = v->rsp;
