@@ -7,13 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One that some child asked for. */
+struct iface_addr {
+    struct prefix_conf p;
+    bool kept;
+};
+
 struct iface {
     struct list link;
     char name[IFNAMSIZ];
     uint16_t id;
     int ifindex;
     bool kept;
-    struct iface_conf now; /* what was set up */
+    struct iface_addr *addr; /* of all children that share it */
+    size_t addrs;
 };
 
 struct ifaces {
@@ -65,25 +72,49 @@ static uint16_t new_id(struct ifaces *f)
 
 /* --- addresses and routes --- */
 
-static bool has_addr(const struct iface_conf *c, const struct prefix_conf *a)
+static struct iface_addr *addr_of(const struct iface *i, const struct prefix_conf *p)
 {
-    for (size_t i = 0; i < c->addr_count; i++)
-        if (addr_eq(&c->addr[i].addr, &a->addr) && c->addr[i].bits == a->bits)
-            return true;
-    return false;
+    for (size_t k = 0; k < i->addrs; k++)
+        if (addr_eq(&i->addr[k].p.addr, &p->addr) && i->addr[k].p.bits == p->bits)
+            return &i->addr[k];
+    return NULL;
 }
 
+static err_t addr_add(struct ifaces *f, struct iface *i, const struct prefix_conf *p,
+                      struct io_error *err)
+{
+    struct iface_addr *more = realloc(i->addr, (i->addrs + 1) * sizeof *more);
+    if (!more)
+        return E_NOMEM;
+    i->addr = more;
+    err_t e = netlink_addr_add(f->nl, i->ifindex, &p->addr, p->bits, err);
+    if (!e)
+        i->addr[i->addrs++] = (struct iface_addr){*p, true};
+    return e;
+}
+
+/* Only adds: what nobody loaded names any more goes in ifaces_end. */
 static err_t set_addrs(struct ifaces *f, struct iface *i, const struct iface_conf *want,
                        struct io_error *err)
 {
     err_t e = E_OK;
-    for (size_t k = 0; k < i->now.addr_count; k++)
-        if (!has_addr(want, &i->now.addr[k]))
-            netlink_addr_del(f->nl, i->ifindex, &i->now.addr[k].addr, i->now.addr[k].bits);
     for (size_t k = 0; k < want->addr_count && !e; k++)
-        if (!has_addr(&i->now, &want->addr[k]))
-            e = netlink_addr_add(f->nl, i->ifindex, &want->addr[k].addr, want->addr[k].bits, err);
+        if (!addr_of(i, &want->addr[k]))
+            e = addr_add(f, i, &want->addr[k], err);
     return e;
+}
+
+static void drop_addrs(struct ifaces *f, struct iface *i)
+{
+    size_t kept = 0;
+    for (size_t k = 0; k < i->addrs; k++) {
+        struct iface_addr a = i->addr[k];
+        if (a.kept)
+            i->addr[kept++] = a;
+        else
+            netlink_addr_del(f->nl, i->ifindex, &a.p.addr, a.p.bits);
+    }
+    i->addrs = kept;
 }
 
 /* The peer's side as prefixes; they go with the device. */
@@ -107,7 +138,6 @@ static err_t set_up(struct ifaces *f, struct iface *i, const struct conn_child *
                     struct io_error *err)
 {
     err_t e = set_addrs(f, i, &ch->iface, err);
-    i->now = ch->iface;
     return !e && ch->iface.routes ? set_routes(f, i, &ch->remote_ts, err) : e;
 }
 
@@ -117,6 +147,7 @@ static void drop(struct ifaces *f, struct iface *i)
 {
     f->port.del(f->port.ctx, i->id);
     list_del(&i->link);
+    free(i->addr);
     free(i);
 }
 
@@ -156,16 +187,27 @@ err_t ifaces_need(struct ifaces *f, struct conn *c, struct io_error *err)
 
 void ifaces_begin(struct ifaces *f)
 {
-    list_each (it, &f->all)
-        container_of(it, struct iface, link)->kept = false;
+    list_each (it, &f->all) {
+        struct iface *i = container_of(it, struct iface, link);
+        i->kept = false;
+        for (size_t k = 0; k < i->addrs; k++)
+            i->addr[k].kept = false;
+    }
 }
 
 void ifaces_keep(struct ifaces *f, const struct conn *c)
 {
     for (size_t k = 0; k < c->child_count; k++) {
-        struct iface *i = by_name(f, c->child[k].iface.name);
-        if (i)
-            i->kept = true;
+        const struct iface_conf *x = &c->child[k].iface;
+        struct iface *i = by_name(f, x->name);
+        if (!i)
+            continue;
+        i->kept = true;
+        for (size_t n = 0; n < x->addr_count; n++) {
+            struct iface_addr *a = addr_of(i, &x->addr[n]);
+            if (a)
+                a->kept = true;
+        }
     }
 }
 
@@ -173,7 +215,9 @@ void ifaces_end(struct ifaces *f)
 {
     list_each_safe (it, next, &f->all) {
         struct iface *i = container_of(it, struct iface, link);
-        if (!i->kept)
+        if (i->kept)
+            drop_addrs(f, i);
+        else
             drop(f, i);
     }
 }

@@ -24,7 +24,7 @@ struct ifaces *ifaces_new(struct netlink *nl, unsigned mtu,
 void ifaces_free(struct ifaces *f); /* all devices go */
 
 /* Makes what the connection's children name and is not there yet, and notes their ids in them. On
- * failure err->text says which; what was made goes with the next ifaces_keep. */
+ * failure err->text says which; what was made goes with the next ifaces_end. */
 err_t ifaces_need(struct ifaces *f, struct conn *c, struct io_error *err) must_use;
 /* Between the two: ifaces_keep for each loaded connection; then those that nobody kept go. */
 void ifaces_begin(struct ifaces *f);

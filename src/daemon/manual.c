@@ -11,8 +11,9 @@ struct entry {
     struct manual_sa *sa;
     uint32_t id;
     bool from_file;
-    uint64_t installed_ms;
-    uv_timer_t timer; /* life_time */
+    bool failed;           /* never was installed: the next reload tries again */
+    uint64_t installed_ms; /* 0: down */
+    uv_timer_t timer;      /* life_time */
 };
 
 struct manual {
@@ -142,45 +143,67 @@ static bool name_taken(const struct manual *m, const char *name, struct io_error
     return true;
 }
 
-/* The same again: a second start of its sequence numbers would be a replay to the peer, and with
- * counter modes use a nonce twice. */
-static bool is_loaded(const struct entry *old, const struct manual_sa *sa)
+static err_t in_the_way(const char *name, const char *what, struct io_error *err)
 {
-    return old && old->installed_ms && manual_sa_eq(old->sa, sa);
+    snprintf(err->text, sizeof err->text, "%s: %s", name, what);
+    return R_EXISTS;
 }
 
-/* The old one goes first: both may want the same SPI. It comes back when the new one fails. */
+/*
+ * What is loaded under the name. A second start of its sequence numbers would be a replay to the
+ * peer, and with counter modes use a nonce twice; so the same again changes nothing, also when its
+ * limit was reached, and other settings need other keys.
+ */
+static err_t meet(const struct entry *old, const struct manual_sa *sa, bool from_file, bool *same,
+                  struct io_error *err)
+{
+    *same = old && !old->failed && manual_sa_eq(old->sa, sa);
+    if (!old || *same)
+        return E_OK;
+    if (!from_file)
+        return in_the_way(sa->name, "is loaded; take it back first: culvert sa del", err);
+    if (!old->failed && manual_sa_same_key(old->sa, sa))
+        return in_the_way(sa->name,
+                          "its sequence numbers would begin again under the same key; "
+                          "give it new keys, or take it out and reload first",
+                          err);
+    return E_OK;
+}
+
+/* One from the file that cannot be installed stays down, and its policy drops: nothing of what is
+ * configured leaves in clear. */
+static err_t put(struct manual *m, struct entry *en, struct io_error *err)
+{
+    err_t e = install(m, en, err);
+    en->failed = e != E_OK;
+    if (e && !en->from_file) {
+        policies_release(m->core->pol, en->sa->name, NULL);
+        uv_close((uv_handle_t *)&en->timer, on_closed);
+        return e;
+    }
+    list_add_tail(&m->entries, &en->link);
+    return e;
+}
+
 err_t manual_load(struct manual *m, struct manual_sa *sa, bool from_file, struct io_error *err)
 {
-    struct entry *old = find(m, sa->name);
-    struct io_error again;
-    if (name_taken(m, sa->name, err)) {
+    struct entry *old = find(m, sa->name), *en;
+    bool same = false;
+    err_t e = name_taken(m, sa->name, err) ? R_EXISTS : meet(old, sa, from_file, &same, err);
+    if (e || same) {
+        if (same && from_file)
+            old->from_file = true;
         manual_sa_free(sa);
-        return R_EXISTS;
+        return e;
     }
-    if (is_loaded(old, sa)) {
-        old->from_file = from_file;
-        manual_sa_free(sa);
-        return E_OK;
-    }
-    struct entry *en = entry_new(m, sa, from_file);
-    if (!en) {
+    if (!(en = entry_new(m, sa, from_file))) {
         manual_sa_free(sa);
         snprintf(err->text, sizeof err->text, "%s", err_text(E_NOMEM));
         return E_NOMEM;
     }
-    if (old)
-        take_down(old, "to be replaced");
-    err_t e = install(m, en, err);
-    if (e && old && install(m, old, &again))
-        drop(old, again.text);
-    else if (!e && old)
-        drop(old, "replaced");
-    if (!e)
-        list_add_tail(&m->entries, &en->link);
-    else
-        uv_close((uv_handle_t *)&en->timer, on_closed);
-    return e;
+    if (old) /* the guard hears of both in one go */
+        drop(old, "the configuration has another one");
+    return put(m, en, err);
 }
 
 err_t manual_unload(struct manual *m, const char *name)

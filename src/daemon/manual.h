@@ -15,8 +15,8 @@ struct manual *manual_new(struct core *c) must_use;
 void manual_close(struct manual *m); /* SAs and timers go; run the loop, then free */
 void manual_free(struct manual *m);
 
-/* Takes `sa` over. One of the same name is replaced. On failure err->text says what is in the way,
- * and the one before stays. */
+/* Takes `sa` over. The same again changes nothing; something else under a name that is taken is
+ * refused, unless both are the file's. On failure err->text says what is in the way. */
 struct io_error;
 err_t manual_load(struct manual *m, struct manual_sa *sa, bool from_file,
                   struct io_error *err) must_use;

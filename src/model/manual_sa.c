@@ -66,6 +66,11 @@ bool manual_sa_eq(const struct manual_sa *a, const struct manual_sa *b)
            a->life.life_packets == b->life.life_packets;
 }
 
+bool manual_sa_same_key(const struct manual_sa *a, const struct manual_sa *b)
+{
+    return a->spi_out == b->spi_out && keys_eq(&a->out, &b->out);
+}
+
 const struct proposal *manual_sa_proposal(const struct manual_sa *m)
 {
     return m->esp.count ? &m->esp.p[0] : &m->ah.p[0];

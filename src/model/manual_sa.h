@@ -26,6 +26,8 @@ void manual_sa_free(struct manual_sa *m);
 
 /* Nothing differs, keys included. */
 bool manual_sa_eq(const struct manual_sa *a, const struct manual_sa *b);
+/* What we send would be under the same key with the same SPI. */
+bool manual_sa_same_key(const struct manual_sa *a, const struct manual_sa *b);
 /* The one proposal. */
 const struct proposal *manual_sa_proposal(const struct manual_sa *m);
 /* As the data plane takes it; borrows names and keys. id, policy and dirs are the caller's. */

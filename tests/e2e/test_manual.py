@@ -99,7 +99,10 @@ def test_keys_from_files(lab, culvert, tmp_path):
 
 def test_another_key_is_counted(lab, culvert):
     a, b = both(lab, culvert)
-    assert b.cli("sa", "add", "hand", *words({**settings(lab, lab.b), "auth_in": "0x" + "00" * 32})).ok
+    wrong = words({**settings(lab, lab.b), "auth_in": "0x" + "00" * 32})
+    r = b.cli("sa", "add", "hand", *wrong)
+    assert not r.ok and "take it back first" in r.out, r
+    assert b.cli("sa", "del", "hand").ok and b.cli("sa", "add", "hand", *wrong).ok
     assert lab.ping(count=3).got == 0
     assert int(b.ask("stats")["dataplane"]["drops"]["dp-icv"]) >= 3
 
@@ -124,6 +127,7 @@ def test_refusals(lab, culvert):
     r = a.cli("sa", "add", "two", *words({**s, "key_in": "0x00"}))
     assert not r.ok and "aes128 takes a key of 16 bytes" in r.out, r
     assert a.cli("sa", "list").out.count("INSTALLED") == 1
+    assert "two" not in a.cli("show", "policies").out
 
 
 def test_in_the_configuration(lab, culvert):
@@ -133,6 +137,11 @@ def test_in_the_configuration(lab, culvert):
     assert lab.ping(count=3).lost == 0
     assert a.cli("reload").ok and b.cli("reload").ok
     assert lab.ping(count=3).lost == 0, b.ask("stats")["dataplane"]
+    # the same key under other settings would begin its sequence numbers again
+    a.write(section("hand", settings(lab, lab.a, replay_window=128)))
+    a.cli("reload")
+    assert "its sequence numbers would begin again" in a.log()
+    assert lab.ping(count=3).lost == 0
     a.write("")
     assert a.cli("reload").ok
     assert "no SAs by hand" in a.cli("sa", "list").out
