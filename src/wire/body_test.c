@@ -257,6 +257,32 @@ static void add_name(void *ctx, const char *name)
     buf_printf(b, "%s%s", b->n ? ", " : "", name);
 }
 
+/* Ids that share a name, and those with anything behind them, are accepted by the round trip. */
+static void vendor_round_trips(void **state)
+{
+#define FRAGMENTATION "\x40\x48\xb7\xd5\x6e\xbc\xe8\x85\x25\xe7\xde\x7f\x00\xd6\xc2\xd3"
+    static const struct sample t[] = {
+        CASE("FRAGMENTATION", PL_VENDOR, FRAGMENTATION "\x80\0\0\0", 0),
+        CASE("FRAGMENTATION", PL_VENDOR, FRAGMENTATION, 0),
+        CASE("FRAGMENTATION", PL_VENDOR, FRAGMENTATION "\xc0\0\0\0", 0),
+        CASE("FRAGMENTATION", PL_VENDOR, FRAGMENTATION "\x1e\x2bHD\1", 0),
+        CASE("Libreswan", PL_VENDOR, "OE-Libreswan-4.12", 0),
+        CASE(NULL, PL_VENDOR, "\x40\x48\xb7\xd5", 0),
+        CASE(NULL, PL_VENDOR, "", 0),
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct bytes id = bytes_of(t[i].b, t[i].n);
+        const char *name = vendor_name(id);
+        if (t[i].name)
+            assert_string_equal(name, t[i].name);
+        else
+            assert_null(name);
+        assert_int_equal(roundtrip_body(t[i].type, id), name ? RT_HOLDS : RT_REFUSED);
+    }
+    assert_int_equal(vendor_id("FRAGMENTATION").n, 20);
+}
+
 /* A bit for each vendor id; a name with several rows is told once, what nobody knows too. */
 static void vendors(void **state)
 {
@@ -283,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_notify),
         cmocka_unit_test(test_del),
         cmocka_unit_test(test_vendor),
+        cmocka_unit_test(vendor_round_trips),
         cmocka_unit_test(test_hash_numbers),
         cmocka_unit_test(test_certreq_v1),
     };

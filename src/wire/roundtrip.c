@@ -225,8 +225,10 @@ static enum roundtrip vendor(struct bytes body)
     const char *name = vendor_name(body);
     if (!name)
         return RT_REFUSED;
-    struct bytes known = vendor_id(name);
-    return verdict(known.n <= body.n && memcmp(known.p, body.p, known.n) == 0);
+    /* a name may have several ids, such as FRAGMENTATION with and without capabilities behind it:
+     * the one to announce need not be the one received, but must be called the same */
+    const char *again = vendor_name(vendor_id(name));
+    return verdict(again && strcmp(again, name) == 0);
 }
 
 enum roundtrip roundtrip_body(uint8_t type, struct bytes body)

@@ -416,6 +416,33 @@ static void compressed(void **state)
     assert_false(got.t[got.count - 1].bundled);
 }
 
+/* IPComp with nothing to compress for is not taken, whatever its algorithm, and says no CPI: what
+ * is written from it reads the same. */
+static void compression_alone(void **state)
+{
+    static const char *const ids[] = {"02", "03", "0c"}; /* DEFLATE, LZS, none */
+    (void)state;
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        static struct v1_sa_body got;
+        char hex[128];
+        uint8_t raw[64];
+        snprintf(hex, sizeof hex,
+                 "00000028" HEAD "0000001c"
+                 "01040401"
+                 "1234abcd"
+                 "00000010"
+                 "01%s0000"
+                 "80040001"
+                 "80010001",
+                 ids[i]);
+        struct bytes chain = unhex(hex, raw);
+        assert_int_equal(sa_v1_parse(bytes_of(raw + 4, chain.n - 4), false, &got), 0);
+        assert_int_equal(got.count, 1);
+        assert_true(got.t[0].unusable && got.t[0].cpi == 0);
+        assert_int_equal(roundtrip_chain_v1(chain, P1_SA), RT_HOLDS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,7 +450,7 @@ int main(void)
         cmocka_unit_test(compressed),   cmocka_unit_test(selectors),
         cmocka_unit_test(bad_offers),   cmocka_unit_test(our_offers),
         cmocka_unit_test(mutilated),    cmocka_unit_test(chains),
-        cmocka_unit_test(deletes),
+        cmocka_unit_test(deletes),      cmocka_unit_test(compression_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

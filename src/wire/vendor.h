@@ -5,7 +5,8 @@
 #include "base/cursor.h"
 
 const char *vendor_name(struct bytes id); /* NULL if unknown */
-/* The Vendor ID whose name that is, for IKEv1's announcements; empty if there is none. */
+/* The Vendor ID whose name that is, for IKEv1's announcements; empty if there is none. Where
+ * several have that name it is the one that we send. */
 struct bytes vendor_id(const char *name);
 
 /* What a peer sent, in one word: a bit for each that is known, one for all others. */
