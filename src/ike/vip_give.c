@@ -167,16 +167,19 @@ static err_t as_asked(struct ike *e, struct ike_sa *sa, const struct cfg_body *r
 {
     err_t err = E_OK;
     bool seen[2] = {false, false}; /* one of each family */
-    for (size_t i = 0; i < request->count && !err; i++) {
+    bool any = false;
+    for (size_t i = 0; i < request->count && err >= 0; i++) {
         const struct cfg_attr *a = &request->attr[i];
         struct addr wanted;
         bool v6 = a->type == CFG_IP6_ADDRESS;
         if ((!v6 && a->type != CFG_IP4_ADDRESS) || seen[v6] || !cfg_addr(a, &wanted))
             continue;
         seen[v6] = true;
-        err = give_addr(e, sa, &wanted, out);
+        err_t one = give_addr(e, sa, &wanted, out);
+        any |= one == E_OK;
+        err = one ? one : err;
     }
-    return err;
+    return any && err > 0 ? E_OK : err; /* one family is better than none */
 }
 
 /* One address of each family that the pools have. */

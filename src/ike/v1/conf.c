@@ -24,7 +24,8 @@ void v1_established(struct ike *e, struct v1_sa *v)
     early.raw = early.raw.p ? arena_copy(&e->out->arena, early.raw) : early.raw;
     secret_free(&v->p1->psk);
     secret_free(&v->p1->shared);
-    v1_count_half(e, v, false);
+    if (v1_proof_of(v, !v->sa.initiator) != V1_PROOF_OPEN) /* else XAUTH has yet to prove it */
+        v1_count_half(e, v, false);
     if (c->xauth_remote) {
         wait_for(e, v, V1_XAUTH);
         v1_xauth_ask(e, v);
@@ -40,6 +41,7 @@ void v1_established(struct ike *e, struct v1_sa *v)
 void v1_authenticated(struct ike *e, struct v1_sa *v)
 {
     const struct conn *c = v->sa.conn;
+    v1_count_half(e, v, false);
     if (c->vip_count) {
         wait_for(e, v, V1_CONF);
         if (c->pull)

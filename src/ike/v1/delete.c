@@ -101,12 +101,13 @@ static void child_gone(struct ike *e, struct child *c)
     child_remove(e, c, c->state == CHILD_REKEYED ? R_REPLACED : R_PEER_DELETED);
 }
 
-/* Children stand under the ISAKMP SA that made them, but any between the same peers may end them.
- */
+/* Children stand under the ISAKMP SA that made them, but any between the same peers may end them,
+ * once its peer has proved to be that peer: with signatures the keys alone prove nothing. */
 static struct child *find_child(struct ike *e, const struct v1_sa *v, uint8_t proto, uint32_t spi)
 {
     struct child *c = child_by_spi_out(&v->sa, proto, spi);
-    for (struct ike_sa *o = NULL; !c && (o = sa_peer_next(e, &v->sa, o));)
+    bool proved = v->state == V1_UP;
+    for (struct ike_sa *o = NULL; proved && !c && (o = sa_peer_next(e, &v->sa, o));)
         if (o->ver == v->sa.ver)
             c = child_by_spi_out(o, proto, spi);
     return c;
@@ -131,7 +132,8 @@ static struct v1_sa *by_cookies(struct ike *e, struct v1_sa *v, struct bytes spi
     uint64_t i = get_u64(spi.p), r = get_u64(spi.p + 8);
     if (i == v->sa.spi_i && r == v->sa.spi_r)
         return v;
-    for (struct ike_sa *o = NULL; (o = sa_peer_next(e, &v->sa, o));)
+    bool proved = v->state == V1_UP;
+    for (struct ike_sa *o = NULL; proved && (o = sa_peer_next(e, &v->sa, o));)
         if (o->ver == v->sa.ver && o->spi_i == i && o->spi_r == r)
             return v1_of(o);
     return NULL;

@@ -151,9 +151,10 @@ static void responder_lifetime(struct ike *e, struct v1_sa *v, const struct noti
 /* RFC 2407 4.6.3.3 */
 static void initial_contact(struct ike *e, struct v1_sa *v)
 {
-    struct ike_sa *next = sa_peer_next(e, &v->sa, NULL);
-    if (v->sa.conn->unique == UNIQUE_NEVER || e->now > v->sa.established_ms + CONTACT_MS)
+    if (v->state != V1_UP || v->sa.conn->unique == UNIQUE_NEVER ||
+        e->now > v->sa.established_ms + CONTACT_MS)
         return;
+    struct ike_sa *next = sa_peer_next(e, &v->sa, NULL);
     for (struct ike_sa *o; (o = next);) {
         next = sa_peer_next(e, &v->sa, o);
         if (o->created_ms <= v->sa.created_ms)

@@ -44,6 +44,7 @@ void v1_trans_ask(struct ike *e, struct v1_sa *v, const struct cfg_body *c)
     if (!x)
         return;
     x->cfg_type = c->type;
+    x->asked_in = v->state;
     x->die_ms = e->now + OURS_MS;
     if (put(e, v, x, c, &m))
         retransmit_start(e, &v->sa, x->msg_id, v1_bytes(&m));
@@ -123,9 +124,10 @@ static void answered(struct ike *e, struct v1_sa *v, struct v1_exch *x, const st
     uint8_t question = x->cfg_type;
     if (v->sa.rtx && v->sa.rtx->id == x->msg_id)
         retransmit_stop(&v->sa);
-    if (v->state == V1_XAUTH)
+    bool late = x->asked_in != v->state; /* we have gone on without it */
+    if (!late && v->state == V1_XAUTH)
         v1_xauth_answered(e, v, question, c);
-    else
+    else if (!late)
         v1_modecfg_answered(e, v, question, c);
     if (!v->sa.dead)
         v1_exch_end(e, x);

@@ -94,6 +94,7 @@ struct v1_exch {
     struct arena arena;
     uint32_t serial, msg_id;
     uint8_t exchange, cfg_type; /* EXCH_V1_QUICK or _TRANSACTION: then what we asked with */
+    uint16_t asked_in;          /* and in which state */
     uint16_t cfg_id;
     bool ours, done;
     bool commit; /* the peer set the commit bit: RFC 2408 3.1 */

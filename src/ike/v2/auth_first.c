@@ -57,7 +57,10 @@ static struct v2_sa *promote(struct ike *e, struct half *h, struct v2_keys *keys
     *keys = (struct v2_keys){0};
     v->state = V2_AUTH_WAIT;
     v->win.next_in = 1;
+    i->half = true; /* fragments may keep it waiting */
+    i->from = h->remote.addr;
     half_end(e, h);
+    half_count(e, &i->from, true);
     return v;
 }
 

@@ -130,6 +130,7 @@ static err_t wrong_id(struct ike *e, struct v2_sa *v, const struct id *idr)
 
 void v2_established(struct ike *e, struct v2_sa *v)
 {
+    v2_half_done(e, v);
     v->state = V2_UP;
     v->sa.state = SA_ESTABLISHED;
     v->sa.established_ms = e->now;

@@ -119,6 +119,8 @@ struct v2_init {
     size_t cookie_len;
     uint16_t method;
     uint8_t restarts;
+    bool half; /* counted as half open, under `from`: nobody has proved anything yet */
+    struct addr from;
     struct cr_ke *ke;
 };
 
@@ -345,6 +347,7 @@ err_t v2_auth_psk(const struct v2_sa *v, bool initiators, const struct id *id,
 void v2_auth_start(struct ike *e, struct v2_sa *v);
 v2_resume v2_auth_response;
 v2_resume v2_auth_request;
+void v2_half_done(struct ike *e, struct v2_sa *v); /* no longer counted as half open */
 void v2_established(struct ike *e, struct v2_sa *v);
 struct v2_choice {
     struct conn *conn;

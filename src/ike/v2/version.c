@@ -1,5 +1,6 @@
 /* IKEv2 as the engine sees it: the table handed to ike_new, and what begins the next exchange. */
 #include "ike/parts.h"
+#include "ike/half.h"
 #include "ike/v2/v2.h"
 
 #define UNDECIDED_MS 500
@@ -67,8 +68,17 @@ static void tick(struct ike *e, struct ike_sa *sa)
         v2_window_forget(w);
 }
 
+void v2_half_done(struct ike *e, struct v2_sa *v)
+{
+    if (v->init && v->init->half)
+        half_count(e, &v->init->from, false);
+    if (v->init)
+        v->init->half = false;
+}
+
 static void release(struct ike *e, struct v2_sa *v)
 {
+    v2_half_done(e, v);
     v2_req_end(e, v);
     v2_rsp_end(e, v);
     v2_init_free(v->init);
