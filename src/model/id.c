@@ -133,7 +133,7 @@ bool id_eq(const struct id *a, const struct id *b)
         return dn_match(id_bytes(a), id_bytes(b)) == 3;
     if (a->type != b->type || a->len != b->len)
         return false;
-    if (textual(a->type))
+    if (textual(a->type) && !memchr(a->data, 0, a->len)) /* comparing would end there */
         return strncasecmp((const char *)a->data, (const char *)b->data, a->len) == 0;
     return memcmp(a->data, b->data, a->len) == 0;
 }
@@ -142,7 +142,7 @@ bool id_eq(const struct id *a, const struct id *b)
 static bool wildcard_match(const struct id *pattern, const struct id *id)
 {
     if (!textual(pattern->type) || pattern->type != id->type || pattern->len < 2 ||
-        pattern->data[0] != '*' || id->len < pattern->len)
+        pattern->data[0] != '*' || id->len < pattern->len || memchr(id->data, 0, id->len))
         return false;
     size_t tail = pattern->len - 1u;
     return strncasecmp((const char *)pattern->data + 1, (const char *)id->data + (id->len - tail),

@@ -125,6 +125,19 @@ static void test_match_ranks(void **state)
     }
 }
 
+/* C's comparing of text ends at a zero byte; names do not. */
+static void test_zero_bytes_match_nothing(void **state)
+{
+    (void)state;
+    struct id p, id, other;
+    assert_true(id_parse(&p, "*.example.org"));
+    assert_true(id_set(&id, ID_FQDN, bytes_of("evil.x\0.example.org", 19)));
+    assert_true(id_set(&other, ID_FQDN, bytes_of("evil.x\0.example.com", 19)));
+    assert_int_equal(id_match(&p, &id), 0);
+    assert_false(id_eq(&id, &other));
+    assert_true(id_eq(&id, &id));
+}
+
 static void test_hostile_bytes_are_escaped(void **state)
 {
     (void)state;
@@ -144,6 +157,7 @@ int main(void)
         cmocka_unit_test(test_names_match_in_any_encoding),
         cmocka_unit_test(test_too_long_is_refused),
         cmocka_unit_test(test_match_ranks),
+        cmocka_unit_test(test_zero_bytes_match_nothing),
         cmocka_unit_test(test_hostile_bytes_are_escaped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,8 +107,9 @@ static X509_CRL *crl_of(struct bytes data)
  * taken for whole ones they would say too little. */
 static bool is_whole(X509_CRL *x)
 {
-    ISSUING_DIST_POINT *idp = X509_CRL_get_ext_d2i(x, NID_issuing_distribution_point, NULL, NULL);
-    bool ok = X509_CRL_get_ext_by_NID(x, NID_delta_crl, -1) < 0;
+    int there = -1; /* -1: no such extension */
+    ISSUING_DIST_POINT *idp = X509_CRL_get_ext_d2i(x, NID_issuing_distribution_point, &there, NULL);
+    bool ok = X509_CRL_get_ext_by_NID(x, NID_delta_crl, -1) < 0 && (idp || there == -1);
     ok = ok && (!idp || (idp->indirectCRL <= 0 && idp->onlyattr <= 0 && !idp->onlysomereasons));
     ISSUING_DIST_POINT_free(idp);
     for (int i = 0; ok && i < X509_CRL_get_ext_count(x); i++) {

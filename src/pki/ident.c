@@ -8,10 +8,12 @@
 #include <openssl/err.h>
 #include <strings.h>
 
+/* A name with a zero byte is nobody's: comparing would end there. */
 static bool same_text(const ASN1_STRING *s, const struct id *id)
 {
-    return ASN1_STRING_length(s) == id->len &&
-           !strncasecmp((const char *)ASN1_STRING_get0_data(s), (const char *)id->data, id->len);
+    const char *name = (const char *)ASN1_STRING_get0_data(s);
+    return ASN1_STRING_length(s) == id->len && !memchr(name, 0, id->len) &&
+           !memchr(id->data, 0, id->len) && !strncasecmp(name, (const char *)id->data, id->len);
 }
 
 static bool same_bytes(const ASN1_STRING *s, const struct id *id)

@@ -11,6 +11,7 @@
 enum standing {
     CRL_NONE,   /* no list of this issuer */
     CRL_FORGED, /* one of this name, but not signed by it */
+    CRL_OTHERS, /* good, but for other certificates of the issuer */
     CRL_STALE,  /* good, but its nextUpdate is over */
     CRL_EARLY,  /* its thisUpdate is to come */
     CRL_FRESH,
@@ -43,7 +44,46 @@ static enum standing standing_of(const struct pki_crl *crl, X509 *issuer, uint64
     return !next || X509_cmp_time(next, &now) < 0 ? CRL_STALE : CRL_FRESH;
 }
 
-/* All lists of the issuer are asked: revoked in one is revoked. */
+/* --- which certificates a list is about: RFC 5280 5.2.5, 6.3.3 (b) --- */
+
+static bool share_name(const GENERAL_NAMES *a, const GENERAL_NAMES *b)
+{
+    for (int i = 0; i < sk_GENERAL_NAME_num(a); i++)
+        for (int k = 0; k < sk_GENERAL_NAME_num(b); k++)
+            if (!GENERAL_NAME_cmp(sk_GENERAL_NAME_value(a, i), sk_GENERAL_NAME_value(b, k)))
+                return true;
+    return false;
+}
+
+static const GENERAL_NAMES *full_name(const DIST_POINT_NAME *n)
+{
+    return n && !n->type ? n->name.fullname : NULL; /* 1: relative to the issuer */
+}
+
+/* The certificate itself says that this part of the issuer's lists is its. */
+static bool names_part(X509 *x, const DIST_POINT_NAME *part)
+{
+    CRL_DIST_POINTS *points = X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL);
+    bool found = false;
+    for (int i = 0; i < sk_DIST_POINT_num(points) && !found; i++) {
+        const DIST_POINT *p = sk_DIST_POINT_value(points, i);
+        found = !p->CRLissuer && share_name(full_name(p->distpoint), full_name(part));
+    }
+    CRL_DIST_POINTS_free(points);
+    return found;
+}
+
+static bool is_about(X509_CRL *crl, X509 *x)
+{
+    ISSUING_DIST_POINT *idp = X509_CRL_get_ext_d2i(crl, NID_issuing_distribution_point, NULL, NULL);
+    bool ca = X509_get_extension_flags(x) & EXFLAG_CA;
+    bool is = !idp || ((ca ? idp->onlyuser : idp->onlyCA) <= 0 &&
+                       (!idp->distpoint || names_part(x, idp->distpoint)));
+    ISSUING_DIST_POINT_free(idp);
+    return is;
+}
+
+/* All lists of the issuer are asked: revoked in one is revoked, even in one for others. */
 static struct lookup look_up(const struct verify *v, X509 *x, X509 *issuer)
 {
     struct lookup l = {.standing = CRL_NONE};
@@ -54,6 +94,8 @@ static struct lookup look_up(const struct verify *v, X509 *x, X509 *issuer)
         enum standing s = standing_of(crl, issuer, v->q->wall_s);
         X509_REVOKED *entry = NULL;
         int found = s > CRL_FORGED ? X509_CRL_get0_by_cert(crl->x, &entry, x) : 0;
+        if (s > CRL_FORGED && !is_about(crl->x, x))
+            s = CRL_OTHERS;
         if (found == 1) /* 2: taken off the list again */
             l = (struct lookup){s, crl, entry};
         else if (s > l.standing)
@@ -103,6 +145,10 @@ static void list_text(const struct lookup *l, struct pki_why *why)
         break;
     case CRL_FORGED:
         snprintf(why->ours, sizeof why->ours, "%s, which the issuer did not sign", l->crl->name);
+        break;
+    case CRL_OTHERS:
+        snprintf(why->ours, sizeof why->ours, "%s, which is for other certificates of the issuer",
+                 l->crl->name);
         break;
     case CRL_EARLY:
         snprintf(why->ours, sizeof why->ours, "%s, issued only on %s", l->crl->name,

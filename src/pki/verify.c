@@ -10,6 +10,9 @@
 
 #define SENT_MAX 16 /* certificates of a peer that are looked at */
 
+/* Security bits that a chain must have, NIST SP 800-57 5.6.1: RSA 1024 has 80, SHA-1 63, MD5 39 */
+enum { KEY_BITS = 80, HASH_BITS = 60 };
+
 #define RFC5280 "RFC 5280 6.1.3"
 
 err_t why_set(struct pki_why *why, err_t reason, const char *what, const char *clause)
@@ -267,6 +270,35 @@ static err_t authorities(const struct verify *v)
     return E_OK;
 }
 
+/* MD5 and what is older. SHA-1 is for auth to refuse. */
+static bool weak_hash(X509 *x)
+{
+    int md = NID_undef, pk, bits = 0;
+    return X509_get_signature_info(x, &md, &pk, &bits, NULL) != 1 || bits < HASH_BITS ||
+           md == NID_md2 || md == NID_md4;
+}
+
+/* A chain is as good as its weakest part, whoever trusts the root. The root's signature says
+ * nothing, but its key signs the next; a pinned certificate stands for itself. */
+static err_t strength(const struct verify *v)
+{
+    int n = sk_X509_num(v->chain);
+    char text[64];
+    for (int i = 0; n > 1 && i < n; i++) {
+        X509 *x = sk_X509_value(v->chain, i);
+        EVP_PKEY *key = X509_get0_pubkey(x);
+        if (key && EVP_PKEY_get_security_bits(key) < KEY_BITS) {
+            snprintf(text, sizeof text, "its key of %d bits is too weak", EVP_PKEY_get_bits(key));
+            return about(v, x, R_CERT_POLICY, text, "RSA 1024, a curve of 160 bits, or better",
+                         "RFC 8247 3.2");
+        }
+        if (i + 1 < n && weak_hash(x))
+            return about(v, x, R_CERT_POLICY, "the hash of its signature is too weak",
+                         "a signature with SHA-256 or better", "RFC 8247 3.2");
+    }
+    return E_OK;
+}
+
 static err_t usage(const struct verify *v)
 {
     X509 *leaf = sk_X509_value(v->chain, 0);
@@ -299,6 +331,8 @@ static err_t identity(const struct verify *v)
 static err_t checks(const struct verify *v)
 {
     err_t e = authorities(v);
+    if (!e)
+        e = strength(v);
     if (!e)
         e = chain_revoked(v);
     if (!e)

@@ -54,6 +54,9 @@ static const char *const list[] = {"ca.crl", NULL};
 static const char *const lists[] = {"ca.crl", "sub.crl", NULL};
 static const char *const old_list[] = {"stale.crl", "old.crl", NULL};
 static const char *const aged_list[] = {"old.crl", NULL};
+static const char *const user_lists[] = {"user.crl", "sub.crl", NULL};
+static const char *const ca_list[] = {"only-ca.crl", NULL};
+static const char *const part_list[] = {"part.crl", NULL};
 static const char *const twin_list[] = {"twin.crl", NULL};
 static const char *const sub[] = {"sub.pem", NULL};
 static const char *const root_and_sub[] = {"ca.pem", "sub.pem", NULL};
@@ -182,6 +185,32 @@ static void test_trusted_and_refused(void **state)
          "issued by C=CH, O=Culvert Test, CN=Sub",
          "strict"},
         {{root, lists, {"sub-gwb.pem", "sub.pem"}, STRICT}, 0},
+        /* lists for some certificates only */
+        {{root, user_lists, {"gwb.pem"}, STRICT}, 0},
+        {{root, user_lists, {"sub-gwb.pem", "sub.pem"}, STRICT},
+         R_CERT_REVOCATION,
+         "user.crl, which is for other certificates",
+         "CN=Sub, issued by",
+         "fresh list"},
+        {{root, ca_list, {"gwb.pem"}, STRICT},
+         R_CERT_REVOCATION,
+         "only-ca.crl, which is for other certificates",
+         "CN=gwb",
+         "fresh list"},
+        {{root, ca_list, {"revoked.pem"}}, R_CERT_REVOKED, "only-ca.crl", "CN=gwb", "new"},
+        {{root, part_list, {"gwb.pem"}, STRICT},
+         R_CERT_REVOCATION,
+         "part.crl, which is for other certificates",
+         "CN=gwb",
+         "fresh list"},
+        {{root, part_list, {"cdp.pem"}, STRICT}, 0},
+        /* strength that no connection can do without */
+        {{root, none, {"md5.pem"}}, R_CERT_POLICY, "SHA-256", "CN=gwb (sent by", "anew"},
+        {{root, none, {"sub512-gwb.pem", "sub512.pem"}},
+         R_CERT_POLICY,
+         "RSA 1024",
+         "CN=Sub 512 (sent by the peer): its key of 512 bits",
+         "anew"},
         /* limits */
         {{root, none, {"gwb.pem"}, .pki = {.chain = {.types = 1u << CR_KEY_RSA, .rsa_bits = 2048}}},
          0},
