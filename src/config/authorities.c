@@ -80,6 +80,14 @@ static void read_crls(struct cx *cx, const struct vnode *n, struct config_author
     }
 }
 
+/* The last one counts. */
+static void take_base(struct cx *cx, const struct vnode *n, struct config_authority *a)
+{
+    free(a->cert_uri_base);
+    a->cert_uri_base = strdup(n->value);
+    cx->d->nomem = cx->d->nomem || !a->cert_uri_base;
+}
+
 static void members(struct cx *cx, const struct vnode *sec, struct config_authority *a)
 {
     for (const struct vnode *n = sec->child; n; n = n->next) {
@@ -88,14 +96,14 @@ static void members(struct cx *cx, const struct vnode *sec, struct config_author
             continue;
         if (cert)
             certs_of_value(cx, n, "x509ca", &a->cert, &a->cert_count);
-        else if (file)
+        else if (file && n->kind == VN_VALUE)
             cert_of_file(cx, n, "", &a->cert, &a->cert_count);
         else if (!strcmp(n->name, "crl_uris"))
             take_uris(cx, n, &a->crl_uris);
         else if (!strcmp(n->name, "ocsp_uris"))
             take_uris(cx, n, &a->ocsp_uris);
         else if (!strcmp(n->name, "cert_uri_base") && n->kind == VN_VALUE)
-            a->cert_uri_base = strdup(n->value);
+            take_base(cx, n, a);
     }
     const struct vnode *crls = vnode_find(sec, "crl_uris");
     if (crls)
@@ -132,19 +140,22 @@ err_t config_authority_from_tree(const struct vnode *sec, struct config_authorit
 err_t config_authority_hold(struct pki_build *b, const struct config_authority *a)
 {
     err_t e = E_OK;
+    size_t held = 0;
     char name[160]; /* where its lists come from, for people */
     snprintf(name, sizeof name, "crl_uris of authorities.%s", a->name);
-    for (size_t i = 0; i < a->cert_count && !e; i++)
-        e = pki_hold_cert(b, &a->cert[i], PKI_CA);
+    for (; held < a->cert_count && !e; held += !e)
+        e = pki_hold_cert(b, &a->cert[held], PKI_CA);
     for (size_t i = 0; i < a->crl_count && !e; i++) {
         err_t bad = pki_add_crl(b, bytes_of(a->crl[i].s, a->crl[i].n), name);
         e = bad < 0 ? bad : E_OK; /* a list that is none is no reason to distrust the authority */
     }
+    for (size_t i = 0; i < held && e; i++)
+        pki_drop_cert(b, &a->cert[i], PKI_CA);
     return e;
 }
 
 void config_authority_drop(struct pki_build *b, const struct config_authority *a)
 {
     for (size_t i = 0; i < a->cert_count; i++)
-        pki_drop_cert(b, &a->cert[i]);
+        pki_drop_cert(b, &a->cert[i], PKI_CA);
 }

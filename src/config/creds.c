@@ -229,38 +229,63 @@ static void check_all(struct loading *l, const struct config *c)
 
 /* --- certificates that connections and authorities name --- */
 
-static err_t hold(struct pki_build *b, const struct conn_cert *c, size_t n, enum pki_flag flag,
-                  bool drop)
+static void drop(struct pki_build *b, const struct conn_cert *c, size_t n, enum pki_flag flag)
 {
-    err_t e = E_OK;
-    for (size_t i = 0; i < n && !e; i++) {
-        if (drop)
-            pki_drop_cert(b, &c[i]);
-        else
-            e = pki_hold_cert(b, &c[i], flag);
+    for (size_t i = 0; i < n; i++)
+        pki_drop_cert(b, &c[i], flag);
+}
+
+/* All of them or none. */
+static err_t hold(struct pki_build *b, const struct conn_cert *c, size_t n, enum pki_flag flag)
+{
+    for (size_t i = 0; i < n; i++) {
+        err_t e = pki_hold_cert(b, &c[i], flag);
+        if (e) {
+            drop(b, c, i, flag);
+            return e;
+        }
     }
+    return E_OK;
+}
+
+static err_t hold_auth(struct pki_build *b, const struct conn_auth *a)
+{
+    const struct conn_pki *p = a->pki;
+    if (!p)
+        return E_OK;
+    err_t e = hold(b, p->certs, p->cert_count, PKI_END);
+    if (e)
+        return e;
+    e = hold(b, p->cacerts, p->cacert_count, PKI_CA);
+    if (e)
+        drop(b, p->certs, p->cert_count, PKI_END);
     return e;
 }
 
-static err_t hold_auth(struct pki_build *b, const struct conn_auth *a, bool drop)
+static void drop_auth(struct pki_build *b, const struct conn_auth *a)
 {
     const struct conn_pki *p = a->pki;
-    err_t e = p ? hold(b, p->certs, p->cert_count, PKI_END, drop) : E_OK;
-    return e || !p ? e : hold(b, p->cacerts, p->cacert_count, PKI_CA, drop);
+    if (!p)
+        return;
+    drop(b, p->certs, p->cert_count, PKI_END);
+    drop(b, p->cacerts, p->cacert_count, PKI_CA);
 }
 
 err_t creds_hold_conn(struct pki_build *b, const struct conn *c)
 {
-    err_t e = hold_auth(b, &c->auth_local, false);
-    return e ? e : hold_auth(b, &c->auth_remote, false);
+    err_t e = hold_auth(b, &c->auth_local);
+    if (e)
+        return e;
+    e = hold_auth(b, &c->auth_remote);
+    if (e)
+        drop_auth(b, &c->auth_local);
+    return e;
 }
 
 void creds_drop_conn(struct pki_build *b, const struct conn *c)
 {
-    err_t e = hold_auth(b, &c->auth_local, true);
-    if (!e)
-        e = hold_auth(b, &c->auth_remote, true);
-    (void)e; /* dropping does not fail */
+    drop_auth(b, &c->auth_local);
+    drop_auth(b, &c->auth_remote);
 }
 
 static void hold_all(struct loading *l, const struct config *c)

@@ -180,6 +180,86 @@ static void test_authorities(void **state)
     diag_free(&d);
 }
 
+/* As VICI has it, with members of the wrong kind or given twice. */
+static void test_authorities_by_vici(void **state)
+{
+    (void)state;
+    struct config_authority *a;
+    struct diag d = {0};
+    struct vnode *m = vnode_new(), *sec = vnode_section(m, "root");
+    vnode_data(sec, "cacert", pki_der("ca.pem"));
+    vnode_value(sec, "cert_uri_base", "http://a.example/");
+    vnode_value(sec, "cert_uri_base", "http://b.example/");
+    assert_int_equal(config_authority_from_tree(sec, &a, &d), 0);
+    assert_string_equal(a->cert_uri_base, "http://b.example/");
+    config_authority_free(a);
+    vnode_free(m);
+    diag_free(&d);
+    d = (struct diag){0};
+    m = vnode_new();
+    sec = vnode_section(m, "root");
+    vnode_item(vnode_list(sec, "file"), "/x");
+    assert_int_equal(config_authority_from_tree(sec, &a, &d), R_CONFIG_VALUE);
+    assert_null(a);
+    vnode_free(m);
+    diag_free(&d);
+}
+
+static struct conn_cert named(const char *file)
+{
+    struct conn_cert c = {.name = (char *)(uintptr_t)file};
+    struct bytes der = pki_der(file);
+    struct pki_read r;
+    assert_int_equal(pki_read_cert(der, &r), 0);
+    memcpy(c.fp, r.fp, sizeof c.fp);
+    free(r.der);
+    c.p = (uint8_t *)(uintptr_t)der.p;
+    c.n = der.n;
+    return c;
+}
+
+static void count_cert(void *ctx, const struct pki_cert_info *i)
+{
+    (void)i;
+    ++*(size_t *)ctx;
+}
+
+static size_t certs_of(struct pki_build *b)
+{
+    struct pki *p;
+    size_t n = 0;
+    assert_int_equal(pki_build_store(b, &p), 0);
+    pki_cert_each(p, count_cert, &n);
+    pki_unref(p);
+    return n;
+}
+
+/* What cannot be held leaves nothing behind, and what others hold stays. */
+static void test_a_refused_connection_holds_nothing(void **state)
+{
+    (void)state;
+    struct pki_build *b = pki_build_new();
+    struct conn_cert own = named("gwa.pem"), self = named("self.pem");
+    struct conn_cert cas[] = {named("ca.pem"), named("gwb.pem")}; /* the second is none */
+    struct conn_pki local = {.certs = &own, .cert_count = 1};
+    struct conn_pki remote = {.certs = &self, .cert_count = 1, .cacerts = cas, .cacert_count = 2};
+    struct conn c = {.auth_local.pki = &local, .auth_remote.pki = &remote};
+    assert_int_equal(creds_hold_conn(b, &c), R_CERT_CA);
+    assert_int_equal(certs_of(b), 0);
+    assert_int_equal(pki_hold_cert(b, &own, PKI_END), 0);
+    assert_int_equal(creds_hold_conn(b, &c), R_CERT_CA);
+    assert_int_equal(certs_of(b), 1);
+    remote.cacert_count = 1;
+    assert_int_equal(creds_hold_conn(b, &c), 0);
+    assert_int_equal(certs_of(b), 3);
+    creds_drop_conn(b, &c);
+    assert_int_equal(certs_of(b), 1);
+    struct config_authority a = {.name = (char *)(uintptr_t) "x", .cert = cas, .cert_count = 2};
+    assert_int_equal(config_authority_hold(b, &a), R_CERT_CA);
+    assert_int_equal(certs_of(b), 1);
+    pki_build_free(b);
+}
+
 /* The identity that is ours follows the certificate, as strongSwan has it. */
 static void test_identity(void **state)
 {
@@ -254,9 +334,13 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_folders),     TEST(test_what_is_wrong_is_said),
-        TEST(test_authorities), TEST(test_identity),
+        TEST(test_folders),
+        TEST(test_what_is_wrong_is_said),
+        TEST(test_authorities),
+        TEST(test_identity),
         TEST(test_limits),
+        TEST(test_authorities_by_vici),
+        TEST(test_a_refused_connection_holds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

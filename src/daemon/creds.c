@@ -99,7 +99,10 @@ err_t creds_conn_load(struct creds *c, struct conn *conn)
     if (e)
         return e;
     forget_bytes(conn);
-    return creds_publish(c);
+    e = creds_publish(c);
+    if (e)
+        creds_drop_conn(c->build, conn);
+    return e;
 }
 
 void creds_conn_unload(struct creds *c, const struct conn *conn)

@@ -6,8 +6,9 @@
 
 struct row {
     struct pki_cert *c;
-    unsigned held; /* by connections */
-    bool added;    /* of itself */
+    unsigned as_end, as_ca; /* how often it is held as what */
+    uint8_t flags;          /* of those who added it */
+    bool added;             /* of itself */
 };
 
 struct pki_build {
@@ -51,13 +52,19 @@ static void row_del(struct pki_build *b, size_t i)
     b->cert_count--;
 }
 
+static bool is_held(const struct row *r)
+{
+    return r->as_end || r->as_ca;
+}
+
 void pki_build_clear(struct pki_build *b)
 {
     secrets_clear(b);
     crls_clear(b);
     for (size_t i = b->cert_count; i-- > 0;) {
         b->cert[i].added = false;
-        if (!b->cert[i].held)
+        b->cert[i].flags = 0;
+        if (!is_held(&b->cert[i]))
             row_del(b, i);
     }
 }
@@ -87,16 +94,20 @@ static struct row *row_of(struct pki_build *b, const uint8_t fp[32])
 }
 
 /* Stores that have it keep it as it was: a change of flags makes a new one. */
-static err_t flag_more(struct row *r, uint8_t flags)
+static err_t flags_settle(struct pki_build *b)
 {
-    struct pki_cert *c;
-    if ((r->c->flags | flags) == r->c->flags)
-        return E_OK;
-    err_t e = cert_new(r->c->der, r->c->flags | flags, r->c->name, &c);
-    if (e)
-        return e;
-    cert_unref(r->c);
-    r->c = c;
+    for (size_t i = 0; i < b->cert_count; i++) {
+        struct row *r = &b->cert[i];
+        uint8_t flags = r->flags | (r->as_ca ? PKI_CA : PKI_END);
+        struct pki_cert *c;
+        if (flags == r->c->flags)
+            continue;
+        err_t e = cert_new(r->c->der, flags, r->c->name, &c);
+        if (e)
+            return e;
+        cert_unref(r->c);
+        r->c = c;
+    }
     return E_OK;
 }
 
@@ -113,7 +124,7 @@ static err_t add_one(struct pki_build *b, struct bytes der, uint8_t flags, const
     if (old || no_ca || !list) {
         cert_unref(c);
         *out = old;
-        return no_ca ? R_CERT_CA : old ? flag_more(old, flags) : E_NOMEM;
+        return no_ca ? R_CERT_CA : old ? E_OK : E_NOMEM;
     }
     b->cert = list;
     *out = &b->cert[b->cert_count++];
@@ -163,9 +174,11 @@ static err_t add_next(void *ctx, struct bytes der)
     struct adding *a = ctx;
     struct row *r;
     err_t e = add_one(a->b, der, a->flags, a->name, &r);
-    if (!e)
-        r->added = true;
-    return e;
+    if (e)
+        return e;
+    r->added = true;
+    r->flags |= a->flags;
+    return E_OK;
 }
 
 err_t pki_add_cert(struct pki_build *b, struct bytes data, enum pki_flag flag, const char *name)
@@ -174,22 +187,30 @@ err_t pki_add_cert(struct pki_build *b, struct bytes data, enum pki_flag flag, c
     return each_cert(data, add_next, &a);
 }
 
+static unsigned *holds(struct row *r, enum pki_flag flag)
+{
+    return flag == PKI_CA ? &r->as_ca : &r->as_end;
+}
+
 err_t pki_hold_cert(struct pki_build *b, const struct conn_cert *c, enum pki_flag flag)
 {
     struct row *r = row_of(b, c->fp);
-    err_t e = r ? flag_more(r, (uint8_t)flag)
-                : add_one(b, bytes_of(c->p, c->n), (uint8_t)flag, c->name, &r);
+    if (r && flag == PKI_CA && !r->c->ca)
+        return R_CERT_CA;
+    err_t e = r ? E_OK : add_one(b, bytes_of(c->p, c->n), (uint8_t)flag, c->name, &r);
     if (!e)
-        r->held++;
+        ++*holds(r, flag);
     return e;
 }
 
-void pki_drop_cert(struct pki_build *b, const struct conn_cert *c)
+void pki_drop_cert(struct pki_build *b, const struct conn_cert *c, enum pki_flag flag)
 {
     struct row *r = row_of(b, c->fp);
-    if (!r || !r->held || --r->held || r->added)
+    if (!r || !*holds(r, flag))
         return;
-    row_del(b, (size_t)(r - b->cert));
+    --*holds(r, flag);
+    if (!is_held(r) && !r->added)
+        row_del(b, (size_t)(r - b->cert));
 }
 
 struct reading {
@@ -410,7 +431,9 @@ err_t pki_build_store(struct pki_build *b, struct pki **out)
     if (!p)
         return E_NOMEM;
     p->refs = 1;
-    err_t e = signers_find(b);
+    err_t e = flags_settle(b);
+    if (!e)
+        e = signers_find(b);
     if (!e)
         e = fill_certs(b, p);
     if (!e)

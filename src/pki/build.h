@@ -29,9 +29,10 @@ void pki_build_clear(struct pki_build *b);
  */
 err_t pki_add_cert(struct pki_build *b, struct bytes data, enum pki_flag flag,
                    const char *name) must_use;
-/* A certificate that a connection names stays until it is dropped as often as it was held. */
+/* A certificate that a connection names stays until it is dropped as often as it was held, and is
+ * an authority until it is dropped as often with PKI_CA. flag: PKI_END or PKI_CA. */
 err_t pki_hold_cert(struct pki_build *b, const struct conn_cert *c, enum pki_flag flag) must_use;
-void pki_drop_cert(struct pki_build *b, const struct conn_cert *c);
+void pki_drop_cert(struct pki_build *b, const struct conn_cert *c, enum pki_flag flag);
 /* R_CERT_SYNTAX or R_CRL_KIND; of several lists of one issuer and scope the newest is used. */
 err_t pki_add_crl(struct pki_build *b, struct bytes data, const char *name) must_use;
 /* Takes a reference; one whose public key is there already is replaced. */

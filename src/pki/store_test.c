@@ -172,11 +172,11 @@ static void test_what_comes_and_goes(void **state)
     pki_build_clear(b); /* what connections hold stays */
     assert_int_equal(counts(b).certs, 2);
     assert_int_equal(counts(b).keys, 0);
-    pki_drop_cert(b, &gwa);
-    pki_drop_cert(b, &ca);
+    pki_drop_cert(b, &gwa, PKI_END);
+    pki_drop_cert(b, &ca, PKI_CA);
     assert_int_equal(counts(b).certs, 1);
-    pki_drop_cert(b, &ca);
-    pki_drop_cert(b, &ca);
+    pki_drop_cert(b, &ca, PKI_CA);
+    pki_drop_cert(b, &ca, PKI_CA);
     assert_int_equal(counts(b).certs, 0);
     assert_int_equal(pki_add_key(b, key, "k"), 0);
     assert_true(pki_del_key(b, cr_key_info(key)->id));
@@ -199,6 +199,42 @@ static void test_flags_join(void **state)
     assert_int_equal(pki_ca_list(after, NULL, NULL, 0), 1);
     pki_unref(before);
     pki_unref(after);
+    pki_build_free(b);
+}
+
+static size_t authorities(struct pki_build *b)
+{
+    struct pki *p;
+    assert_int_equal(pki_build_store(b, &p), 0);
+    size_t n = pki_ca_list(p, NULL, NULL, 0);
+    pki_unref(p);
+    return n;
+}
+
+/* Trusted as an authority only as long as somebody names it as one. */
+static void test_authority_no_more(void **state)
+{
+    (void)state;
+    struct pki_build *b = pki_build_new();
+    struct conn_cert ca = named("ca.pem"), end = named("self.pem");
+    assert_int_equal(pki_hold_cert(b, &ca, PKI_END), 0);
+    assert_int_equal(authorities(b), 0);
+    assert_int_equal(pki_hold_cert(b, &ca, PKI_CA), 0);
+    assert_int_equal(pki_hold_cert(b, &ca, PKI_CA), 0);
+    pki_drop_cert(b, &ca, PKI_CA);
+    assert_int_equal(authorities(b), 1);
+    pki_drop_cert(b, &ca, PKI_CA);
+    pki_drop_cert(b, &ca, PKI_CA);
+    assert_int_equal(counts(b).certs, 1);
+    assert_int_equal(authorities(b), 0);
+    assert_int_equal(pki_add_cert(b, pki_file("ca.pem"), PKI_CA, "a"), 0);
+    assert_int_equal(pki_hold_cert(b, &ca, PKI_CA), 0);
+    pki_drop_cert(b, &ca, PKI_CA);
+    assert_int_equal(authorities(b), 1); /* the file says so */
+    pki_build_clear(b);
+    assert_int_equal(authorities(b), 0);
+    assert_int_equal(pki_hold_cert(b, &end, PKI_END), 0);
+    assert_int_equal(pki_hold_cert(b, &end, PKI_CA), R_CERT_CA);
     pki_build_free(b);
 }
 
@@ -289,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_authorities),
         cmocka_unit_test(test_what_comes_and_goes),
         cmocka_unit_test(test_flags_join),
+        cmocka_unit_test(test_authority_no_more),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_schemes),
         cmocka_unit_test(test_a_scheme_that_is_not_wanted),
