@@ -16,7 +16,7 @@
 
 enum lan_io { LAN_IO_TUN, LAN_IO_PACKET, LAN_IO_XDP };
 
-enum { LAN_INTERFACES = 8, LAN_HEADROOM = 128, LAN_TAILROOM = 64 };
+enum { LAN_INTERFACES = 8, LAN_HEADROOM = 128, LAN_TAILROOM = 96 };
 
 struct lan_settings {
     enum lan_io io;

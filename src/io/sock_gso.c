@@ -73,8 +73,8 @@ static inline bool same_endpoint(const struct endpoint *a, const struct endpoint
 
 static bool same_way(const struct io_msg *a, const struct io_msg *b)
 {
-    return a->tos == b->tos && a->df == b->df && same_endpoint(&a->remote, &b->remote) &&
-           same_endpoint(&a->local, &b->local);
+    return a->tos == b->tos && a->ttl == b->ttl && a->df == b->df &&
+           same_endpoint(&a->remote, &b->remote) && same_endpoint(&a->local, &b->local);
 }
 
 /* Messages at the front that make one train, at most `room`. *open: one more of the same size would

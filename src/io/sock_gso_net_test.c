@@ -140,6 +140,18 @@ static void growing(const struct link *l)
     close_pair();
 }
 
+/* Another TTL is another train: the first one waits for nothing any more. */
+static void other_ttl(const struct link *l)
+{
+    size_t failed;
+    open_pair(l);
+    out[0].len = out[1].len = 300;
+    out[1].ttl = 9;
+    assert_int_equal(sock_send_gso(&b, out, 2, true, &failed), 1);
+    assert_arrived(l, out, 1);
+    close_pair();
+}
+
 /* Sizes at random, other TOS and DF between: cut where it must be, nothing out of order. */
 static void mixed(const struct link *l)
 {
@@ -348,6 +360,7 @@ static void test_all(void **state)
         void (*run)(const struct link *);
     } cases[] = {{"trains", trains},
                  {"growing", growing},
+                 {"other TTL", other_ttl},
                  {"mixed", mixed},
                  {"kinds", kinds},
                  {"ready made", ready_made},
