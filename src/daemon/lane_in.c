@@ -106,4 +106,5 @@ void lane_own(struct lane *l, uint64_t now_ms)
 {
     if (dp_held_ready(l->dp))
         lane_release(l, now_ms);
+    l->held = l->held || dp_ticks(l->dp);
 }

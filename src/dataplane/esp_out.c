@@ -143,6 +143,7 @@ static struct sa_out *choose_slow(struct dp *d, struct out_run *run, const struc
     const struct spd_rule *r = spd_find(d->spd, &run->flow);
     struct sa_out *sa = NULL;
     if (is_elsewhere(d, r, &run->flow, now_ms)) {
+        gather(w->p);
         pkt_elsewhere(w->p, r->bind->owner.worker);
         return NULL;
     }
@@ -408,6 +409,8 @@ bool esp_out_own(struct dp *d, struct sa_out *sa, struct dp_pkt *p, uint8_t next
     uint32_t saved = 0;
     if (sa->f.kind != KIND_TUNNEL && !modes_dummy(sa->child, &saved))
         return false;
+    if (p->len < saved + PROBE_PAYLOAD) /* an answer has no more than its payload */
+        saved = 0;
     const struct out_work w = {.p = p,
                                .len = p->len - saved,
                                .tos = plain ? p->data[1] : 0,

@@ -405,6 +405,26 @@ static void test_body(void **state)
     }
 }
 
+/* A slice goes to another worker whole: what it was cut from stays here. */
+static void test_body_elsewhere(void **state)
+{
+    (void)state;
+    static uint8_t whole[1000], b[KIT_BUF];
+    struct kit k;
+    kit_up(&k, &kit_suites[0], &(struct kit_opts){0});
+    dp_policy_moved(k.a, 7, (struct dp_owner){.worker = 1});
+    kit_inner(whole, sizeof whole, 4, true);
+    struct dp_pkt p = kit_pkt(b, sizeof whole);
+    memcpy(p.data, whole, 28);
+    p.body = whole + 28;
+    p.body_len = sizeof whole - 28;
+    kit_out(k.a, &p);
+    assert_int_equal(p.verdict, DP_ELSEWHERE);
+    assert_null(p.body);
+    assert_memory_equal(p.data, whole, sizeof whole);
+    kit_down(&k);
+}
+
 /* Each direction's at its first packet, whatever that packet is, and once. */
 static void test_keys(void **state)
 {
@@ -439,13 +459,14 @@ int main(void)
     if (cr_init(&what))
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_late),     cmocka_unit_test(test_there_and_back),
-        cmocka_unit_test(test_batch),    cmocka_unit_test(test_replay_in_batch),
-        cmocka_unit_test(test_flipped),  cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_trailers), cmocka_unit_test(test_dummy),
-        cmocka_unit_test(test_selector), cmocka_unit_test(test_encapsulation),
-        cmocka_unit_test(test_udp_port), cmocka_unit_test(test_inner_length),
-        cmocka_unit_test(test_keys),     cmocka_unit_test(test_body),
+        cmocka_unit_test(test_late),           cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_batch),          cmocka_unit_test(test_replay_in_batch),
+        cmocka_unit_test(test_flipped),        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_trailers),       cmocka_unit_test(test_dummy),
+        cmocka_unit_test(test_selector),       cmocka_unit_test(test_encapsulation),
+        cmocka_unit_test(test_udp_port),       cmocka_unit_test(test_inner_length),
+        cmocka_unit_test(test_keys),           cmocka_unit_test(test_body),
+        cmocka_unit_test(test_body_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -421,8 +421,9 @@ void probe_inherit(struct dp *d, struct child *c, const struct child *old)
     struct probe *pr = probe_new(d, c);
     if (!pr)
         return;
-    uint16_t outer =
-        tunnel_outer_len(&old->out->f, old->out->remote.addr.family, old->probe->path.mtu);
+    uint16_t outer = old->mode ? probe_path_mtu(old)
+                               : tunnel_outer_len(&old->out->f, old->out->remote.addr.family,
+                                                  old->probe->path.mtu);
     uint16_t inner = probe_inner_of(c, outer);
     if (old->probe->path.mtu < old->probe->path.cap && inner < pr->path.cap)
         pr->path.mtu = inner > pr->path.base ? inner : pr->path.base;
