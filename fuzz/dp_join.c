@@ -22,7 +22,7 @@ static void join(struct frag_join *f, const uint8_t *p, uint32_t len, const uint
 {
     uint8_t *whole;
     uint32_t n;
-    err_t e = frag_join_put(f, p, len, &whole, &n);
+    err_t e = frag_join_put(f, 0, p, len, &whole, &n);
     FUZZ_CHECK(e == E_OK || (e == R_DP_FRAGMENT && !whole));
     if (!whole)
         return;

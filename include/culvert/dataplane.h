@@ -114,7 +114,7 @@ uint32_t dp_policy_held(const struct dp *d, uint32_t policy_id); /* packets */
 
 /* A packet in a buffer of the caller: headroom and tailroom let headers grow in place. */
 #define DP_HEADROOM 128 /* bytes free before data for outer headers */
-#define DP_TAILROOM 64  /* bytes free behind data for padding and ICV */
+#define DP_TAILROOM 96  /* bytes free behind data for padding and ICV */
 #define DP_BATCH    64
 #define DP_IP_MAX   124 /* bytes of IP and extension headers that AH and transport mode take */
 
@@ -139,6 +139,7 @@ struct dp_pkt {
     bool udp;                      /* encrypted side: ESP in UDP */
     bool ah;                       /* in: protocol 51; `data` is at the SPI all the same */
     bool whole;                    /* out: data begins with an IP header that must stay as it is */
+    bool brief;                    /* out: data stay only until the next call: send before it */
     uint8_t ttl;                   /* out: TTL or hop limit of the outer header; 0: the usual one */
     /* In: bytes in front of data that came with it: IP header, extension headers, the four bytes of
      * AH before its SPI. 0: they are not there; then AH cannot be checked. */

@@ -79,6 +79,7 @@ struct lane {
     struct dp_pkt *ptr[LANE_PKTS];
     struct io_msg msg[LANE_WAIT + LANE_PKTS]; /* the first `waiting` are to be sent */
     size_t waiting;
+    bool brief;  /* their data do not outlast the next batch */
     int wait_at; /* by this socket; -1: none can */
     struct co_pkt host[LANE_PKTS];
     struct coalesce co;

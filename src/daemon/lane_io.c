@@ -67,6 +67,8 @@ static int send_some(struct lane *l, const struct io_msg *m, size_t n, bool more
 void lane_flush(struct lane *l, bool more)
 {
     size_t done = 0;
+    more = more && !l->brief;
+    l->brief = false;
     while (l->wait_at >= 0 && done < l->waiting) {
         size_t failed = 0;
         int sent = send_some(l, l->msg + done, l->waiting - done, more, &failed);
@@ -96,6 +98,7 @@ void lane_to_net(struct lane *l, size_t n)
         if (l->waiting && at != l->wait_at)
             lane_flush(l, false);
         l->wait_at = at;
+        l->brief = l->brief || p->brief;
         l->msg[l->waiting++] = (struct io_msg){.data = p->data,
                                                .len = p->len,
                                                .local = p->local,

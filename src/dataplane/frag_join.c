@@ -1,13 +1,12 @@
 /* Fragments put together: see frag_join.h. */
 #include "dataplane/frag_join.h"
-#include "dataplane/pool.h"
 #include "dataplane/transport.h"
 #include <stdlib.h>
 
 enum { P_HOPOPT = 0, P_ROUTING = 43, P_FRAGMENT = 44, P_DSTOPTS = 60, PACKET_MAX = 65535 };
 
 struct slot {
-    uint8_t key[40]; /* addresses, identification, protocol */
+    uint8_t key[40]; /* addresses, identification, protocol, interface */
     uint64_t used;   /* when it was begun or completed, by the count of such events; 0: never */
     uint32_t len;    /* of the payload so far; 0: no datagram is on its way here */
     struct transport_at h;
@@ -32,7 +31,7 @@ struct piece {
 
 struct frag_join *frag_join_new(void)
 {
-    return table_new(sizeof(struct frag_join));
+    return calloc(1, sizeof(struct frag_join));
 }
 
 void frag_join_free(struct frag_join *f)
@@ -136,13 +135,14 @@ static void complete(struct frag_join *f, struct slot *s, uint8_t **whole, uint3
     s->len = 0;
 }
 
-err_t frag_join_put(struct frag_join *f, const uint8_t *p, uint32_t len, uint8_t **whole,
-                    uint32_t *n)
+err_t frag_join_put(struct frag_join *f, uint16_t iface, const uint8_t *p, uint32_t len,
+                    uint8_t **whole, uint32_t *n)
 {
     struct piece x;
     *whole = NULL;
     if (!piece_of(p, len, &x) || !x.len || (x.more && x.len % 8))
         return R_DP_FRAGMENT;
+    put_u16(x.key + 38, iface);
     struct slot *s = x.offset ? find(f, &x) : begin(f, &x, p);
     if (!s || x.offset != s->len)
         return R_DP_FRAGMENT;

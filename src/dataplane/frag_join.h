@@ -6,11 +6,11 @@
  */
 #pragma once
 
-#include "base/err.h"
-#include <stdbool.h>
-#include <stdint.h>
+#include "culvert/dataplane.h"
 
-#define FRAG_JOIN_SLOTS 16 /* datagrams on their way; the oldest goes for a new one */
+/* Datagrams on their way; the oldest goes for a new one. One more than a batch can complete, so
+ * that none of them is lost to another of the same batch. */
+#define FRAG_JOIN_SLOTS (DP_BATCH + 1)
 
 struct frag_join;
 
@@ -18,9 +18,9 @@ struct frag_join *frag_join_new(void); /* memory that is touched as far as it is
 void frag_join_free(struct frag_join *f);
 bool frag_join_is(const uint8_t *p, uint32_t len); /* p, a packet of len bytes, is a fragment */
 /*
- * Takes a fragment. *whole: the packet that it completes, *n bytes with head- and tailroom, which
- * stays until FRAG_JOIN_SLOTS - 1 others were completed; NULL: more must come. R_DP_FRAGMENT: it
- * does not follow on what is here.
+ * Takes a fragment that came by this interface. *whole: the packet that it completes, *n bytes with
+ * head- and tailroom, which stays until FRAG_JOIN_SLOTS - 1 others were begun or completed; NULL:
+ * more must come. R_DP_FRAGMENT: it does not follow on what is here.
  */
-err_t frag_join_put(struct frag_join *f, const uint8_t *p, uint32_t len, uint8_t **whole,
-                    uint32_t *n) must_use;
+err_t frag_join_put(struct frag_join *f, uint16_t iface, const uint8_t *p, uint32_t len,
+                    uint8_t **whole, uint32_t *n) must_use;

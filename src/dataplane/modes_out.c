@@ -9,8 +9,14 @@
  */
 #include "dataplane/modes.h"
 #include "dataplane/rx.h"
+#include <assert.h>
 
-enum { NEXT_UDP = 17, NEXT_ESP = 50, NEXT_AH = 51, UDP_HEADER = 8 };
+enum { NEXT_UDP = 17, NEXT_ESP = 50, NEXT_AH = 51, UDP_HEADER = 8, ICV_MAX = 32 };
+
+/* What is joined must remain an IP packet with all that comes around it. */
+#define JOINED_MAX (65535u - DP_HEADROOM - DP_TAILROOM)
+
+static_assert(15 + 2 + 2 * ICV_MAX <= DP_TAILROOM, "ESP's padding and ICV, then AH's ICV");
 
 static const uint8_t padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
@@ -66,7 +72,6 @@ static err_t as_tunnel(const struct sa_out *sa, struct out_work *w, struct mode_
     k->at = w->p->data;
     k->len = w->len;
     k->next = k->at[0] >> 4 == 4 ? NEXT_IPV4 : NEXT_IPV6;
-    w->tos &= sa->tos_mask;
     own_header(sa, w, k, hdr);
     return E_OK;
 }
@@ -286,14 +291,14 @@ static void count(struct dp *d, struct sa_out *sa, uint32_t bytes)
 
 /* A fragment of a datagram that must be whole. True: it is one, and has its verdict, unless it
  * completed the datagram, which takes its place. */
-static bool collect(struct dp *d, struct out_work *w)
+static bool collect(struct dp *d, const struct sa_out *sa, struct out_work *w)
 {
     struct dp_pkt *p = w->p;
     uint8_t *whole;
     uint32_t n;
     if (!frag_join_is(p->data, w->len))
         return false;
-    err_t e = frag_join_put(d->modes->join, p->data, w->len, &whole, &n);
+    err_t e = frag_join_put(d->modes->join, p->iface, p->data, w->len, &whole, &n);
     if (e) {
         pkt_drop(d, p, e);
         return true;
@@ -303,8 +308,13 @@ static bool collect(struct dp *d, struct out_work *w)
         p->reason = E_OK;
         return true;
     }
+    if (n > JOINED_MAX) {
+        sa_pkt_drop(d, sa->child, p, R_DP_TOO_BIG);
+        return true;
+    }
     p->data = whole;
     p->len = w->len = n;
+    p->brief = true;
     w->df = false;
     return false;
 }
@@ -322,11 +332,13 @@ void modes_out(struct dp *d, struct sa_out *sa, struct out_work *w, size_t n, ui
     bool keyless = !key_of(d, sa) || (ah && !key_of(d, ah));
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
-        if (sa->child->mode->mode == MODE_TUNNEL)
+        if (sa->child->mode->mode == MODE_TUNNEL) {
             w[i].df = sa->df == DF_COPY ? w[i].df : sa->df == DF_SET;
+            w[i].tos &= sa->tos_mask;
+        }
         err_t e = keyless ? E_NOMEM : may_go(d, sa, ah, w[i].p);
         const uint8_t *was = w[i].p->data;
-        if (!e && sa->child->mode->mode != MODE_TUNNEL && collect(d, &w[i]))
+        if (!e && sa->child->mode->mode != MODE_TUNNEL && collect(d, sa, &w[i]))
             continue;
         if (!e && !fits(d, &w[i], sa, w[i].p->data != was))
             continue;

@@ -517,14 +517,128 @@ static void test_fragments_too_many(void **state)
         memcpy(b, "\x45\0\x05\x8c\0\1\0\0\x40\x11\0\0\x0a\1\2\3\x0a\2\2\3", 20);
         put_u16(b + 6, (uint16_t)(0x2000 | at / 8));
         assert_true(frag_join_is(b, 1420));
-        e = frag_join_put(f, b, 1420, &whole, &n);
+        e = frag_join_put(f, 0, b, 1420, &whole, &n);
         assert_null(whole);
     }
     assert_int_equal(e, R_DP_FRAGMENT);
     assert_int_equal(at, 47 * 1400);
     put_u16(b + 6, 0x2001);
-    assert_int_equal(frag_join_put(f, b, 19, &whole, &n), R_DP_FRAGMENT);
+    assert_int_equal(frag_join_put(f, 0, b, 19, &whole, &n), R_DP_FRAGMENT);
     frag_join_free(f);
+}
+
+/* Pieces by different interfaces are not the same datagram's. */
+static void test_fragments_iface(void **state)
+{
+    (void)state;
+    struct frag_join *f = frag_join_new();
+    uint8_t b[1020], *whole;
+    uint32_t n, len = make_inner(1900, 4);
+    assert_non_null(f);
+    assert_int_equal(frag_join_put(f, 1, b, piece(b, len, 1000, 0, 9), &whole, &n), E_OK);
+    uint32_t rest = piece(b, len, 1000, 1, 9);
+    assert_int_equal(frag_join_put(f, 2, b, rest, &whole, &n), R_DP_FRAGMENT);
+    assert_int_equal(frag_join_put(f, 1, b, rest, &whole, &n), E_OK);
+    assert_int_equal(n, len);
+    frag_join_free(f);
+}
+
+/* As many in one batch as can be: each stays as it is until all are sent. */
+static void test_fragments_batch(void **state)
+{
+    (void)state;
+    enum { N = DP_BATCH / 2 };
+    static uint8_t many[2 * N][2048];
+    struct dp_pkt p[2 * N], *pp[2 * N];
+    struct peers t;
+    up(&t, &shapes[0], 4, &kit_suites[0], &(struct kit_opts){0});
+    uint32_t len = make_inner(1900, 4);
+    for (unsigned i = 0; i < 2 * N; i++) {
+        memset(plain + 28, (int)(i / 2), len - 28);
+        p[i] =
+            kit_pkt(many[i], piece(many[i] + DP_HEADROOM, len, 1000, i % 2, (uint16_t)(1 + i / 2)));
+        pp[i] = &p[i];
+    }
+    dp_outbound(t.k.a, pp, 2 * N, 1000);
+    for (unsigned i = 1; i < 2 * N; i += 2) {
+        assert_int_equal(p[i].verdict, DP_TO_NET);
+        assert_true(p[i].brief);
+        struct dp_pkt q = arrive(&p[i], got);
+        kit_in(t.k.b, &q);
+        assert_int_equal(q.verdict, DP_TO_HOST);
+        assert_int_equal(q.len, len);
+        for (uint32_t k = 28; k < len; k++)
+            assert_int_equal(q.data[k], i / 2);
+    }
+    kit_down(&t.k);
+}
+
+/* What would be no packet any more with ESP around it. */
+static void test_fragments_huge(void **state)
+{
+    (void)state;
+    struct peers t;
+    struct dp_pkt p;
+    up(&t, &shapes[0], 4, &kit_suites[0], &(struct kit_opts){0});
+    uint32_t len = make_inner(65400, 4), last = (len - 20 - 1) / 1000;
+    for (uint32_t i = 0; i < last; i++)
+        assert_int_equal(put_piece(&t, len, i, 5, &p), E_OK);
+    assert_int_equal(put_piece(&t, len, last, 5, &p), R_DP_TOO_BIG);
+    kit_down(&t.k);
+}
+
+/* A probe of the peer is answered, and the answer is smaller than the header that is saved. */
+static void test_probe(void **state)
+{
+    (void)state;
+    static const uint8_t shape[] = {0, 1, 8, 9};
+    for (unsigned i = 0; i < 2 * sizeof shape; i++) {
+        struct peers t;
+        bool v6 = i & 1;
+        up(&t, &shapes[shape[i / 2]], v6 ? 6 : 4, &kit_suites[6], &(struct kit_opts){.outer6 = v6});
+        t.k.a->set.path_probes = t.k.b->set.path_probes = true;
+        struct dp_pkt p = kit_pkt(wire, 200), q;
+        memset(p.data, 0, p.len);
+        memcpy(p.data, "culvert\1\1", 9);
+        assert_true(esp_out_own(t.k.a, child_find(t.k.a, 1)->out, &p, 59, 1000));
+        q = arrive(&p, got);
+        kit_in(t.k.b, &q);
+        assert_true(q.verdict == DP_DROP && q.reason == E_OK);
+        assert_true(dp_held_next(t.k.b, &p, wire, sizeof wire, 1000));
+        assert_int_equal(p.verdict, DP_TO_NET);
+        assert_true(p.len > PROBE_PAYLOAD && p.len < 100);
+        q = arrive(&p, got);
+        kit_in(t.k.a, &q);
+        assert_true(q.verdict == DP_DROP && q.reason == E_OK);
+        assert_false(dp_held_next(t.k.b, &p, wire, sizeof wire, 1000));
+        kit_down(&t.k);
+    }
+}
+
+/* RFC 4301 5.1.2, RFC 6040 4.1: what the outer header takes of the inner one. */
+static void test_tos(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t shape, dscp, ecn, want;
+    } cases[] = {{8, DSCP_OUT, ECN_COPY, 0xb9},
+                 {8, DSCP_NO, ECN_COPY, 1},
+                 {8, DSCP_NO, ECN_NO, 0},
+                 {2, DSCP_NO, ECN_NO, 0},
+                 {0, DSCP_NO, ECN_NO, 0xb9}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct peers t;
+        const struct kit_opts o = {.ip = {.dscp = cases[i].dscp, .ecn = cases[i].ecn}};
+        up(&t, &shapes[cases[i].shape], 4, &kit_suites[6], &o);
+        uint32_t len = make_inner(300, 4);
+        plain[1] = 0xb9;
+        transport_finish(plain, &(struct transport_at){20, 9}, 17, len - 20);
+        struct dp_pkt p = sent(&t, len);
+        assert_int_equal(p.tos, cases[i].want);
+        if (p.whole)
+            assert_int_equal(p.data[1], cases[i].want);
+        kit_down(&t.k);
+    }
 }
 
 /* Datagrams of a train in UDP do not overlap when headers go in front of them. */
@@ -594,6 +708,11 @@ int main(void)
         cmocka_unit_test(test_ipcomp_bad),
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_fragments_too_many),
+        cmocka_unit_test(test_fragments_iface),
+        cmocka_unit_test(test_fragments_batch),
+        cmocka_unit_test(test_fragments_huge),
+        cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_tos),
         cmocka_unit_test(test_train),
         cmocka_unit_test(test_overflow),
     };
