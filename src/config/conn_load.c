@@ -111,9 +111,7 @@ static void check_ts(struct cx *cx, const struct vnode *sec, const struct conn_c
                   "themselves is protected");
 }
 
-/* The end points themselves; with an interface of its own, where routes decide, everything, as far
- * as IKEv1 can say it. */
-static void default_ts(struct ts_conf_list *l, bool routed, bool v1)
+void default_ts(struct ts_conf_list *l, bool routed, bool v1)
 {
     static const char *const words[] = {"dynamic", "0.0.0.0/0", "::/0"};
     const char *why;

@@ -106,14 +106,6 @@ static void check_keys(struct cx *cx, const struct vnode *sec, const struct manu
                   "the same key, which breaks it; aes128-sha256 does not suffer from that");
 }
 
-static void default_ts(struct ts_conf_list *l)
-{
-    if (l->count == 0) {
-        l->ts[0] = (struct ts_conf){.dynamic = true, .ts = {.port_hi = 65535}};
-        l->count = 1;
-    }
-}
-
 static void check_families(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
 {
     struct ts_list l, r;
@@ -133,8 +125,8 @@ static void fill_in(struct cx *cx, const struct vnode *sec, struct manual_sa *m)
     schema_apply(cx, SC_MANUAL, sec, m);
     if (cx->d->errors != before)
         return; /* what follows would only repeat it */
-    default_ts(&m->local_ts);
-    default_ts(&m->remote_ts);
+    default_ts(&m->local_ts, false, false);
+    default_ts(&m->remote_ts, false, false);
     check_ends(cx, sec, m);
     if (cx->d->errors == before)
         check_families(cx, sec, m);

@@ -161,6 +161,10 @@ struct conn_auth *conn_xauth_place(struct cx *cx, const struct vnode *sec, struc
 void conn_xauth_alone(struct cx *cx, struct conn *c, unsigned rounds[2]);
 void conn_xauth_check(struct cx *cx, const struct vnode *sec, const struct conn *c);
 
+/* conn_load.c: selectors that are not given. The end points themselves; with an interface of its
+ * own (routed), where routes decide, everything, as far as IKEv1 can say it. */
+void default_ts(struct ts_conf_list *l, bool routed, bool v1);
+
 /* conn_v1.c: what IKEv1 cannot say */
 void conn_v1_check(struct cx *cx, const struct vnode *sec, const struct conn *c);
 
