@@ -178,14 +178,12 @@ static void print_out(const struct nft_rules *r, struct buf *out)
 static void print_exempt(const struct nft_rules *r, const struct guard_boxes *drop, struct buf *out)
 {
     static const char *const keep[2] = {"snat ip to ip saddr", "snat ip6 to ip6 saddr"};
-    static const struct direction to_tun = {{{"daddr", "saddr"}, {"dport", "sport"}}, {0}};
-    static const struct direction from_tun = {{{"saddr", "daddr"}, {"sport", "dport"}}, {0}};
-    buf_printf(out, "chain to_tun {\n");
-    nft_pairs_print_rules(r->pairs, &to_tun.side, false, keep, out);
-    print_rules(out, &to_tun, &(struct verdict){"", keep, drop});
+    buf_puts(out, "chain to_tun {\n");
+    nft_pairs_print_rules(r->pairs, &out_ward.side, false, keep, out);
+    print_rules(out, &out_ward, &(struct verdict){"", keep, drop});
     buf_puts(out, "}\nchain from_tun {\n");
-    nft_pairs_print_rules(r->pairs, &from_tun.side, false, keep, out);
-    print_rules(out, &from_tun, &(struct verdict){"", keep, drop});
+    nft_pairs_print_rules(r->pairs, &in.side, false, keep, out);
+    print_rules(out, &in, &(struct verdict){"", keep, drop});
     buf_printf(out,
                "}\nchain exempt { type nat hook postrouting priority 90; policy accept;\n"
                "oifname \"%s\" jump to_tun\niifname \"%s\" jump from_tun\n}\n",
