@@ -25,6 +25,8 @@ from lab.wait import until                                            # noqa: E4
 from progress import Steps, say                                       # noqa: E402
 
 GROUPS = ("x25519", "ecp256", "modp2048")
+AUTHS = ("psk", "rsa", "ecdsa")
+CERTS = dict(rsa="gwb", ecdsa="gwb-ec256")  # the gateway's, of tests/vectors/pki; the driver has the peers'
 GATEWAY, DRIVER, PEERS = "192.0.2.1", "192.0.2.2", "100.64.0.0/12"
 PSK = "bench secret"
 COOKIE_ANSWER = 28 + 8 + 17  # bytes: header, notify payload, cookie; what the bare sender sends
@@ -39,15 +41,16 @@ def peer_ts(i):
     return f"10.{128 + (i >> 16) % 128}.{i >> 8 & 255}.{i & 255}/32"
 
 
-def answers_anybody(group):
+def answers_anybody(group, auth):
     """The gateway's connection for all peers."""
+    local = dict(auth="psk") if auth == "psk" else dict(auth="pubkey", id="gwb.example")
     return dict(version=2, local_addrs=GATEWAY, remote_addrs="%any", proposals=f"aes128-sha256-{group}", mobike="no",
-                unique="never", dpd_delay="0", local=dict(auth="psk"), remote=dict(auth="psk", id="%any"),
+                unique="never", dpd_delay="0", local=local, remote=dict(auth=local["auth"], id="%any"),
                 children=dict(net=dict(local_ts="192.168.0.0/16", remote_ts="10.128.0.0/9", esp_proposals="aes128gcm16")))
 
 
-def calls_peer(i, group):
-    c = answers_anybody(group)
+def calls_peer(i, group, auth):
+    c = answers_anybody(group, auth)
     c.update(remote_addrs=peer_addr(i))
     c["children"] = {f"net{i}": dict(c["children"]["net"], remote_ts=peer_ts(i))}
     return c
@@ -116,19 +119,25 @@ class Gateway:
     def rss(self):
         return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.proc.pid}/status").read_text())[1]) * 1024
 
-    def load_secret(self, v):
-        v.request("load-shared", dict(id="psk", type="IKE", data=PSK))
+    def load_secret(self, v, auth):
+        if auth == "psk":
+            v.request("load-shared", dict(id="psk", type="IKE", data=PSK))
+            return
+        pki = ROOT / "tests" / "vectors" / "pki"
+        v.request("load-cert", dict(type="X509", flag="CA", data=(pki / "ca.pem").read_text()))
+        v.request("load-cert", dict(type="X509", flag="NONE", data=(pki / f"{CERTS[auth]}.pem").read_text()))
+        v.request("load-key", dict(type="any", data=(pki / f"{CERTS[auth]}.key").read_text()))
 
-    def serve(self, group):
+    def serve(self, group, auth="psk"):
         with self.vici() as v:
-            self.load_secret(v)
-            v.request("load-conn", {"any": vici_conn(answers_anybody(group))})
+            self.load_secret(v, auth)
+            v.request("load-conn", {"any": vici_conn(answers_anybody(group, auth))})
 
-    def load_peers(self, group, first, count, start):
+    def load_peers(self, group, auth, first, count, start):
         """start: they are called as they are loaded; VICI's initiate would look through all of them each time."""
         with self.vici() as v:
             for i in range(first, first + count):
-                c = calls_peer(i, group)
+                c = calls_peer(i, group, auth)
                 c["children"][f"net{i}"]["start_action"] = "start" if start else "none"
                 v.request("load-conn", {f"peer{i}": vici_conn(c)})
 
@@ -172,7 +181,7 @@ class Culvert(Gateway):
 
 class Charon(Gateway):
     kind = "charon"
-    PLUGINS = "random nonce openssl pem pkcs1 x509 pubkey hmac kdf kernel-netlink socket-default vici"
+    PLUGINS = "random nonce openssl pem pkcs1 pkcs8 x509 pubkey constraints hmac kdf kernel-netlink socket-default vici"
 
     def start(self, cookies=False):
         f = self.dir / "strongswan.conf"
@@ -288,12 +297,12 @@ def bring_up(space, first, count, window=16):
     space.order(f"call {first} {count} {window}", count)
 
 
-def responder_us(space, kind, group, count):
+def responder_us(space, kind, group, auth, count):
     gw = KINDS[kind](space).start()
     try:
         space.new_driver()
-        gw.serve(group)
-        space.order(f"peers {group} 0 {count + 40}")
+        gw.serve(group, auth)
+        space.order(f"peers {group} {auth} 0 {count + 40}")
         bring_up(space, 0, 40)
         return spent(gw, lambda: bring_up(space, 40, count)) / count / 1000
     finally:
@@ -301,48 +310,48 @@ def responder_us(space, kind, group, count):
         gw.stop()
 
 
-def initiator_us(space, kind, group, count):
+def initiator_us(space, kind, group, auth, count):
     """Loading connections that start at once, less loading as many that do not."""
     gw = KINDS[kind](space).start()
     try:
         space.new_driver()
-        space.order(f"serve {group}")
+        space.order(f"serve {group} {auth}")
         with gw.vici() as v:
-            gw.load_secret(v)
+            gw.load_secret(v, auth)
 
         def go(first, n):
             space.order("mark")
-            gw.load_peers(group, first, n, True)
+            gw.load_peers(group, auth, first, n, True)
             space.order(f"wait {n}", n)
         go(0, 40)
-        loading = spent(gw, lambda: gw.load_peers(group, 40, count, False))
+        loading = spent(gw, lambda: gw.load_peers(group, auth, 40, count, False))
         return (spent(gw, lambda: go(40 + count, count)) - loading) / count / 1000
     finally:
         space.drop_driver()
         gw.stop()
 
 
-def engine_us(group, count):
+def engine_us(group, auth, count):
     """Two engines in one process without a network, and the bare cryptography."""
-    out = subprocess.run([build_dir() / "bench" / "bench-handshake", "--json", "--group", group, "--count", str(count)], check=True,
-                         capture_output=True, text=True, timeout=120).stdout
+    out = subprocess.run([build_dir() / "bench" / "bench-handshake", "--json", "--group", group, "--auth", auth,
+                          "--count", str(count)], check=True, capture_output=True, text=True, timeout=120).stdout
     return json.loads(out)[0]
 
 
-def negotiations(space, kinds, rounds, count):
+def negotiations(space, kinds, rounds, count, cases):
     """kind bare: the cryptography alone; engine: ours without sockets and threads."""
-    rows, steps = [], Steps("negotiations", rounds * len(GROUPS) * (1 + 2 * len(kinds)))
+    rows, steps = [], Steps("negotiations", rounds * len(cases) * (1 + 2 * len(kinds)))
     for n in range(rounds):
-        for group in GROUPS:
-            alone = engine_us(group, count)
+        for auth, group in cases:
+            alone, name = engine_us(group, auth, count), f"round {n + 1}: {auth:5} {group:9}"
             for role, fn in (("responder", responder_us), ("initiator", initiator_us)):
-                about = dict(round=n, group=group, role=role, auth="psk")
+                about = dict(round=n, group=group, role=role, auth=auth)
                 rows += [dict(about, kind="bare", us=alone["bare_us"]), dict(about, kind="engine", us=alone[f"{role}_us"])]
                 for kind in kinds if n % 2 == 0 else kinds[::-1]:
-                    us = fn(space, kind, group, count)
+                    us = fn(space, kind, group, auth, count)
                     rows.append(dict(about, kind=kind, us=us))
-                    steps.step(f"round {n + 1}: {group:9} {role:9} {kind:8} {us:9.1f} us")
-            steps.step(f"round {n + 1}: {group:9} bare      {alone['bare_us']:9.1f} us, engine {alone['responder_us']:.1f} and "
+                    steps.step(f"{name} {role:9} {kind:8} {us:9.1f} us")
+            steps.step(f"{name} bare      {alone['bare_us']:9.1f} us, engine {alone['responder_us']:.1f} and "
                        f"{alone['initiator_us']:.1f} us")
     return rows
 
@@ -357,7 +366,7 @@ class Filled:
             self.gw = KINDS[kind](self.space).start()
             self.space.new_driver()
             self.gw.serve("x25519")
-            self.space.order(f"peers x25519 0 {tunnels + room}")
+            self.space.order(f"peers x25519 psk 0 {tunnels + room}")
             self.more(min(100, tunnels))
             low = self.gw.rss()
             self.more(tunnels - self.up)
@@ -446,7 +455,7 @@ def half_open(space, kinds, count):
         try:
             space.new_driver()
             gw.serve("x25519")
-            space.order("peers x25519 0 1")
+            space.order("peers x25519 psk 0 1")
             bring_up(space, 0, 1)
             space.order("half 200", 200)
             low = gw.rss()
@@ -485,7 +494,7 @@ def flood_us(space, kind, n, count, window):
         space.new_driver()
         if kind in KINDS:
             gw.serve("x25519")
-        space.order(f"peers x25519 {n} 1")
+        space.order(f"peers x25519 psk {n} 1")
         space.order(f"first {n}")
         space.order(f"flood 200 {window} {port}", 200)
         return spent(gw, lambda: space.order(f"flood {count} {window} {port}", count)) / count / 1000
@@ -518,8 +527,6 @@ PARTS = ("heap", "negotiations", "cookies", "halfopen", "idle", "scale")
 def measure(parts=PARTS, kinds=("culvert", "charon"), quick=False):
     kinds = [k for k in kinds if not missing(k)]
     out = dict(not_measured={k: missing(k) for k in KINDS if missing(k)})
-    if "negotiations" in parts:
-        out["not_measured"]["RSA and ECDSA"] = "culvertd authenticates by pre-shared key only"
     for k, why in out["not_measured"].items():
         say(f"not measured: {k}: {why}")
     if "heap" in parts:
@@ -527,7 +534,8 @@ def measure(parts=PARTS, kinds=("culvert", "charon"), quick=False):
     if {"negotiations", "cookies", "halfopen"} & set(parts):
         with Space() as space:
             if "negotiations" in parts:
-                out["negotiations"] = negotiations(space, kinds, 2 if quick else 5, 100 if quick else 300)
+                cases = [(a, g) for a in AUTHS for g in GROUPS if not quick or a == "psk" or g == "x25519"]
+                out["negotiations"] = negotiations(space, kinds, 2 if quick else 5, 100 if quick else 300, cases)
             if "cookies" in parts:
                 out["cookies"] = cookies(space, kinds, 3 if quick else 5, 10000 if quick else 40000)
             if "halfopen" in parts:

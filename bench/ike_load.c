@@ -3,10 +3,10 @@
  * socket for all peers' addresses (the namespace routes 100.64.0.0/12 to lo as local). Orders come
  * as lines on standard input, one answer each on standard output:
  *
- *   peers GROUP FIRST COUNT   loads peers that will call the gateway
+ *   peers GROUP AUTH FIRST COUNT   loads peers that will call the gateway; AUTH: psk, rsa, ecdsa
  *   call FIRST COUNT WINDOW   brings them up, WINDOW at a time
  *   first N                   peer N's first message is sent and kept; nobody waits for more
- *   serve GROUP               loads one connection that answers anybody, as all peers together
+ *   serve GROUP AUTH          loads one connection that answers anybody, as all peers together
  *   mark                      forgets the CHILD SAs that came up so far
  *   wait COUNT                until so many CHILD SAs came up since then
  *   half COUNT                so many first messages that nobody goes on with
@@ -84,6 +84,7 @@ static void feed(struct load *l, struct ike_in *in)
 {
     struct ike_out out = {0};
     in->now_ms = rig_now_ms();
+    in->wall_s = rig_wall_s();
     if (ike_step(l->rig.ike, in, &out))
         abort();
     l->wake_ms = out.wake_ms;
@@ -118,19 +119,26 @@ static bool stalled(const struct load *l)
     return rig_now_ms() > l->moved_ms + STALL_MS;
 }
 
-static void peers(struct load *l, const char *group, unsigned first, unsigned count)
+static void peers(struct load *l, const char *group, enum rig_auth auth, unsigned first,
+                  unsigned count)
 {
+    rig_certs(&l->rig, auth, false);
     for (unsigned i = first; i < first + count; i++) {
-        struct conn *c = rig_peer_conn(i, group, &l->gateway.addr);
+        struct conn *c = rig_peer_conn(i, group, auth, &l->gateway.addr);
         feed(l, &(struct ike_in){.kind = IN_CONN_LOAD, .load = c});
         conn_unref(c);
     }
 }
 
-static void serve(struct load *l, const char *group)
+static void serve(struct load *l, const char *group, enum rig_auth auth)
 {
-    struct conn *c = rig_conn_new(&(struct rig_conn){
-        .name = "any", .group = group, .local_ts = "10.128.0.0/9", .remote_ts = "192.168.0.0/16"});
+    rig_certs(&l->rig, auth, false);
+    struct conn *c = rig_conn_new(&(struct rig_conn){.name = "any",
+                                                     .group = group,
+                                                     .auth = auth,
+                                                     .id = auth == RIG_PSK ? NULL : RIG_PEERS_ID,
+                                                     .local_ts = "10.128.0.0/9",
+                                                     .remote_ts = "192.168.0.0/16"});
     feed(l, &(struct ike_in){.kind = IN_CONN_LOAD, .load = c});
     conn_unref(c);
 }
@@ -204,17 +212,18 @@ static void stay(struct load *l, unsigned seconds)
 
 static bool order(struct load *l, const char *line)
 {
-    char group[32];
+    char group[32], by[8];
+    enum rig_auth auth;
     unsigned a = 0, b = 0, c = 0;
     uint64_t t0 = rig_now_ms();
     bool waits = !strncmp(line, "wait ", 5);
     l->moved_ms = t0;
     if (!waits)
         l->up = l->failed = 0;
-    if (sscanf(line, "peers %31s %u %u", group, &a, &b) == 3) {
-        peers(l, group, a, b);
-    } else if (sscanf(line, "serve %31s", group) == 1) {
-        serve(l, group);
+    if (sscanf(line, "peers %31s %7s %u %u", group, by, &a, &b) == 4 && rig_auth_of(by, &auth)) {
+        peers(l, group, auth, a, b);
+    } else if (sscanf(line, "serve %31s %7s", group, by) == 2 && rig_auth_of(by, &auth)) {
+        serve(l, group, auth);
     } else if (sscanf(line, "call %u %u %u", &a, &b, &c) == 3) {
         call_all(l, a, b, c);
     } else if (sscanf(line, "first %u", &a) == 1) {

@@ -105,7 +105,7 @@ static void world_open(struct world *w, unsigned count, const char *group)
                                          .local_ts = "192.168.0.0/16",
                                          .remote_ts = "10.128.0.0/9"}));
     for (unsigned i = 0; i < count; i++)
-        load(w, CALLER, rig_peer_conn(i, group, &gateway));
+        load(w, CALLER, rig_peer_conn(i, group, RIG_PSK, &gateway));
 }
 
 static void world_close(struct world *w)

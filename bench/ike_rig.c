@@ -1,6 +1,7 @@
 /* Engine, surroundings and connections of the control plane's benches: see ike_rig.h. */
 #include "ike_rig.h"
 #include "crypto/crypto.h"
+#include "pki_files.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -20,6 +21,22 @@ uint64_t rig_cpu_ns(void)
 uint64_t rig_now_ms(void)
 {
     return clock_ns(CLOCK_MONOTONIC) / 1000000;
+}
+
+uint64_t rig_wall_s(void)
+{
+    return clock_ns(CLOCK_REALTIME) / 1000000000;
+}
+
+bool rig_auth_of(const char *name, enum rig_auth *out)
+{
+    static const char *const names[] = {"psk", "rsa", "ecdsa"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name, names[i])) {
+            *out = (enum rig_auth)i;
+            return true;
+        }
+    return false;
 }
 
 static void env_random(void *ctx, void *p, size_t n)
@@ -87,6 +104,24 @@ void rig_open(struct rig *r, struct addr at)
     ike_out_free(&out);
 }
 
+void rig_certs(struct rig *r, enum rig_auth auth, bool gateway)
+{
+    static const char *const files[2][2][2] = {
+        {{"gwa.pem", "gwa.key"}, {"gwa-ec256.pem", "gwa-ec256.key"}},
+        {{"gwb.pem", "gwb.key"}, {"gwb-ec256.pem", "gwb-ec256.key"}},
+    };
+    struct ike_out out = {0};
+    if (auth == RIG_PSK)
+        return;
+    const char *const *own = files[gateway][auth == RIG_ECDSA];
+    struct pki *p = pki_of_files((const char *const[]){"ca.pem", NULL},
+                                 (const char *const[]){own[0], own[1], NULL});
+    if (ike_step(r->ike, &(struct ike_in){.kind = IN_PKI, .now_ms = 1, .pki = p}, &out))
+        abort();
+    ike_out_free(&out);
+    pki_unref(p);
+}
+
 void rig_close(struct rig *r)
 {
     ike_free(r->ike);
@@ -118,6 +153,8 @@ struct conn *rig_conn_new(const struct rig_conn *rc)
     c->remote_count = rc->remote.family ? 1 : 0;
     if (rc->id)
         id_parse(&c->auth_local.id, rc->id);
+    if (rc->auth != RIG_PSK)
+        c->auth_local.kind = c->auth_remote.kind = AUTH_PUBKEY;
     if (proposal_parse(PROTO_IKE, words, &c->ike, &err) ||
         proposal_parse(PROTO_ESP, "aes128gcm16", &ch->esp, &err) ||
         ts_conf_parse(&ch->local_ts.ts[0], rc->local_ts, &why) ||
@@ -127,7 +164,8 @@ struct conn *rig_conn_new(const struct rig_conn *rc)
     return c;
 }
 
-struct conn *rig_peer_conn(uint32_t i, const char *group, const struct addr *gateway)
+struct conn *rig_peer_conn(uint32_t i, const char *group, enum rig_auth auth,
+                           const struct addr *gateway)
 {
     char name[24], id[40], ts[24];
     snprintf(name, sizeof name, "p%u", i);
@@ -135,9 +173,10 @@ struct conn *rig_peer_conn(uint32_t i, const char *group, const struct addr *gat
     snprintf(ts, sizeof ts, "10.%u.%u.%u/32", 128 + (i >> 16) % 128, (i >> 8) & 255, i & 255);
     return rig_conn_new(&(struct rig_conn){.name = name,
                                            .group = group,
+                                           .auth = auth,
                                            .local = rig_peer_addr(i),
                                            .remote = *gateway,
-                                           .id = id,
+                                           .id = auth == RIG_PSK ? id : RIG_PEERS_ID,
                                            .local_ts = ts,
                                            .remote_ts = "192.168.0.0/16"});
 }

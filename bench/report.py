@@ -22,6 +22,8 @@ GOALS = [
     ("initiator_x25519", "IKEv2 PSK initiator x25519, times cheaper than charon", None, "min"),
     ("initiator_ecp256", "IKEv2 PSK initiator ecp256, times cheaper than charon", None, "min"),
     ("initiator_modp2048", "IKEv2 PSK initiator modp2048, times cheaper than charon", None, "min"),
+    *((f"{role}_{auth}_{group}", f"IKEv2 {auth.upper()} {role} {group}, times cheaper than charon", None, "min")
+      for role in ("responder", "initiator") for auth in ("rsa", "ecdsa") for group in ("x25519", "ecp256", "modp2048")),
     ("growth", "cost per negotiation at 20,000 tunnels against 100", 1.10, "max"),
     ("tunnel_kib", "memory per established tunnel, KiB (resident set of the daemon)", 2.5, "max"),
     ("tunnel_heap_kib", "memory per established tunnel, KiB (heap: engine, SAs, policy view)", 2.5, "max"),
@@ -98,8 +100,9 @@ def order_figures(rows, f):
 
 
 def negotiation_figures(rows, f):
-    for r in rows:
-        f[f"{r['role']}_{r['group']}"] = round_ratio(rows, "us", "charon", "culvert", role=r["role"], group=r["group"])
+    for role, auth, group in dict.fromkeys((r["role"], r["auth"], r["group"]) for r in rows):
+        name = f"{role}_{group}" if auth == "psk" else f"{role}_{auth}_{group}"
+        f[name] = round_ratio(rows, "us", "charon", "culvert", role=role, auth=auth, group=group)
 
 
 def cookie_figures(rows, f):

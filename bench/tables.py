@@ -63,7 +63,7 @@ def negotiations(rows):
     for auth, group, role in dict.fromkeys((r["auth"], r["group"], r["role"]) for r in rows):
         us = {k: middle(r["us"] for r in rows if (r["auth"], r["group"], r["role"], r["kind"]) == (auth, group, role, k))
               for k in ("culvert", "charon", "engine", "bare")}
-        ratio = {k: round_ratio(rows, "us", *k, group=group, role=role) for k in (("charon", "culvert"), ("culvert", "bare"))}
+        ratio = {k: round_ratio(rows, "us", *k, auth=auth, group=group, role=role) for k in (("charon", "culvert"), ("culvert", "bare"))}
         got.append((auth, group, role, *us.values(), *ratio.values()))
     return out + table(("by", "group", "role", "culvertd", "charon", "engine", "bare", "charon / ours", "ours / bare"), got)
 

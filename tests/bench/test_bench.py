@@ -91,12 +91,11 @@ def test_order(new_lab):
     assert set(told("order", rows)) == {"lost", "late"}
 
 
-def test_control(monkeypatch):
-    monkeypatch.setattr(control, "GROUPS", ("x25519",))
-    kinds = ["culvert", "charon"]
+def test_control():
+    kinds, cases = ["culvert", "charon"], [("psk", "x25519"), ("ecdsa", "ecp256")]
     with control.Space() as space:
-        got = told("negotiations", control.negotiations(space, kinds, 1, 10))
-        assert set(got) == {"responder_x25519", "initiator_x25519"}
+        got = told("negotiations", control.negotiations(space, kinds, 1, 10, cases))
+        assert set(got) == {f"{role}_{case}" for role in ("responder", "initiator") for case in ("x25519", "ecdsa_ecp256")}
         assert told("cookies", control.cookies(space, kinds, 1, 500))["cookie"] > 0
         assert "half_open_kib" in told("halfopen", control.half_open(space, kinds, 200))
 
