@@ -261,7 +261,7 @@ const struct row schema[] =
     FIXED(SC_CHILD, "hw_offload", "no", NO_ONLY "|auto", "Hardware offload."),
     CHILD("copy_df", V_WORD, "yes", ip.df, "The outer IPv4 header's DF in tunnel mode: yes copies it from the inner packet, no clears it, set (culvert's own) sets it always."), .words = dfs},
     CHILD("copy_ecn", V_WORD, "yes", ip.ecn, "ECN in tunnel mode: yes copies it to the outer header and back as RFC 6040 says (a mark that the inner transport could not see drops the packet); no leaves the outer field Not-ECT and ignores it on packets received."), .words = ecns},
-    CHILD("fragment", V_WORD, "before", ip.fragment, "culvert's own: what happens to IPv4 packets without DF that are too big for the tunnel: before cuts them into fragments that are encrypted one by one; after encrypts them whole and leaves the outer packets to be cut, as is always done where selectors name ports."), .words = fragments},
+    CHILD("fragment", V_WORD, "before", ip.fragment, "culvert's own: what happens to IPv4 packets without DF that are too big for the tunnel: before cuts them into fragments that are encrypted one by one; after encrypts them whole and leaves the outer packets to be cut, as is always done where selectors name ports and the peer takes no later fragments."), .words = fragments},
     CHILD("mss_clamp", V_COUNT, "0", ip.mss, "culvert's own: the largest MSS that SYNs of TCP may say, in both directions; 0: what the path MTU of the SA allows; no: they are left alone."), .max = 9000, .words = no_clamp},
     CHILD("copy_dscp", V_WORD, "out", ip.dscp, "DSCP in tunnel mode: out copies it to the outer header, in from the outer to the inner header of packets received, yes both, no neither; the outer DSCP is then 0."), .words = dscps},
 

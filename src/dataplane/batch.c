@@ -1,4 +1,5 @@
 /* The data plane's face: making one, packets in batches, notes, time and counters. */
+#include "dataplane/frags.h"
 #include "dataplane/modes.h"
 #include <stdlib.h>
 
@@ -65,6 +66,7 @@ void dp_free(struct dp *d)
     pool_fini(&d->drops);
     probes_fini(&d->probes);
     frag_out_fini(&d->frag_out);
+    frags_free(d->frags);
     pool_fini(&d->sa_in);
     pool_fini(&d->sa_out);
     pool_fini(&d->late);
@@ -116,9 +118,10 @@ bool dp_held_next(struct dp *d, struct dp_pkt *p, uint8_t *buf, size_t cap, uint
                 return true;
             continue;
         }
-        if (probe_next(d, p, now_ms) || frag_out_next(d, p, now_ms))
-            return true;
         size_t room = cap - DP_HEADROOM - DP_TAILROOM;
+        if (probe_next(d, p, now_ms) || frag_out_next(d, p, now_ms) ||
+            frags_next(d, p, room, now_ms))
+            return true;
         if (!hold_take(&d->hold, p->data, room, &p->len, &p->iface))
             return false;
         d->releasing = true;
@@ -139,7 +142,7 @@ void dp_hold_drop(struct dp *d, uint32_t policy_id)
 bool dp_held_ready(const struct dp *d)
 {
     return !list_empty(&d->hold.ready) || d->early.ready || !list_empty(&d->probes.sending) ||
-           d->probes.answers || d->frag_out.count;
+           d->probes.answers || d->frag_out.count || frags_ready(d);
 }
 
 uint32_t dp_policy_held(const struct dp *d, uint32_t policy_id)
@@ -163,12 +166,13 @@ void dp_tick(struct dp *d, uint64_t now_ms)
     if (now_ms > d->set.hold_ms)
         d->stats.drops[R_DP_HOLD] += hold_expire(&d->hold, now_ms - d->set.hold_ms);
     d->stats.drops[R_DP_NO_SA] += early_expire(&d->early, now_ms);
+    frags_tick(d, now_ms);
     probe_tick(d, now_ms);
 }
 
 bool dp_ticks(const struct dp *d)
 {
-    return d->hold.held || d->early.count || d->probes.timed;
+    return d->hold.held || d->early.count || d->probes.timed || frags_waiting(d);
 }
 
 void dp_count_drop(struct dp *d, err_t reason)

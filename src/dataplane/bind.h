@@ -12,9 +12,10 @@
 struct bind {
     struct hash_node node;
     uint32_t policy_id;
-    uint32_t refs;  /* the policy and children */
-    uint32_t rule;  /* the policy's first in the SPD; 0: it is not there (any more) */
-    uint16_t iface; /* the policy's */
+    uint32_t refs;       /* the policy and children */
+    uint32_t rule;       /* the policy's first in the SPD; 0: it is not there (any more) */
+    uint32_t ports_rule; /* likewise in that of frags.h */
+    uint16_t iface;      /* the policy's */
     struct dp_owner owner;
     struct sa_out *newest;
     struct list link; /* in hold's waiting or ready list, while packets are held */

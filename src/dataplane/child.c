@@ -2,6 +2,7 @@
  * CHILD SAs in the data plane: made, moved and deleted at the control side's word. Keys wait
  * for the first packet of their direction (keying.h).
  */
+#include "dataplane/frags.h"
 #include "dataplane/lifetime.h"
 #include "dataplane/modes.h"
 #include "dataplane/tunnel.h"
@@ -76,6 +77,8 @@ static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
                          .f = framing_of(sa),
                          .announce = sa->replaces != 0,
                          .iface = sa->iface,
+                         .names_ports = sel_set_names_ports(c->sel),
+                         .later_frags = sa->later_frags && sa->mode == MODE_TUNNEL,
                          .local = sa->local,
                          .remote = sa->remote};
     c->in = in;
@@ -100,6 +103,7 @@ static err_t out_new(struct dp *d, const struct child_sa *sa, struct child *c)
                            .local = sa->local,
                            .remote = sa->remote};
     c->out = out;
+    out->whole = sa->mode != MODE_TUNNEL || (!sa->later_frags && sel_set_names_ports(c->sel));
     tunnel_rules_out(out, &sa->ip);
     out->seq = sa->seq_out;
     life_init_out(out);
@@ -139,6 +143,7 @@ static void child_free(struct dp *d, struct child *c)
     outs_del(d, c);
     probe_free(d, c);
     modes_del(d, c);
+    frags_rules_del(d, c->ports_rule);
     out_free(d, c);
     in_free(d, c);
     if (c->bind)
@@ -177,6 +182,15 @@ static err_t check(const struct dp *d, const struct child_sa *sa)
     return E_OK;
 }
 
+/* Selectors of the SA's own, for the peer may have narrowed those of the policy. */
+static err_t ports_add(struct dp *d, const struct child_sa *sa, struct child *c)
+{
+    const struct policy p = {
+        .id = sa->policy, .iface = sa->iface, .local = sa->local_ts, .remote = sa->remote_ts};
+    err_t e = frags_rules_add(d, &p, &c->ports_rule);
+    return e || !c->out->whole ? e : frags_join_open(d);
+}
+
 static err_t make(struct dp *d, const struct child_sa *sa, struct child *c)
 {
     *c = (struct child){.id = sa->id,
@@ -194,6 +208,8 @@ static err_t make(struct dp *d, const struct child_sa *sa, struct child *c)
         e = out_new(d, sa, c);
     if (!e && modes_needed(sa))
         e = modes_add(d, sa, c);
+    if (!e)
+        e = ports_add(d, sa, c);
     if (!e)
         e = outs_add(d, c);
     if (e)

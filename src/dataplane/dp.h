@@ -4,6 +4,8 @@
 #include "culvert/dataplane.h"
 #include "dataplane/early.h"
 #include "dataplane/frag_out.h"
+#include "dataplane/frag_table.h"
+#include "dataplane/frag_wait.h"
 #include "dataplane/hold.h"
 #include "dataplane/ip.h"
 #include "dataplane/keying.h"
@@ -35,6 +37,9 @@ struct out_work {
     bool df;
 };
 
+/* What there is in a run that must be looked at. */
+enum { RUN_SYN = 1, RUN_FRAG = 2 };
+
 struct out_run {
     struct flow flow;
     uint64_t hash;
@@ -44,7 +49,7 @@ struct out_run {
     uint32_t sa_gen;
     uint32_t n; /* packets */
     bool hit;
-    bool syn; /* TCP with SYN in one of them */
+    uint8_t look; /* RUN_... */
 };
 
 struct dp {
@@ -63,7 +68,8 @@ struct dp {
     struct early early;
     struct probes probes;
     struct frag_out frag_out;
-    uint64_t told_s; /* the second in which `told` ICMP errors were made */
+    struct frags *frags; /* NULL: no selectors name ports */
+    uint64_t told_s;     /* the second in which `told` ICMP errors were made */
     uint32_t told;
     uint64_t now_ms; /* of the batch */
     bool releasing;  /* a packet that was held is on its way out */

@@ -201,7 +201,7 @@ static void commit_run(struct dp *d, const struct in_run *r, size_t at, uint64_t
             p->iface = sa->iface;
         err_t e = commit(d, sa, &d->in[i], &d->ops[i]);
         if (e) {
-            sa_pkt_drop(d, sa->child, p, e);
+            rx_drop(d, sa->child, p, e);
         } else if (p->verdict == DP_TO_HOST) {
             packets++;
             bytes += p->len;

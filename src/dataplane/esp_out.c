@@ -3,6 +3,7 @@
  * look up all runs, write all headers and trailers, encrypt all. Called by batch.c.
  */
 #include "dataplane/frag_pmtu.h"
+#include "dataplane/frags.h"
 #include "dataplane/lifetime.h"
 #include "dataplane/modes.h"
 #include "dataplane/look.h"
@@ -29,7 +30,7 @@ static inline struct out_run *run_of(struct dp *d, size_t runs, const struct flo
     __builtin_prefetch(flow_cache_set(&d->flows, r->hash)); /* mostly it is the set's youngest */
     r->flow = *f;
     r->n = 0;
-    r->syn = false;
+    r->look = 0;
     return r;
 }
 
@@ -59,9 +60,15 @@ static size_t parse_all(struct dp *d, struct dp_pkt *const *pkts, size_t n, size
             *w = (struct out_work){p, ip.len, ip.tos, ip.df};
             iface = p->iface;
             ip.flow.meta |= flow_meta_iface(iface);
+            uint8_t look = mss_is_syn(p->data, &ip) ? RUN_SYN : 0;
+            if (ip.frag && d->frags) {
+                if (!frags_out(d, p, &ip))
+                    continue;
+                look |= RUN_FRAG;
+            }
             if (!run || !flow_eq(&ip.flow, &run->flow))
                 run = run_of(d, (*runs)++, &ip.flow);
-            run->syn |= mss_is_syn(p->data, &ip);
+            run->look |= look;
             train_start(&t, p->data, &ip);
         }
         run->n++;
@@ -248,11 +255,17 @@ bool esp_may_exceed(struct dp *d, struct out_work *w, const struct sa_out *sa)
     return false;
 }
 
-/* Perhaps a SYN, or longer than what is watched. False: the packet has its verdict. */
-static bool look_closer(struct dp *d, struct out_work *w, struct sa_out *sa, bool syn)
+/* Perhaps a SYN or a fragment, or longer than what is watched. False: the packet has its verdict.
+ */
+static bool look_closer(struct dp *d, struct out_work *w, struct sa_out *sa, uint8_t look)
 {
+    const uint8_t *was = w->p->data;
     gather(w->p);
-    if (syn)
+    if ((look & RUN_FRAG) && sa->whole && frags_collect(d, sa, w))
+        return false;
+    if (w->p->data != was)
+        return true; /* a datagram that was cut already is cut again */
+    if (look & RUN_SYN)
         look_out_syn(d, sa, w->p->data, w->len);
     if (w->len > sa->watch)
         look_out_large(d, sa, w->p->data, w->len);
@@ -329,7 +342,7 @@ static inline void frame(struct cr_op *op, const struct out_work *w, const struc
 static void frame_run(struct dp *d, struct sa_out *sa, const struct out_run *r, struct out_work *w,
                       size_t n, uint64_t now_ms, struct out_sum *sum)
 {
-    uint32_t watch = r->syn ? 0 : sa->watch;
+    uint32_t watch = r->look ? 0 : sa->watch;
     const uint8_t df = sa->df, tos_mask = sa->tos_mask;
     uint8_t next = w->p->data[0] >> 4 == 4 ? 4 : 41;
     for (size_t i = 0; i < n; i++, w++) {
@@ -343,7 +356,7 @@ static void frame_run(struct dp *d, struct sa_out *sa, const struct out_run *r, 
         }
         if (df != DF_COPY)
             w->df = df == DF_SET;
-        if (w->len > watch && !look_closer(d, w, sa, r->syn))
+        if (w->len > watch && !look_closer(d, w, sa, r->look))
             continue;
         frame(&d->ops[sum->ops], w, sa, ++sa->seq, next, tos_mask);
         d->out[sum->ops++] = *w;
@@ -361,7 +374,7 @@ static void special_run(struct dp *d, struct sa_out *sa, const struct out_run *r
 {
     for (size_t i = 0; i < n; i++) {
         gather(w[i].p);
-        if (r->syn)
+        if (r->look & RUN_SYN)
             look_out_syn(d, sa, w[i].p->data, w[i].len);
         if (w[i].len > sa->watch)
             look_out_large(d, sa, w[i].p->data, w[i].len);

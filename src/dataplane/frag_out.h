@@ -2,8 +2,8 @@
  * Fragmentation before encryption: an IPv4 packet without DF that is too big for its SA leaves as
  * fragments of its own, each in an ESP packet that fits the path (RFC 791 3.2, RFC 4301 8.2.1). So
  * nothing depends on outer fragments, which firewalls drop and the peer would have to put together
- * before it can check anything. Not where selectors name ports: the peer could not match the later
- * fragments (RFC 4301 7). Packets wait here whole and leave piece by piece, in order. Called by
+ * before it can check anything. Not where selectors name ports and the peer has not agreed to later
+ * fragments (RFC 4301 7.3). Packets wait here whole and leave piece by piece, in order. Called by
  * esp_out.c and batch.c.
  */
 #pragma once

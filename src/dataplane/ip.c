@@ -13,6 +13,7 @@ enum { /* IANA protocol numbers */
        P_ICMP6 = 58,
        P_DSTOPTS = 60,
        P_SCTP = 132,
+       P_MOBILITY = 135,
        P_UDPLITE = 136,
 };
 
@@ -24,8 +25,14 @@ static inline bool has_ports(unsigned proto)
            proto == P_DCCP;
 }
 
-/* The upper layer's selector fields. ICMP's type and code stand on both sides: RFC 4301 4.4.1.1
- * knows no local and remote for them. A packet cut short before them has none. */
+static inline unsigned icmp_of(unsigned family)
+{
+    return family == 4 ? P_ICMP : P_ICMP6;
+}
+
+/* The upper layer's selector fields. ICMP's type and code, and the Mobility Header's type, stand on
+ * both sides: RFC 4301 4.4.1.1 knows no local and remote for them. A packet cut short before them
+ * has none. */
 static inline void l4_parse(const uint8_t *p, unsigned family, unsigned proto, struct ip_info *o)
 {
     uint64_t meta = flow_meta(family, proto);
@@ -33,10 +40,19 @@ static inline void l4_parse(const uint8_t *p, unsigned family, unsigned proto, s
         const uint8_t *h = p + o->l4;
         if (has_ports(proto))
             meta |= flow_meta_ports(get_u16(h), get_u16(h + 2));
-        else if (proto == (family == 4 ? P_ICMP : P_ICMP6))
+        else if (proto == icmp_of(family))
             meta |= flow_meta_ports(get_u16(h), get_u16(h));
+        else if (proto == P_MOBILITY)
+            meta |= flow_meta_ports(get_u16(h + 2) & 0xff00, get_u16(h + 2) & 0xff00);
     }
     o->flow.meta = meta;
+}
+
+bool ip_short_of_ports(const struct flow *f)
+{
+    unsigned proto = flow_proto(f);
+    return !(f->meta & FLOW_PORTS) &&
+           (has_ports(proto) || proto == icmp_of(flow_family(f)) || proto == P_MOBILITY);
 }
 
 static err_t v4_parse(const uint8_t *p, uint32_t len, struct ip_info *o)
@@ -52,6 +68,7 @@ static err_t v4_parse(const uint8_t *p, uint32_t len, struct ip_info *o)
     o->tos = p[1];
     o->df = frag & 0x4000;
     o->later_frag = frag & 0x1fff;
+    o->frag = frag & 0x3fff ? 4 : 0;
     o->flow.l[0] = o->flow.r[0] = 0;
     o->flow.l[1] = get_u32(p + 12);
     o->flow.r[1] = get_u32(p + 16);
@@ -66,11 +83,14 @@ static err_t ext_step(const uint8_t *p, struct ip_info *o, uint8_t *next)
         return R_DP_INNER;
     const uint8_t *h = p + o->l4;
     uint32_t n = 8;
-    if (*next == P_FRAGMENT)
+    if (*next == P_FRAGMENT) {
         o->later_frag = get_u16(h + 2) & 0xfff8;
-    else if (*next == P_AH)
+        if (get_u16(h + 2) & 0xfff9) /* RFC 6946: else it is whole */
+            o->frag = o->l4;
+    }
+    if (*next == P_AH)
         n = (h[1] + 2u) * 4u; /* RFC 4302 2.2 */
-    else
+    else if (*next != P_FRAGMENT)
         n = (h[1] + 1u) * 8u;
     if (n < 8 || n > o->len - o->l4)
         return R_DP_INNER;
@@ -97,6 +117,7 @@ static err_t v6_parse(const uint8_t *p, uint32_t len, struct ip_info *o)
     o->tos = (uint8_t)(p[0] << 4 | p[1] >> 4);
     o->df = true;
     o->later_frag = false;
+    o->frag = 0;
     o->flow.l[0] = get_u64(p + 8);
     o->flow.l[1] = get_u64(p + 16);
     o->flow.r[0] = get_u64(p + 24);

@@ -8,19 +8,16 @@ void modes_close(struct modes *m)
     if (!m)
         return;
     ipcomp_free(m->zip);
-    frag_join_free(m->join);
     free(m->arena);
     free(m);
 }
 
-static err_t open_once(struct dp *d, bool zip, bool join)
+static err_t open_once(struct dp *d, bool zip)
 {
     if (!d->modes && !(d->modes = table_new(sizeof *d->modes)))
         return E_NOMEM;
     struct modes *m = d->modes;
     if (!m->arena && !(m->arena = malloc(MODES_ARENA)))
-        return E_NOMEM;
-    if (join && !m->join && !(m->join = frag_join_new()))
         return E_NOMEM;
     return zip && !m->zip ? ipcomp_new(&m->zip) : E_OK;
 }
@@ -158,7 +155,7 @@ err_t modes_add(struct dp *d, const struct child_sa *sa, struct child *c)
         m->inner_local = sa->local_ts.ts[0].lo;
         m->inner_remote = sa->remote_ts.ts[0].lo;
     }
-    err_t e = open_once(d, sa->cpi_in || sa->cpi_out, sa->mode != MODE_TUNNEL);
+    err_t e = open_once(d, sa->cpi_in || sa->cpi_out);
     if (!e && sa->ah.integ)
         e = bundle_new(d, sa, c);
     if (!e)

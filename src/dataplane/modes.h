@@ -8,7 +8,6 @@
 #include "dataplane/ah.h"
 #include "dataplane/beet.h"
 #include "dataplane/dp.h"
-#include "dataplane/frag_join.h"
 #include "dataplane/ipcomp.h"
 
 /* A child's part of it, for both directions. */
@@ -48,8 +47,7 @@ struct modes {
     uint8_t hdr[DP_BATCH][DP_IP_MAX + 4];
     uint8_t *arena; /* packets that find no place where they came from */
     size_t used;
-    struct ipcomp *zip;     /* NULL: no SA with IPComp yet */
-    struct frag_join *join; /* NULL: no SA yet that needs whole packets */
+    struct ipcomp *zip; /* NULL: no SA with IPComp yet */
 };
 
 void modes_close(struct modes *m);

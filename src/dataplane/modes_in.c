@@ -181,7 +181,7 @@ static err_t make_place(struct dp *d, const struct sa_in *sa, struct mode_pkt *k
     return E_OK;
 }
 
-static err_t put_header(struct sa_in *sa, struct mode_pkt *k, const uint8_t *hdr)
+static err_t put_header(struct dp *d, struct sa_in *sa, struct mode_pkt *k, const uint8_t *hdr)
 {
     struct dp_pkt *p = k->p;
     if (k->h.hlen + k->len > 65535)
@@ -191,7 +191,8 @@ static err_t put_header(struct sa_in *sa, struct mode_pkt *k, const uint8_t *hdr
     memcpy(p->data, hdr, k->h.hlen);
     transport_finish(p->data, &k->h, k->next, k->len);
     uint32_t len;
-    return rx_inner_parse(sa, p->data, p->len, p->data[0] >> 4 == 4 ? NEXT_IPV4 : NEXT_IPV6, &len);
+    return rx_inner_parse(d, sa, p, p->data, p->len, p->data[0] >> 4 == 4 ? NEXT_IPV4 : NEXT_IPV6,
+                          &len);
 }
 
 static err_t as_transport(struct dp *d, struct sa_in *sa, struct mode_pkt *k, const uint8_t *hdr,
@@ -203,7 +204,7 @@ static err_t as_transport(struct dp *d, struct sa_in *sa, struct mode_pkt *k, co
         return e;
     if (x->repair)
         transport_repair(k->at, k->len, k->next, x->csum_fix);
-    return put_header(sa, k, hdr);
+    return put_header(d, sa, k, hdr);
 }
 
 static err_t as_beet(struct dp *d, struct sa_in *sa, struct mode_pkt *k, const uint8_t *outer,
@@ -219,7 +220,7 @@ static err_t as_beet(struct dp *d, struct sa_in *sa, struct mode_pkt *k, const u
     k->at += skip;
     k->len -= skip;
     e = make_place(d, sa, k, in_arena);
-    return e ? e : put_header(sa, k, hdr);
+    return e ? e : put_header(d, sa, k, hdr);
 }
 
 static err_t inside(struct dp *d, struct sa_in *sa, struct mode_pkt *k, const uint8_t *hdr)
@@ -247,7 +248,7 @@ static void deliver(struct dp *d, struct sa_in *sa, struct mode_pkt *k)
     err_t e = dummy ? E_OK : inside(d, sa, k, d->modes->hdr[k->slot]);
     rx_count(d, sa, !e && !dummy ? p->len : 0);
     if (e) {
-        sa_pkt_drop(d, sa->child, p, e);
+        rx_drop(d, sa->child, p, e);
         return;
     }
     p->verdict = dummy ? DP_DROP : DP_TO_HOST;

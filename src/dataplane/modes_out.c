@@ -7,14 +7,12 @@
  * fragments what is too big. With AH, or with options and extension headers, the header is ours and
  * the packet leaves whole.
  */
+#include "dataplane/frags.h"
 #include "dataplane/modes.h"
 #include "dataplane/rx.h"
 #include <assert.h>
 
 enum { NEXT_UDP = 17, NEXT_ESP = 50, NEXT_AH = 51, UDP_HEADER = 8, ICV_MAX = 32 };
-
-/* What is joined must remain an IP packet with all that comes around it. */
-#define JOINED_MAX (65535u - DP_HEADROOM - DP_TAILROOM)
 
 static_assert(15 + 2 + 2 * ICV_MAX <= DP_TAILROOM, "ESP's padding and ICV, then AH's ICV");
 
@@ -289,36 +287,6 @@ static void count(struct dp *d, struct sa_out *sa, uint32_t bytes)
         life_reached_out(d, sa);
 }
 
-/* A fragment of a datagram that must be whole. True: it is one, and has its verdict, unless it
- * completed the datagram, which takes its place. */
-static bool collect(struct dp *d, const struct sa_out *sa, struct out_work *w)
-{
-    struct dp_pkt *p = w->p;
-    uint8_t *whole;
-    uint32_t n;
-    if (!frag_join_is(p->data, w->len))
-        return false;
-    err_t e = frag_join_put(d->modes->join, p->iface, p->data, w->len, &whole, &n);
-    if (e) {
-        pkt_drop(d, p, e);
-        return true;
-    }
-    if (!whole) {
-        p->verdict = DP_HELD;
-        p->reason = E_OK;
-        return true;
-    }
-    if (n > JOINED_MAX) {
-        sa_pkt_drop(d, sa->child, p, R_DP_TOO_BIG);
-        return true;
-    }
-    p->data = whole;
-    p->len = w->len = n;
-    p->brief = true;
-    w->df = false;
-    return false;
-}
-
 /* Too big for the path, and none of its pieces: a datagram that was cut already is cut again. */
 static bool fits(struct dp *d, struct out_work *w, const struct sa_out *sa, bool joined)
 {
@@ -338,7 +306,7 @@ void modes_out(struct dp *d, struct sa_out *sa, struct out_work *w, size_t n, ui
         }
         err_t e = keyless ? E_NOMEM : may_go(d, sa, ah, w[i].p);
         const uint8_t *was = w[i].p->data;
-        if (!e && sa->child->mode->mode != MODE_TUNNEL && collect(d, sa, &w[i]))
+        if (!e && sa->whole && frags_collect(d, sa, &w[i]))
             continue;
         if (!e && !fits(d, &w[i], sa, w[i].p->data != was))
             continue;

@@ -1,5 +1,6 @@
 /* AH, transport mode, BEET, IPComp, bundles: there and back, every byte flipped, headers changed on
  * the way. Known packets of others are kernel_test.c and tests/codec. */
+#include "dataplane/frag_join.h"
 #include "dataplane/modes.h"
 #include "dataplane/testkit.h"
 

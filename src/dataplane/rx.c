@@ -1,5 +1,6 @@
 /* The rare turns of inbound packets: see rx.h. */
 #include "dataplane/rx.h"
+#include "dataplane/frags.h"
 
 /* Memory is asked for once in an SA's life, and done without when there is none. */
 static struct lateness *late_of(struct dp *d, struct sa_in *sa)
@@ -46,8 +47,27 @@ void rx_tell_first(struct dp *d, struct sa_in *sa)
     sa->announce = !notes_put(&d->notes, &n);
 }
 
-err_t rx_inner_parse(struct sa_in *sa, const uint8_t *inner, uint32_t payload, uint8_t next,
-                     uint32_t *len)
+void rx_drop(struct dp *d, struct child *c, struct dp_pkt *p, err_t reason)
+{
+    if (reason != FRAGS_HELD) {
+        sa_pkt_drop(d, c, p, reason);
+        return;
+    }
+    p->verdict = DP_HELD;
+    p->reason = E_OK;
+}
+
+/* RFC 4301 5.2 step 4 */
+static err_t match(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, const uint8_t *inner,
+                   struct ip_info *ip)
+{
+    if (ip->frag && sa->names_ports)
+        return frags_in(d, sa, p, inner, ip);
+    return sel_set_match_received(sa->sel, &ip->flow) ? E_OK : R_DP_SELECTOR;
+}
+
+err_t rx_inner_parse(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, const uint8_t *inner,
+                     uint32_t payload, uint8_t next, uint32_t *len)
 {
     struct ip_info ip;
     err_t e = ip_parse(inner, payload, &ip);
@@ -55,10 +75,8 @@ err_t rx_inner_parse(struct sa_in *sa, const uint8_t *inner, uint32_t payload, u
         return R_DP_INNER;
     if (flow_family(&ip.flow) != (next == NEXT_IPV4 ? 4 : 6))
         return R_DP_INNER;
-    if (!sel_set_match_received(sa->sel, &ip.flow)) {
-        sa->selector_dropped++;
-        return R_DP_SELECTOR; /* RFC 4301 5.2 step 4 */
-    }
+    e = match(d, sa, p, inner, &ip);
+    sa->selector_dropped += e == R_DP_SELECTOR;
     *len = ip.len;
-    return E_OK;
+    return e;
 }

@@ -18,8 +18,10 @@ void rx_behind(struct dp *d, struct sa_in *sa, uint64_t behind);
 void rx_tell_moved(struct dp *d, struct sa_in *sa, const struct dp_pkt *p);
 void rx_tell_first(struct dp *d, struct sa_in *sa);
 /* The inner packet's length within the payload; what follows it is TFC padding (RFC 4303 2.7). */
-err_t rx_inner_parse(struct sa_in *sa, const uint8_t *inner, uint32_t payload, uint8_t next,
-                     uint32_t *len) must_use;
+err_t rx_inner_parse(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, const uint8_t *inner,
+                     uint32_t payload, uint8_t next, uint32_t *len) must_use;
+/* A packet that was not taken: dropped, or it waits (frags.h). */
+void rx_drop(struct dp *d, struct child *c, struct dp_pkt *p, err_t reason);
 
 /* RFC 4303 3.4.3, RFC 4302 3.4.3: before anything is spent on the packet. */
 static inline err_t rx_fresh(struct dp *d, struct sa_in *sa, uint32_t low, uint64_t *seq)
@@ -109,7 +111,7 @@ static inline err_t rx_inner_check(struct dp *d, struct sa_in *sa, struct dp_pkt
     if (len) {
         look_in4(d, sa, inner, len);
     } else {
-        err_t e = rx_inner_parse(sa, inner, payload, next, &len);
+        err_t e = rx_inner_parse(d, sa, p, inner, payload, next, &len);
         if (e)
             return e;
         look_in(d, sa, inner, len);

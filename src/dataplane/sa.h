@@ -54,8 +54,9 @@ struct sa_in {
     uint64_t duplicate, icv_failed;
     /* fourth */
     uint64_t selector_dropped;
-    struct lateness *late; /* NULL: all came in order so far */
-    struct endpoint noted; /* the last address told by NOTE_MOVED */
+    bool names_ports, later_frags; /* its selectors; agreed on: RFC 4301 7.3 */
+    struct lateness *late;         /* NULL: all came in order so far */
+    struct endpoint noted;         /* the last address told by NOTE_MOVED */
     struct endpoint local;
 } __attribute__((aligned(64)));
 
@@ -81,6 +82,7 @@ struct sa_out {
     struct child *child;
     struct sa_out *next; /* of the same bind: older */
     bool active;         /* DIR_OUT is installed */
+    bool whole;          /* fragments are put together before it takes them */
     uint16_t mss_max;    /* of struct tunnel_rules */
 } __attribute__((aligned(64)));
 
@@ -106,6 +108,7 @@ struct child {
     struct probe *probe;    /* path MTU discovery; NULL: nothing large was sent yet */
     struct lifetime limits;
     uint32_t spi_in;
+    uint32_t ports_rule; /* as in struct bind */
     uint16_t path_mtu;
     bool in_active, soft_noted, hard_noted;
 };

@@ -75,8 +75,7 @@ void tunnel_rules_out(struct sa_out *sa, const struct tunnel_rules *r)
         sa->tos_mask |= 0xfc;
     sa->df = r->df;
     sa->mss_max = r->mss;
-    sa->frag_before = r->fragment == FRAGMENT_BEFORE && sa->f.kind == KIND_TUNNEL &&
-                      !sel_set_names_ports(sa->sel);
+    sa->frag_before = r->fragment == FRAGMENT_BEFORE && sa->f.kind == KIND_TUNNEL && !sa->whole;
 }
 
 static unsigned around(const struct framing *f, unsigned outer_family)

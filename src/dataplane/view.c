@@ -1,5 +1,5 @@
 /* The view of policies: the SPD and the binds of what is in it. */
-#include "dataplane/dp.h"
+#include "dataplane/frags.h"
 #include <stdlib.h>
 
 struct bind *bind_for(struct dp *d, uint32_t policy_id)
@@ -44,6 +44,10 @@ err_t dp_policy_add(struct dp *d, const struct policy *p)
         b->iface = p->iface;
         b->owner = (struct dp_owner){.worker = dp_iface_worker(p->iface, d->set.workers)};
     }
+    if (!e && b->rule && (e = frags_rules_add(d, p, &b->ports_rule))) {
+        spd_del(d->spd, b->rule);
+        b->rule = 0;
+    }
     flow_cache_forget(&d->flows);
     if (e || !b->rule)
         bind_let_go(d, b);
@@ -53,7 +57,8 @@ err_t dp_policy_add(struct dp *d, const struct policy *p)
 static void policy_drop(struct dp *d, struct bind *b)
 {
     spd_del(d->spd, b->rule);
-    b->rule = 0;
+    frags_rules_del(d, b->ports_rule);
+    b->rule = b->ports_rule = 0;
     flow_cache_forget(&d->flows);
     bind_let_go(d, b);
 }

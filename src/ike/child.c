@@ -131,6 +131,7 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
         .out = {key_copy(e, &p->out.encr), key_copy(e, &p->out.integ)},
         .local_ts = *p->local_ts,
         .remote_ts = *p->remote_ts,
+        .later_frags = p->later_frags,
         .oa_local = p->oa_local,
         .oa_remote = p->oa_remote,
         .cpi_in = p->cpi_in,

@@ -324,7 +324,7 @@ struct child_plan {
     uint8_t proto, dirs, mode;
     struct addr oa_local, oa_remote; /* as in struct child_sa */
     uint16_t cpi_in, cpi_out;
-    bool per_cpu;
+    bool per_cpu, later_frags;
     uint8_t cpu;
     const struct ts_list *local_ts, *remote_ts;
     uint64_t cap_s, cap_bytes; /* shorter limits that the peer wants (IKEv1); 0: none */

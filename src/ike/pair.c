@@ -185,6 +185,7 @@ static void child_add_act(struct side *s, const struct child_sa *sa)
                              .dirs = sa->dirs,
                              .encap = sa->udp_encap,
                              .per_cpu = sa->per_cpu,
+                             .later_frags = sa->later_frags,
                              .cpu = sa->cpu,
                              .integ = sa->integ,
                              .local = sa->local,

@@ -14,7 +14,7 @@
 struct pair_child {
     uint32_t id, replaces, spi_in, spi_out;
     uint8_t proto, mode, dirs;
-    bool encap, per_cpu;
+    bool encap, per_cpu, later_frags;
     uint8_t cpu;
     const struct alg *integ;
     uint8_t key_in[128], key_out[128];

@@ -51,6 +51,9 @@ struct child_sa {
     uint64_t seq_in, seq_out; /* highest numbers received and sent: of an SA taken over; else 0 */
     struct child_keys in, out;
     struct ts_list local_ts, remote_ts;
+    /* The peers agreed that later fragments, which have no ports, may come although the selectors
+     * name ports: RFC 7296 1.3.1, RFC 4301 7.3. */
+    bool later_frags;
     /* Transport mode behind a NAT: RFC 3947 5.2, RFC 7296 2.23.1. The peer made the checksums of
      * its packets between oa_remote, its own address as it knows it, and oa_local, ours as it sees
      * it; RFC 3948 3.1.2 has them made right for remote and local. Family 0: nothing to repair. */

@@ -243,7 +243,7 @@ static void print_ports(const struct ts *t, struct buf *out)
         const char *name;
     } names[] = {{1, "icmp"}, {6, "tcp"},        {17, "udp"},
                  {47, "gre"}, {58, "ipv6-icmp"}, {132, "sctp"}};
-    bool all_ports = t->port_lo == 0 && t->port_hi == PORT_ANY_HI;
+    bool all_ports = ts_any_port(t);
     if (t->proto == 0 && all_ports)
         return;
     const char *name = t->proto ? NULL : "0";
@@ -287,6 +287,11 @@ void ts_list_print(const struct ts_list *l, struct buf *out)
             buf_puts(out, " ");
         ts_print(&l->ts[i], out);
     }
+}
+
+bool ts_any_port(const struct ts *t)
+{
+    return t->port_lo == 0 && t->port_hi == PORT_ANY_HI;
 }
 
 bool ts_eq(const struct ts *a, const struct ts *b)

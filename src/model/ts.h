@@ -39,6 +39,7 @@ void ts_resolve_in(const struct ts_conf_list *c, const struct ts *dynamic, size_
 /* What swanctl shows: "10.1.0.0/16|/0" without the reqid tail: "10.1.0.0/16[tcp/80]". */
 void ts_print(const struct ts *t, struct buf *out);
 void ts_list_print(const struct ts_list *l, struct buf *out); /* space separated */
+bool ts_any_port(const struct ts *t);
 bool ts_eq(const struct ts *a, const struct ts *b);
 bool ts_contains(const struct ts *outer, const struct ts *inner);
 bool ts_intersect(const struct ts *a, const struct ts *b, struct ts *out); /* false: empty */

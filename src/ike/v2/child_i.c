@@ -109,7 +109,10 @@ bool v2_offer_make(struct ike *e, struct v2_sa *v, struct v2_exch *x, const stru
 {
     v2_per_cpu_ask(e, x, t);
     v2_ipcomp_ask(e, x);
-    return offer_selectors(e, v, x, t) && v2_spi_new(e, x) && offer_proposals(e, v, x, with_ke);
+    if (!offer_selectors(e, v, x, t))
+        return false;
+    v2_later_frags_ask(x);
+    return v2_spi_new(e, x) && offer_proposals(e, v, x, with_ke);
 }
 
 /* SA [Ni] [KE] TSi TSr: 1.3.1 has the nonce between, IKE_AUTH none. */
@@ -118,6 +121,7 @@ void v2_offer_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce)
     v2_per_cpu_put(b, x);
     v2_mode_put(b, x);
     v2_ipcomp_put(b, x);
+    v2_later_frags_put(b, x);
     payload_begin(&b->c, PL_SA);
     sa_v2_write(&b->w, x->offer);
     payload_end(&b->c);
@@ -200,6 +204,7 @@ err_t v2_offer_accept(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct 
         r->child = x->cc->name;
     v2_per_cpu_answered(x);
     v2_ipcomp_answered(x);
+    v2_later_frags_answered(x);
     return err;
 }
 
@@ -246,6 +251,7 @@ struct child *v2_child_install(struct ike *e, struct v2_sa *v, struct v2_exch *x
         .dirs = dirs,
         .mode = x->unwanted ? MODE_TUNNEL : (uint8_t)x->cc->mode,
         .per_cpu = x->per_cpu,
+        .later_frags = x->later_frags,
         .cpu = x->cpu,
         .local_ts = x->ours ? x->tsi : x->tsr,
         .remote_ts = x->ours ? x->tsr : x->tsi,

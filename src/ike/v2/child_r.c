@@ -186,6 +186,8 @@ err_t v2_child_choose(struct ike *e, struct v2_sa *v, struct v2_exch *x, bool wi
         err = v2_per_cpu_choose(e, v, x, r);
     if (!err)
         v2_ipcomp_choose(e, x);
+    if (!err)
+        v2_later_frags_choose(x);
     if (err > 0 && !r->reason)
         *r = (struct refusal){.reason = err, .what = "payload", .clause = "RFC 7296 3"};
     return err;
@@ -200,6 +202,7 @@ void v2_child_put(struct v2_build *b, const struct v2_exch *x, bool with_nonce)
     v2_per_cpu_put(b, x);
     v2_mode_put(b, x);
     v2_ipcomp_put(b, x);
+    v2_later_frags_put(b, x);
     payload_begin(&b->c, PL_SA);
     sa_v2_write_one(&b->w, &p);
     payload_end(&b->c);

@@ -101,6 +101,7 @@ struct v2_exch {
     struct v2_auth auth;
     struct v2_claim *claim; /* IKE_AUTH, responder */
     bool per_cpu;           /* RFC 9611: asked for, then: agreed */
+    bool later_frags;       /* as in struct child_sa; likewise */
     uint8_t cpu;            /* as in struct child_sa */
     struct conn *conn;      /* a reference */
     const struct conn_child *cc;
@@ -393,6 +394,12 @@ err_t v2_mode_accept(struct ike *e, const struct v2_exch *x, struct refusal *r) 
 void v2_child_unwanted(struct ike *e, struct v2_sa *v, struct v2_exch *x);
 void v2_child_refused(struct ike *e, struct v2_sa *v, const struct v2_exch *x,
                       const struct notify *n);
+
+/* --- later_frags.c --- */
+void v2_later_frags_put(struct v2_build *b, const struct v2_exch *x);
+void v2_later_frags_ask(struct v2_exch *x); /* the selectors are in x */
+void v2_later_frags_answered(struct v2_exch *x);
+void v2_later_frags_choose(struct v2_exch *x);
 
 /* --- per_cpu.c --- */
 void v2_per_cpu_put(struct v2_build *b, const struct v2_exch *x);
