@@ -80,8 +80,8 @@ err_t sock_open_beside(struct sock *s, const struct sock *first, uint32_t mark,
  */
 err_t sock_steer(struct sock *s, unsigned tag_bits, unsigned workers,
                  struct io_error *err) must_use;
-/* A raw ESP or AH socket receives only SPIs of this worker, see sock_steer; with worker >= workers
- * none.
+/* A raw ESP or AH socket receives only SPIs of this worker, see sock_steer, and that of worker 0
+ * what is too short for one; with worker >= workers none.
  */
 err_t sock_keep(struct sock *s, unsigned tag_bits, unsigned workers, unsigned worker,
                 struct io_error *err) must_use;

@@ -11,9 +11,12 @@
 
 #define LOAD_WORD(at)   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at)
 #define LOAD_WORD_X(at) BPF_STMT(BPF_LD | BPF_W | BPF_IND, at)
+#define LOAD_LENGTH     BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0)
 #define LOAD_BYTE(at)   BPF_STMT(BPF_LD | BPF_B | BPF_ABS, at)
 #define ALU(op, k)      BPF_STMT(BPF_ALU | (op) | BPF_K, k)
 #define A_TO_X          BPF_STMT(BPF_MISC | BPF_TAX, 0)
+#define SUBTRACT_X      BPF_STMT(BPF_ALU | BPF_SUB | BPF_X, 0)
+#define BELOW(k, skip)  BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, k, 0, skip)
 #define UNLESS(k, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, 0, skip)
 #define IF(k, skip)     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, skip, 0)
 #define RETURN(k)       BPF_STMT(BPF_RET | BPF_K, k)
@@ -54,13 +57,24 @@ err_t sock_steer(struct sock *s, unsigned tag_bits, unsigned workers, struct io_
     return attach(s, SO_ATTACH_REUSEPORT_CBPF, code, COUNT_OF(code), err);
 }
 
+/* What is too short for an SPI is worker 0's, who counts it. */
+static uint32_t shorts(unsigned worker)
+{
+    return worker ? 0 : WHOLE;
+}
+
 /* raw(7): with the IP header. */
 static err_t keep4(struct sock *s, unsigned spi, unsigned tag_bits, unsigned workers,
                    unsigned worker, struct io_error *err)
 {
     struct sock_filter code[] = {
-        LOAD_BYTE(0),     ALU(BPF_AND, 15),      ALU(BPF_LSH, 2),   A_TO_X,        LOAD_WORD_X(spi),
-        to_tag(tag_bits), ALU(BPF_MOD, workers), UNLESS(worker, 1), RETURN(WHOLE), RETURN(0),
+        LOAD_BYTE(0),      ALU(BPF_AND, 15),
+        ALU(BPF_LSH, 2),   A_TO_X,
+        LOAD_LENGTH,       SUBTRACT_X,
+        BELOW(spi + 4, 6), LOAD_WORD_X(spi),
+        to_tag(tag_bits),  ALU(BPF_MOD, workers),
+        UNLESS(worker, 1), RETURN(WHOLE),
+        RETURN(0),         RETURN(shorts(worker)),
     };
     return attach(s, SO_ATTACH_FILTER, code, COUNT_OF(code), err);
 }
@@ -70,8 +84,15 @@ static err_t keep6(struct sock *s, unsigned spi, unsigned tag_bits, unsigned wor
                    unsigned worker, struct io_error *err)
 {
     struct sock_filter code[] = {
-        LOAD_WORD(spi),    to_tag(tag_bits), ALU(BPF_MOD, workers),
-        UNLESS(worker, 1), RETURN(WHOLE),    RETURN(0),
+        LOAD_LENGTH,
+        BELOW(spi + 4, 6),
+        LOAD_WORD(spi),
+        to_tag(tag_bits),
+        ALU(BPF_MOD, workers),
+        UNLESS(worker, 1),
+        RETURN(WHOLE),
+        RETURN(0),
+        RETURN(shorts(worker)),
     };
     return attach(s, SO_ATTACH_FILTER, code, COUNT_OF(code), err);
 }

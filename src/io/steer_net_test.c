@@ -133,6 +133,10 @@ static void share_raw(uint8_t family)
         if (who + 1 != datagrams[i].index)
             fail_msg("IPv%u, %s: went to %d", family, datagrams[i].name, who);
     }
+    for (size_t len = 1; len < 4; len++) { /* too short for an SPI: somebody counts it */
+        assert_true(lab_send(&peer, lo, lo, 0, "\xff\xff\xff", len));
+        assert_int_equal(who_got(s, WORKERS), 0);
+    }
     assert_int_equal(who_got(&none, 1), -1);
     for (int i = 0; i < WORKERS; i++)
         sock_close(&s[i]);
