@@ -431,7 +431,8 @@ err_t pki_build_store(struct pki_build *b, struct pki **out)
     if (!p)
         return E_NOMEM;
     p->refs = 1;
-    err_t e = flags_settle(b);
+    p->seen = seen_new();
+    err_t e = p->seen ? flags_settle(b) : E_NOMEM;
     if (!e)
         e = signers_find(b);
     if (!e)

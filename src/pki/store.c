@@ -21,6 +21,7 @@ void pki_unref(struct pki *p)
         secret_key_unref(p->secret[i]);
     sk_X509_free(p->anchors); /* what is in them is borrowed from the rows above */
     sk_X509_free(p->others);
+    seen_free(p->seen);
     free(p->cert);
     free(p->crl);
     free(p->secret);

@@ -9,6 +9,8 @@ struct pki_secret {
     char *name;
 };
 
+struct seen;
+
 struct pki {
     unsigned refs; /* atomic */
     struct pki_cert **cert;
@@ -17,6 +19,7 @@ struct pki {
     size_t cert_count, crl_count, secret_count;
     STACK_OF(X509) * anchors; /* authorities that we trust, self-signed */
     STACK_OF(X509) * others;  /* all others, for the way up */
+    struct seen *seen;        /* the one thing that changes */
 };
 
 struct pki_secret *secret_key_new(struct cr_key *key, const char *name) must_use;
@@ -25,3 +28,9 @@ void secret_key_unref(struct pki_secret *s);
 struct pki_cert *store_by_fp(const struct pki *p, const uint8_t fp[32]);
 const struct pki_secret *store_secret_of(const struct pki *p, const struct cr_key *pub);
 struct pki_cert *store_issuer_of(const struct pki *p, const struct pki_cert *c);
+
+/* --- seen.c --- */
+struct seen *seen_new(void);
+void seen_free(struct seen *s);
+X509 *seen_get(struct seen *s, struct bytes der); /* a reference, or NULL */
+void seen_put(struct seen *s, struct bytes der, X509 *x);

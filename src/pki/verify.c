@@ -47,12 +47,20 @@ static err_t push(STACK_OF(X509) * list, X509 *x)
     return E_NOMEM;
 }
 
-static err_t read_sent(const struct pki_peer *q, STACK_OF(X509) * sent, struct pki_why *why)
+static X509 *parse(const struct pki *p, struct bytes der)
+{
+    const uint8_t *at = der.p;
+    if (!der.n || der.n > PKI_CERT_MAX)
+        return NULL;
+    X509 *x = p ? seen_get(p->seen, der) : NULL;
+    return x ? x : d2i_X509(NULL, &at, (long)der.n);
+}
+
+static err_t read_sent(const struct pki *p, const struct pki_peer *q, STACK_OF(X509) * sent,
+                       struct pki_why *why)
 {
     for (size_t i = 0; i < q->cert_count && i < SENT_MAX; i++) {
-        const uint8_t *p = q->cert[i].p;
-        bool fits = q->cert[i].n && q->cert[i].n <= PKI_CERT_MAX;
-        X509 *x = fits ? d2i_X509(NULL, &p, (long)q->cert[i].n) : NULL;
+        X509 *x = parse(p, q->cert[i]);
         if (x) {
             err_t e = push(sent, x);
             X509_free(x);
@@ -349,7 +357,7 @@ err_t pki_verify(const struct pki *p, const struct pki_peer *q, struct cr_key **
     STACK_OF(X509) *sent = sk_X509_new_null();
     *key = NULL;
     *why = (struct pki_why){0};
-    err_t e = sent ? read_sent(q, sent, why) : E_NOMEM;
+    err_t e = sent ? read_sent(p, q, sent, why) : E_NOMEM;
     if (!e && !sk_X509_num(sent))
         e = look_up(p, q, sent, why);
     if (!e)
@@ -358,6 +366,8 @@ err_t pki_verify(const struct pki *p, const struct pki_peer *q, struct cr_key **
         e = checks(&v);
     if (!e)
         e = cr_key_of_cert(sk_X509_value(v.chain, 0), key);
+    if (!e && p && q->cert_count)
+        seen_put(p->seen, q->cert[0], sk_X509_value(v.chain, 0));
     if (e == (err_t)R_KEY_KIND || (e > 0 && !why->reason))
         e = why_set(why, R_CERT_POLICY, "certificate", "RFC 7427 3");
     sk_X509_pop_free(v.chain, X509_free);

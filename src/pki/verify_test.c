@@ -294,7 +294,7 @@ static void test_only_what_the_connection_names(void **state)
     assert_string_equal(why.what, "ca_id");
 }
 
-/* Damaged bytes anywhere in the chain: refused, never trusted. */
+/* Damaged bytes anywhere in the chain: refused, never trusted, whoever was here before. */
 static void test_damage_is_never_trusted(void **state)
 {
     (void)state;
@@ -305,6 +305,11 @@ static void test_damage_is_never_trusted(void **state)
     uint8_t *bad = malloc(good.n);
     assert_non_null(bad);
     assert_true(id_parse(&id, "gwb.example"));
+    struct pki_peer first = {&auth, &id, &good, 1, NOW};
+    struct cr_key *trusted;
+    struct pki_why none_such;
+    assert_int_equal(pki_verify(p, &first, &trusted, &none_such), 0);
+    cr_key_unref(trusted);
     for (size_t i = 0; i < good.n; i++) {
         struct bytes cert = bytes_of(bad, good.n);
         struct pki_peer q = {&auth, &id, &cert, 1, NOW};
@@ -319,6 +324,41 @@ static void test_damage_is_never_trusted(void **state)
         assert_true(pki_verify(p, &q, &key, &why) > 0);
     }
     free(bad);
+    pki_unref(p);
+}
+
+/* What was parsed is kept, what was decided is not: the same certificate at other times, with other
+ * identities, and damaged after it has been trusted. */
+static void test_a_peer_that_comes_again(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cert, *id;
+        uint64_t wall_s;
+        err_t want;
+    } cases[] = {
+        {"gwb.pem", "gwb.example", NOW, 0},
+        {"gwb.pem", "gwb.example", NOW, 0},
+        {"gwb.pem", "gwa.example", NOW, R_CERT_ID},
+        {"gwb.pem", "gwb.example", 1000000000, R_CERT_NOT_YET},
+        {"gwb.pem", "gwb.example", 5000000000, R_CERT_EXPIRED},
+        {"gwa.pem", "gwb.example", NOW, R_CERT_ID},
+        {"gwa.pem", "gwa.example", NOW, 0},
+        {"gwb.pem", "gwb.example", NOW, 0},
+    };
+    struct pki *p = pki_of_files(root, none);
+    struct conn_auth auth = {.kind = AUTH_PUBKEY};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bytes cert = pki_der(cases[i].cert);
+        struct id id;
+        assert_true(id_parse(&id, cases[i].id));
+        struct pki_peer q = {&auth, &id, &cert, 1, cases[i].wall_s};
+        struct pki_why why;
+        struct cr_key *key;
+        assert_int_equal(pki_verify(p, &q, &key, &why), cases[i].want);
+        assert_int_equal(key != NULL, !cases[i].want);
+        cr_key_unref(key);
+    }
     pki_unref(p);
 }
 
@@ -374,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_trusted_and_refused),
         cmocka_unit_test(test_only_what_the_connection_names),
         cmocka_unit_test(test_damage_is_never_trusted),
+        cmocka_unit_test(test_a_peer_that_comes_again),
         cmocka_unit_test(test_threads_share_a_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
