@@ -46,9 +46,10 @@ static bool side(const struct ts *t, const struct ts *p)
 
 static unsigned narrow(const struct policy *p)
 {
+    uint64_t v6[2][SEL_V6_WORDS];
     struct sel l, r;
-    sel_of_ts(&l, &p->local.ts[0]);
-    sel_of_ts(&r, &p->remote.ts[0]);
+    (void)sel_of_ts(&l, &p->local.ts[0], v6[0]);
+    (void)sel_of_ts(&r, &p->remote.ts[0], v6[1]);
     return sel_narrow(&l) + sel_narrow(&r);
 }
 

@@ -2,21 +2,30 @@
 #include "dataplane/sel.h"
 #include <stdlib.h>
 
-static void words(const struct addr *a, uint64_t w[2])
+uint64_t *sel_of_ts(struct sel *s, const struct ts *t, uint64_t *v6)
 {
-    w[0] = a->family == 6 ? get_u64(a->ip) : 0;
-    w[1] = a->family == 6 ? get_u64(a->ip + 8) : get_u32(a->ip);
+    *s = (struct sel){
+        .port_lo = t->port_lo, .port_hi = t->port_hi, .proto = t->proto, .family = t->lo.family};
+    if (t->lo.family != 6) {
+        s->v4[0] = get_u32(t->lo.ip);
+        s->v4[1] = get_u32(t->hi.ip);
+        return v6;
+    }
+    s->v6 = v6;
+    v6[0] = get_u64(t->lo.ip);
+    v6[1] = get_u64(t->lo.ip + 8);
+    v6[2] = get_u64(t->hi.ip);
+    v6[3] = get_u64(t->hi.ip + 8);
+    return v6 + SEL_V6_WORDS;
 }
 
-void sel_of_ts(struct sel *s, const struct ts *t)
+void sel_range(const struct sel *s, uint64_t lo[2], uint64_t hi[2])
 {
-    *s = (struct sel){.port_lo = t->port_lo,
-                      .port_hi = t->port_hi,
-                      .proto = t->proto,
-                      .family = t->lo.family,
-                      .any_port = t->port_lo == 0 && t->port_hi == 0xffff};
-    words(&t->lo, s->lo);
-    words(&t->hi, s->hi);
+    bool six = s->family == 6;
+    lo[0] = six ? s->v6[0] : 0;
+    lo[1] = six ? s->v6[1] : s->v4[0];
+    hi[0] = six ? s->v6[2] : 0;
+    hi[1] = six ? s->v6[3] : s->v4[1];
 }
 
 static unsigned bit_len(uint64_t v)
@@ -26,32 +35,44 @@ static unsigned bit_len(uint64_t v)
 
 unsigned sel_narrow(const struct sel *s)
 {
-    uint64_t low = s->hi[1] - s->lo[1];
-    uint64_t high = s->hi[0] - s->lo[0] - (s->hi[1] < s->lo[1]);
+    uint64_t lo[2], hi[2];
+    sel_range(s, lo, hi);
+    uint64_t low = hi[1] - lo[1];
+    uint64_t high = hi[0] - lo[0] - (hi[1] < lo[1]);
     unsigned wide = high ? 64 + bit_len(high) : bit_len(low);
     unsigned ports = bit_len((uint64_t)(s->port_hi - s->port_lo));
     return (s->family == 6 ? 128u : 32u) - wide + (16u - ports) + (s->proto ? 8u : 0u);
 }
 
+static size_t v6_words(const struct ts_list *l)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < l->count; i++)
+        n += l->ts[i].lo.family == 6 ? SEL_V6_WORDS : 0;
+    return n;
+}
+
 struct sel_set *sel_set_new(const struct ts_list *local, const struct ts_list *remote)
 {
     size_t n = local->count + remote->count;
-    struct sel_set *s = malloc(sizeof *s + n * sizeof s->s[0]);
+    size_t words = v6_words(local) + v6_words(remote);
+    struct sel_set *s = malloc(sizeof *s + n * sizeof s->s[0] + words * sizeof(uint64_t));
     if (!s)
         return NULL;
+    uint64_t *v6 = (uint64_t *)(void *)&s->s[n];
     s->nl = (uint16_t)local->count;
     s->nr = (uint16_t)remote->count;
     for (size_t i = 0; i < local->count; i++)
-        sel_of_ts(&s->s[i], &local->ts[i]);
+        v6 = sel_of_ts(&s->s[i], &local->ts[i], v6);
     for (size_t i = 0; i < remote->count; i++)
-        sel_of_ts(&s->s[local->count + i], &remote->ts[i]);
+        v6 = sel_of_ts(&s->s[local->count + i], &remote->ts[i], v6);
     return s;
 }
 
 bool sel_set_names_ports(const struct sel_set *s)
 {
     for (size_t i = 0; i < (size_t)s->nl + s->nr; i++)
-        if (!s->s[i].any_port)
+        if (!sel_any_port(&s->s[i]))
             return true;
     return false;
 }
@@ -59,10 +80,11 @@ bool sel_set_names_ports(const struct sel_set *s)
 /* False: not one whole IPv4 prefix with nothing else asked. */
 static bool v4_prefix(const struct sel *s, uint32_t *mask)
 {
-    uint32_t wide = (uint32_t)(s->lo[1] ^ s->hi[1]);
+    if (s->family != 4)
+        return false;
+    uint32_t wide = s->v4[0] ^ s->v4[1];
     *mask = ~wide;
-    return s->family == 4 && !s->proto && s->any_port && (wide & (wide + 1)) == 0 &&
-           (s->lo[1] & wide) == 0;
+    return !s->proto && sel_any_port(s) && (wide & (wide + 1)) == 0 && (s->v4[0] & wide) == 0;
 }
 
 struct sel_v4 sel_v4_received(const struct sel_set *s)
@@ -71,7 +93,7 @@ struct sel_v4 sel_v4_received(const struct sel_set *s)
     if (s->nl != 1 || s->nr != 1 || !v4_prefix(&s->s[0], &local) || !v4_prefix(&s->s[1], &remote))
         return (struct sel_v4){.mask = 0, .net = 1};
     return (struct sel_v4){.mask = (uint64_t)remote << 32 | local,
-                           .net = s->s[1].lo[1] << 32 | s->s[0].lo[1]};
+                           .net = (uint64_t)s->s[1].v4[0] << 32 | s->s[0].v4[0]};
 }
 
 static bool side_match(const struct sel *s, size_t n, const uint64_t a[2], uint16_t port,

@@ -7,33 +7,52 @@
 
 #include "dataplane/flow.h"
 
+/* 16 bytes, of which a large gateway has hundreds of thousands. */
 struct sel {
-    uint64_t lo[2], hi[2];
+    union {
+        uint32_t v4[2];     /* first and last address */
+        const uint64_t *v6; /* likewise, two words each, in memory of the owner */
+    };
     uint16_t port_lo, port_hi;
     uint8_t proto; /* 0: any */
     uint8_t family;
-    bool any_port;
 };
 
-void sel_of_ts(struct sel *s, const struct ts *t);
+#define SEL_V6_WORDS 4
+
+/* v6: where an IPv6 range is to be put. Behind it, if it was used. */
+uint64_t *sel_of_ts(struct sel *s, const struct ts *t, uint64_t *v6);
+void sel_range(const struct sel *s, uint64_t lo[2], uint64_t hi[2]);
 /* How narrow it is, in bits: of two rules of equal priority the narrower comes first. */
 unsigned sel_narrow(const struct sel *s);
 
-static inline bool sel_match(const struct sel *s, const uint64_t a[2], uint16_t port, uint64_t meta)
+static inline bool sel_any_port(const struct sel *s)
+{
+    return s->port_lo == 0 && s->port_hi == 0xffff;
+}
+
+static inline bool sel_has_v6(const struct sel *s, const uint64_t a[2])
 {
     __extension__ typedef unsigned __int128 u128;
+    const uint64_t *r = s->v6;
     u128 v = (u128)a[0] << 64 | a[1];
-    if (s->family != (meta & FLOW_FAMILY) || v < ((u128)s->lo[0] << 64 | s->lo[1]) ||
-        v > ((u128)s->hi[0] << 64 | s->hi[1]))
+    return v >= ((u128)r[0] << 64 | r[1]) && v <= ((u128)r[2] << 64 | r[3]);
+}
+
+static inline bool sel_match(const struct sel *s, const uint64_t a[2], uint16_t port, uint64_t meta)
+{
+    if (s->family != (meta & FLOW_FAMILY))
+        return false;
+    if (s->family == 4 ? a[1] < s->v4[0] || a[1] > s->v4[1] : !sel_has_v6(s, a))
         return false;
     if (s->proto && s->proto != (uint8_t)(meta >> 8))
         return false;
-    return s->any_port || ((meta & FLOW_PORTS) && port >= s->port_lo && port <= s->port_hi);
+    return sel_any_port(s) || ((meta & FLOW_PORTS) && port >= s->port_lo && port <= s->port_hi);
 }
 
 struct sel_set {
     uint16_t nl, nr;
-    struct sel s[]; /* locals, then remotes */
+    struct sel s[]; /* locals, then remotes; behind them their IPv6 ranges */
 };
 
 struct sel_set *sel_set_new(const struct ts_list *local, const struct ts_list *remote) must_use;

@@ -68,7 +68,7 @@ const struct spd_rule *spd_find(const struct spd *s, const struct flow *f)
     const struct spd_rule *best = NULL;
     for (size_t i = 0; i < masks->n; i++) {
         const struct spd_mask *m = &masks->m[i];
-        if (best && m->best > best->rank)
+        if (best && m->best > spd_rank(best))
             break;
         best = probe(s, m, f, best);
     }

@@ -10,22 +10,24 @@
  */
 #pragma once
 
+#include "dataplane/pool.h"
 #include "dataplane/sel.h"
 #include "model/policy.h"
 
 struct bind;
 
-/* Rules are known by their number; 0: none. */
+/* Rules are known by their number; 0: none. A cache line; IPv6 ranges lie in `wide`. */
 struct spd_rule {
     struct sel l, r;
     struct bind *bind; /* the policy's: its SAs and its hold queue */
-    uint64_t rank;     /* priority, then how narrow: the lower first */
-    uint32_t policy;   /* id */
-    uint32_t next;     /* with the same key, in order of rank */
-    uint32_t prev;     /* likewise; of the first: the last */
-    uint32_t sibling;  /* the policy's next rule; of an unused rule: the next unused */
-    uint8_t action;    /* enum policy_action */
-    uint16_t iface;    /* as in struct policy */
+    uint32_t priority;
+    uint16_t narrow;       /* of both selectors, in bits */
+    uint16_t iface;        /* as in struct policy */
+    uint32_t policy;       /* id */
+    uint32_t next;         /* with the same key, in order of rank */
+    uint32_t prev;         /* likewise; of the first: the last */
+    uint32_t sibling : 30, /* the policy's next rule; of an unused rule: the next unused */
+        action : 2;        /* enum policy_action */
 };
 
 /* Rules with one key; open addressing, in runs that begin where the tag says. */
@@ -52,6 +54,7 @@ struct spd {
     struct spd_rule *rules;
     uint32_t cap, top; /* rules[0] is never used; those from top on never were */
     uint32_t unused, n_rules;
+    struct pool wide;          /* ranges of IPv6 rules */
     struct spd_masks masks[2]; /* IPv4, IPv6 */
 };
 
@@ -67,7 +70,14 @@ void spd_fetch_rule(const struct spd *s, size_t slot);
 /* NULL: no policy. Good until the next change. */
 const struct spd_rule *spd_find(const struct spd *s, const struct flow *f);
 
+/* The lower goes first. */
+static inline uint64_t spd_rank(const struct spd_rule *r)
+{
+    return (uint64_t)r->priority << 32 | (UINT32_MAX - r->narrow);
+}
+
 static inline bool spd_before(const struct spd_rule *a, const struct spd_rule *b)
 {
-    return a->rank != b->rank ? a->rank < b->rank : a->policy < b->policy;
+    uint64_t x = spd_rank(a), y = spd_rank(b);
+    return x != y ? x < y : a->policy < b->policy;
 }

@@ -3,9 +3,12 @@
  * memory is made sure of first, so that a change is done whole or not at all.
  */
 #include "dataplane/spd.h"
+#include <assert.h>
 #include <stdlib.h>
 
-#define RULES_MAX (UINT32_MAX / 4)
+static_assert(sizeof(struct spd_rule) == 64, "a cache line");
+
+#define RULES_MAX (UINT32_MAX / 4) /* what `sibling` holds */
 
 /* Where a rule is filed. */
 struct place {
@@ -19,27 +22,28 @@ static uint64_t cover(uint64_t lo, uint64_t hi)
     return d ? ~(~0ull >> __builtin_clzll(d)) : ~0ull;
 }
 
-static void cover_side(const struct sel *s, uint64_t out[2])
+/* One side's mask, and its key under it. */
+static void cover_side(const struct sel *s, uint64_t mask[2], uint64_t key[2])
 {
-    out[0] = cover(s->lo[0], s->hi[0]);
-    out[1] = ~out[0] ? 0 : cover(s->lo[1], s->hi[1]);
+    uint64_t lo[2], hi[2];
+    sel_range(s, lo, hi);
+    mask[0] = cover(lo[0], hi[0]);
+    mask[1] = ~mask[0] ? 0 : cover(lo[1], hi[1]);
+    key[0] = lo[0] & mask[0];
+    key[1] = lo[1] & mask[1];
 }
 
 static struct place place_of(const struct spd_rule *r)
 {
     struct place p;
-    cover_side(&r->l, p.mask.l);
-    cover_side(&r->r, p.mask.r);
+    cover_side(&r->l, p.mask.l, p.key.l);
+    cover_side(&r->r, p.mask.r, p.key.r);
     uint8_t proto = r->l.proto ? r->l.proto : r->r.proto;
     p.mask.meta = FLOW_FAMILY | FLOW_IFACE | (proto ? FLOW_PROTO : 0);
     if (r->l.port_lo == r->l.port_hi)
         p.mask.meta |= FLOW_LPORT | FLOW_PORTS;
     if (r->r.port_lo == r->r.port_hi)
         p.mask.meta |= FLOW_RPORT | FLOW_PORTS;
-    for (int i = 0; i < 2; i++) {
-        p.key.l[i] = r->l.lo[i] & p.mask.l[i];
-        p.key.r[i] = r->r.lo[i] & p.mask.r[i];
-    }
     p.key.meta = flow_meta(r->l.family, proto) | flow_meta_ports(r->l.port_lo, r->r.port_lo) |
                  flow_meta_iface(r->iface);
     p.key.meta &= p.mask.meta;
@@ -252,7 +256,7 @@ static void file(struct spd *s, uint32_t n)
     struct place p = place_of(&s->rules[n]);
     uint32_t tag = tag_of(s, &p);
     struct spd_slot *slot = slot_of(s, tag, &p);
-    mask_add(masks_for(s, &s->rules[n]), &p.mask, s->rules[n].rank);
+    mask_add(masks_for(s, &s->rules[n]), &p.mask, spd_rank(&s->rules[n]));
     slot->tag = tag;
     chain_add(s, slot, n);
 }
@@ -269,47 +273,60 @@ static bool both_possible(const struct ts *l, const struct ts *r)
     return l->lo.family == r->lo.family && (!l->proto || !r->proto || l->proto == r->proto);
 }
 
-/* The number of the new rule, before those in `sibling`. */
-static uint32_t add_pair(struct spd *s, const struct policy *p, const struct ts *l,
-                         const struct ts *r, uint32_t sibling)
+/* Ahead of those from `first` on, which it replaces as first. */
+static err_t add_pair(struct spd *s, const struct policy *p, struct bind *bind, const struct ts *l,
+                      const struct ts *r, uint32_t *first)
 {
+    uint64_t *wide = l->lo.family == 6 ? pool_get(&s->wide) : NULL;
+    if (l->lo.family == 6 && !wide)
+        return E_NOMEM;
     uint32_t n = rule_take(s);
     struct spd_rule *rule = &s->rules[n];
-    *rule = (struct spd_rule){
-        .policy = p->id, .action = (uint8_t)p->action, .sibling = sibling, .iface = p->iface};
-    sel_of_ts(&rule->l, l);
-    sel_of_ts(&rule->r, r);
-    rule->rank =
-        (uint64_t)p->priority << 32 | (UINT32_MAX - sel_narrow(&rule->l) - sel_narrow(&rule->r));
+    *rule = (struct spd_rule){.bind = bind,
+                              .priority = p->priority,
+                              .policy = p->id,
+                              .sibling = *first & RULES_MAX,
+                              .action = p->action & 3,
+                              .iface = p->iface};
+    wide = sel_of_ts(&rule->l, l, wide);
+    (void)sel_of_ts(&rule->r, r, wide);
+    rule->narrow = (uint16_t)(sel_narrow(&rule->l) + sel_narrow(&rule->r));
     file(s, n);
-    return n;
+    *first = n;
+    return E_OK;
+}
+
+static void rule_give(struct spd *s, uint32_t n)
+{
+    struct spd_rule *r = &s->rules[n];
+    unfile(s, n);
+    if (r->l.family == 6)
+        pool_put(&s->wide, (void *)(uintptr_t)r->l.v6);
+    r->sibling = s->unused & RULES_MAX;
+    s->unused = n;
+    s->n_rules--;
 }
 
 err_t spd_add(struct spd *s, const struct policy *p, struct bind *bind, uint32_t *first)
 {
     *first = 0;
     err_t e = room(s, p);
-    if (e)
-        return e;
-    for (size_t l = 0; l < p->local.count; l++) {
-        for (size_t r = 0; r < p->remote.count; r++) {
-            if (!both_possible(&p->local.ts[l], &p->remote.ts[r]))
-                continue; /* no packet has both */
-            *first = add_pair(s, p, &p->local.ts[l], &p->remote.ts[r], *first);
-            s->rules[*first].bind = bind;
-        }
+    for (size_t l = 0; l < p->local.count && !e; l++)
+        for (size_t r = 0; r < p->remote.count && !e; r++)
+            if (both_possible(&p->local.ts[l], &p->remote.ts[r])) /* else no packet has both */
+                e = add_pair(s, p, bind, &p->local.ts[l], &p->remote.ts[r], first);
+    if (e) {
+        spd_del(s, *first);
+        *first = 0;
     }
-    return E_OK;
+    return e;
 }
 
 void spd_del(struct spd *s, uint32_t first)
 {
     for (uint32_t n = first, next; n; n = next) {
         next = s->rules[n].sibling;
-        unfile(s, n);
-        s->rules[n].sibling = s->unused;
-        s->unused = n;
-        s->n_rules--;
+        rule_give(s, n);
     }
 }
 
@@ -318,7 +335,8 @@ err_t spd_new(const uint64_t seed[2], struct spd **out)
     struct spd *s = calloc(1, sizeof *s);
     if (!s)
         return E_NOMEM;
-    *s = (struct spd){.slot_mask = 15, .cap = 8, .top = 1};
+    *s = (struct spd){
+        .slot_mask = 15, .cap = 8, .top = 1, .wide = {.size = 2 * SEL_V6_WORDS * sizeof(uint64_t)}};
     flow_key_init(&s->key, seed);
     s->slots = calloc(s->slot_mask + 1, sizeof *s->slots);
     s->rules = calloc(s->cap, sizeof *s->rules); /* rules[0] is read ahead where a slot is free */
@@ -334,6 +352,7 @@ void spd_free(struct spd *s)
 {
     if (!s)
         return;
+    pool_fini(&s->wide);
     free(s->masks[0].m);
     free(s->masks[1].m);
     free(s->slots);

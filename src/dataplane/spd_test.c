@@ -24,9 +24,10 @@ static bool naive_side(const struct ts *t, const struct ts *pkt)
 
 static unsigned naive_narrow(const struct ts *l, const struct ts *r)
 {
+    uint64_t v6[2][SEL_V6_WORDS];
     struct sel a, b;
-    sel_of_ts(&a, l);
-    sel_of_ts(&b, r);
+    (void)sel_of_ts(&a, l, v6[0]);
+    (void)sel_of_ts(&b, r, v6[1]);
     return sel_narrow(&a) + sel_narrow(&b);
 }
 
