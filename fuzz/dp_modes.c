@@ -41,7 +41,7 @@ static void check_inner(const struct dp *d, const struct dp_pkt *p)
     struct ip_info ip;
     FUZZ_CHECK(ip_parse(p->data, p->len, &ip) == E_OK && ip.len <= p->len);
     flow_turn(&ip.flow);
-    FUZZ_CHECK(sel_set_match(child_find(d, 1)->sel, &ip.flow));
+    FUZZ_CHECK(sel_set_match(&child_find(d, 1)->sel, &ip.flow));
 }
 
 /* The ICV over what AH sees, into its place; false: the header is not one. */

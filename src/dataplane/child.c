@@ -9,6 +9,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
+struct key_seed *child_seed(struct child *c, enum child_dir dir)
+{
+    struct key_seed *in = (struct key_seed *)((uint8_t *)c + c->seeds_at);
+    return dir == DIR_IN ? in : keying_seed_next(in);
+}
+
 struct child *child_find(const struct dp *d, uint32_t id)
 {
     uint64_t h = hash_of(&d->children, &id, sizeof id);
@@ -47,18 +53,18 @@ static struct framing framing_of(const struct child_sa *sa)
 
 err_t sa_key_in(struct dp *d, struct sa_in *sa)
 {
-    sa->key = keying_make(&d->keying, &sa->child->seed_in);
+    sa->key = keying_make(&d->keying, child_seed(sa->child, DIR_IN));
     return sa->key ? E_OK : E_NOMEM;
 }
 
 err_t sa_key_out(struct dp *d, struct sa_out *sa)
 {
-    sa->key = keying_make(&d->keying, &sa->child->seed_out);
+    sa->key = keying_make(&d->keying, child_seed(sa->child, DIR_OUT));
     return sa->key ? E_OK : E_NOMEM;
 }
 
 static err_t keep_keys(struct dp *d, const struct child_sa *sa, const struct child_keys *k,
-                       struct key_seed **seed)
+                       struct key_seed *seed)
 {
     const struct alg *encr = sa->encr ? sa->encr : alg_find(T_ENCR, ENCR_NULL, 0);
     return keying_keep(&d->keying, encr, encr->aead ? NULL : sa->integ, secret_bytes(&k->encr),
@@ -70,23 +76,23 @@ static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
     struct sa_in *in = pool_get(&d->sa_in);
     if (!in)
         return E_NOMEM;
-    *in = (struct sa_in){.sel = c->sel,
-                         .v4 = sel_v4_received(c->sel),
+    *in = (struct sa_in){.sel = &c->sel,
+                         .v4 = sel_v4_received(&c->sel),
                          .child = c,
                          .child_id = c->id,
                          .f = framing_of(sa),
                          .announce = sa->replaces != 0,
                          .iface = sa->iface,
-                         .names_ports = sel_set_names_ports(c->sel),
+                         .names_ports = sel_set_names_ports(&c->sel),
                          .later_frags = sa->later_frags && sa->mode == MODE_TUNNEL,
                          .local = sa->local,
                          .remote = sa->remote};
     c->in = in;
     tunnel_rules_in(in, &sa->ip);
-    life_init_in(in);
+    life_init_in(in, &sa->life);
     err_t e = replay_init(&in->replay, sa->replay_window, in->own_bits);
     in->replay.top = sa->seq_in;
-    return e ? e : keep_keys(d, sa, &sa->in, &c->seed_in);
+    return e ? e : keep_keys(d, sa, &sa->in, child_seed(c, DIR_IN));
 }
 
 static err_t out_new(struct dp *d, const struct child_sa *sa, struct child *c)
@@ -96,18 +102,18 @@ static err_t out_new(struct dp *d, const struct child_sa *sa, struct child *c)
         return E_NOMEM;
     *out = (struct sa_out){.gen = out->gen + 1,
                            .spi = sa->spi_out,
-                           .sel = c->sel,
+                           .sel = &c->sel,
                            .child = c,
                            .child_id = c->id,
                            .f = framing_of(sa),
                            .local = sa->local,
                            .remote = sa->remote};
     c->out = out;
-    out->whole = sa->mode != MODE_TUNNEL || (!sa->later_frags && sel_set_names_ports(c->sel));
+    out->whole = sa->mode != MODE_TUNNEL || (!sa->later_frags && sel_set_names_ports(&c->sel));
     tunnel_rules_out(out, &sa->ip);
     out->seq = sa->seq_out;
-    life_init_out(out);
-    return keep_keys(d, sa, &sa->out, &c->seed_out);
+    life_init_out(out, &sa->life);
+    return keep_keys(d, sa, &sa->out, child_seed(c, DIR_OUT));
 }
 
 void sa_in_free(struct dp *d, struct sa_in *in)
@@ -122,7 +128,7 @@ static void in_free(struct dp *d, struct child *c)
 {
     if (!c->in)
         return;
-    keying_drop(&d->keying, c->seed_in, c->in->key);
+    keying_drop(&d->keying, child_seed(c, DIR_IN), c->in->key);
     sa_in_free(d, c->in);
 }
 
@@ -134,7 +140,7 @@ static void out_free(struct dp *d, struct child *c)
     if (c->out->active)
         bind_sa_del(c->bind, c->out);
     c->out->gen++;
-    keying_drop(&d->keying, c->seed_out, c->out->key);
+    keying_drop(&d->keying, child_seed(c, DIR_OUT), c->out->key);
     pool_put(&d->sa_out, c->out);
 }
 
@@ -150,7 +156,6 @@ static void child_free(struct dp *d, struct child *c)
         bind_let_go(d, c->bind);
     if (c->drops)
         pool_put(&d->drops, c->drops);
-    free(c->sel);
     free(c);
 }
 
@@ -193,15 +198,8 @@ static err_t ports_add(struct dp *d, const struct child_sa *sa, struct child *c)
 
 static err_t make(struct dp *d, const struct child_sa *sa, struct child *c)
 {
-    *c = (struct child){.id = sa->id,
-                        .policy = sa->policy,
-                        .limits = sa->life,
-                        .spi_in = sa->spi_in,
-                        .path_mtu =
-                            sa->path_mtu && sa->path_mtu < d->set.mtu ? sa->path_mtu : d->set.mtu};
     c->bind = bind_for(d, sa->policy);
-    c->sel = sel_set_new(&sa->local_ts, &sa->remote_ts);
-    if (!c->bind || !c->sel)
+    if (!c->bind)
         return E_NOMEM;
     err_t e = in_new(d, sa, c);
     if (!e)
@@ -221,9 +219,33 @@ static err_t make(struct dp *d, const struct child_sa *sa, struct child *c)
     return E_OK;
 }
 
+static size_t seed_size(const struct child_keys *k)
+{
+    return keying_seed_size(secret_bytes(&k->encr), secret_bytes(&k->integ));
+}
+
+/* With all that is its alone in one piece. */
+static struct child *child_new(const struct dp *d, const struct child_sa *sa)
+{
+    size_t seeds_at = offsetof(struct child, sel) + sel_set_size(&sa->local_ts, &sa->remote_ts);
+    struct child *c = calloc(1, seeds_at + seed_size(&sa->in) + seed_size(&sa->out));
+    if (!c)
+        return NULL;
+    *c = (struct child){.id = sa->id,
+                        .policy = sa->policy,
+                        .life_bytes = sa->life.life_bytes,
+                        .life_packets = sa->life.life_packets,
+                        .spi_in = sa->spi_in,
+                        .seeds_at = (uint16_t)seeds_at,
+                        .path_mtu =
+                            sa->path_mtu && sa->path_mtu < d->set.mtu ? sa->path_mtu : d->set.mtu};
+    sel_set_init(&c->sel, &sa->local_ts, &sa->remote_ts);
+    return c;
+}
+
 static err_t add(struct dp *d, const struct child_sa *sa)
 {
-    struct child *c = malloc(sizeof *c);
+    struct child *c = child_new(d, sa);
     if (!c)
         return E_NOMEM;
     err_t e = make(d, sa, c);

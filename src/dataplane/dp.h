@@ -120,6 +120,8 @@ void esp_out_batch(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t 
 err_t sa_key_in(struct dp *d, struct sa_in *sa) must_use;
 err_t sa_key_out(struct dp *d, struct sa_out *sa) must_use;
 
+/* Its keying material, of both directions, in and out. */
+struct key_seed *child_seed(struct child *c, enum child_dir dir);
 struct child *child_find(const struct dp *d, uint32_t id);
 void children_free(struct dp *d);
 

@@ -433,16 +433,19 @@ static void test_keys(void **state)
         struct kit k;
         kit_up(&k, &kit_suites[i], &(struct kit_opts){0});
         struct child *a = child_find(k.a, 1), *b = child_find(k.b, 1);
-        assert_true(!a->in->key && !a->out->key && a->seed_in && a->seed_out);
+        assert_true(!a->in->key && !a->out->key && child_seed(a, DIR_IN)->encr &&
+                    child_seed(a, DIR_OUT)->encr);
         struct dp_pkt p = kit_pkt(buf, kit_inner(buf + DP_HEADROOM, 100, 4, true));
         kit_out(k.a, &p);
-        assert_true(!a->in->key && a->out->key && a->seed_in && !a->seed_out);
+        assert_true(!a->in->key && a->out->key && child_seed(a, DIR_IN)->encr &&
+                    !child_seed(a, DIR_OUT)->encr);
         const struct cr_esp *key = a->out->key;
         kit_cross(&p);
         p.data[p.len - 1] ^= 1;
         kit_in(k.b, &p);
         assert_int_equal(p.reason, R_DP_ICV);
-        assert_true(b->in->key && !b->out->key && !b->seed_in && b->seed_out);
+        assert_true(b->in->key && !b->out->key && !child_seed(b, DIR_IN)->encr &&
+                    child_seed(b, DIR_OUT)->encr);
         p = kit_pkt(buf, kit_inner(buf + DP_HEADROOM, 100, 4, true));
         kit_out(k.a, &p);
         kit_cross(&p);

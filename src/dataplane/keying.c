@@ -1,34 +1,30 @@
 /* Keys of SAs: see keying.h. */
 #include "dataplane/keying.h"
-#include <stdlib.h>
 
-struct key_seed {
-    const struct alg *encr, *integ;
-    uint8_t n, integ_n;
-    uint8_t material[];
-};
-
-static size_t seed_size(const struct key_seed *s)
+size_t keying_seed_size(struct bytes key, struct bytes integ_key)
 {
-    return sizeof *s + s->n + s->integ_n;
+    return sizeof(struct key_seed) + key.n + integ_key.n;
+}
+
+struct key_seed *keying_seed_next(struct key_seed *s)
+{
+    return (struct key_seed *)(s->material + s->n + s->integ_n);
 }
 
 err_t keying_keep(const struct keying *y, const struct alg *encr, const struct alg *integ,
-                  struct bytes key, struct bytes integ_key, struct key_seed **out)
+                  struct bytes key, struct bytes integ_key, struct key_seed *to)
 {
     err_t e = cr_esp_check((enum cr_impl)y->impl, encr, integ, key, integ_key);
     if (e)
         return e;
-    struct key_seed *s = malloc(sizeof *s + key.n + integ_key.n);
-    if (!s)
-        return E_NOMEM;
-    *s = (struct key_seed){
-        .encr = encr, .integ = integ, .n = (uint8_t)key.n, .integ_n = (uint8_t)integ_key.n};
+    *to = (struct key_seed){.encr = alg_no(encr),
+                            .integ = alg_no(integ),
+                            .n = (uint8_t)key.n,
+                            .integ_n = (uint8_t)integ_key.n};
     if (key.n)
-        memcpy(s->material, key.p, key.n);
+        memcpy(to->material, key.p, key.n);
     if (integ_key.n)
-        memcpy(s->material + key.n, integ_key.p, integ_key.n);
-    *out = s;
+        memcpy(to->material + key.n, integ_key.p, integ_key.n);
     return E_OK;
 }
 
@@ -50,33 +46,32 @@ static struct pool *pool_of(struct keying *y, size_t size)
     return NULL;
 }
 
-static void seed_free(struct key_seed *s)
+/* Where the next one is stays known. */
+static void seed_wipe(struct key_seed *s)
 {
-    if (s)
-        secret_wipe(s, seed_size(s));
-    free(s);
+    secret_wipe(s->material, (size_t)s->n + s->integ_n);
+    s->encr = 0;
 }
 
-struct cr_esp *keying_make(struct keying *y, struct key_seed **seed)
+struct cr_esp *keying_make(struct keying *y, struct key_seed *s)
 {
-    struct key_seed *s = *seed;
-    struct pool *p = pool_of(y, cr_esp_size((enum cr_impl)y->impl, s->encr, s->integ));
+    const struct alg *encr = alg_at(s->encr), *integ = alg_at(s->integ);
+    struct pool *p = pool_of(y, cr_esp_size((enum cr_impl)y->impl, encr, integ));
     void *mem = p ? pool_get(p) : NULL;
     if (!mem)
         return NULL;
-    if (cr_esp_init((enum cr_impl)y->impl, s->encr, s->integ, bytes_of(s->material, s->n),
+    if (cr_esp_init((enum cr_impl)y->impl, encr, integ, bytes_of(s->material, s->n),
                     bytes_of(s->material + s->n, s->integ_n), mem)) {
         pool_put(p, mem);
         return NULL;
     }
-    seed_free(s);
-    *seed = NULL;
+    seed_wipe(s);
     return mem;
 }
 
 void keying_drop(struct keying *y, struct key_seed *seed, struct cr_esp *key)
 {
-    seed_free(seed);
+    seed_wipe(seed);
     if (!key)
         return;
     struct pool *p = pool_of(y, cr_esp_size_of(key));

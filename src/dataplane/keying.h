@@ -11,16 +11,27 @@
 
 #define KEY_SIZES 8 /* of crypto objects on one machine: by suite and size of key */
 
+/* Keying material, in memory of the owner: its SA's. `encr` 0: there is none (any more). */
+struct key_seed {
+    uint8_t encr, integ; /* alg_no */
+    uint8_t n, integ_n;
+    uint8_t material[];
+};
+
+size_t keying_seed_size(struct bytes key, struct bytes integ_key);
+/* The one behind it. */
+struct key_seed *keying_seed_next(struct key_seed *s);
+
 struct keying {
     int impl; /* enum cr_impl */
     struct pool pools[KEY_SIZES];
 };
 
-/* Checks suite and lengths, so that later only memory can fail. */
+/* Checks suite and lengths, so that later only memory can fail. `to`: keying_seed_size bytes. */
 err_t keying_keep(const struct keying *y, const struct alg *encr, const struct alg *integ,
-                  struct bytes key, struct bytes integ_key, struct key_seed **out) must_use;
-/* The key, and *seed is gone; NULL: out of memory, nothing has changed. */
-struct cr_esp *keying_make(struct keying *y, struct key_seed **seed) must_use;
+                  struct bytes key, struct bytes integ_key, struct key_seed *to) must_use;
+/* The key, and the material is gone; NULL: out of memory, nothing has changed. */
+struct cr_esp *keying_make(struct keying *y, struct key_seed *seed) must_use;
 /* Either of them, or none. */
 void keying_drop(struct keying *y, struct key_seed *seed, struct cr_esp *key);
 void keying_fini(struct keying *y);

@@ -29,22 +29,22 @@ static void set_soft(struct life *l, const struct lifetime *c)
     l->packets_limit = min64(or_never(c->rekey_packets), or_never(c->life_packets));
 }
 
-static void set_hard(struct life *l, const struct lifetime *c)
+static void set_hard(struct life *l, const struct child *c)
 {
     l->bytes_limit = or_never(c->life_bytes);
     l->packets_limit = or_never(c->life_packets);
 }
 
-void life_init_in(struct sa_in *sa)
+void life_init_in(struct sa_in *sa, const struct lifetime *limits)
 {
     sa->life = (struct life){0};
-    set_soft(&sa->life, &sa->child->limits);
+    set_soft(&sa->life, limits);
 }
 
-void life_init_out(struct sa_out *sa)
+void life_init_out(struct sa_out *sa, const struct lifetime *limits)
 {
     sa->life = (struct life){0};
-    set_soft(&sa->life, &sa->child->limits);
+    set_soft(&sa->life, limits);
     sa->life.packets_limit = min64(sa->life.packets_limit, seq_soft(sa));
 }
 
@@ -70,19 +70,19 @@ static bool tell_soft(struct dp *d, struct child *c)
 void life_reached_in(struct dp *d, struct sa_in *sa)
 {
     struct life hard;
-    set_hard(&hard, &sa->child->limits);
+    set_hard(&hard, sa->child);
     if (sa->life.bytes >= hard.bytes_limit || sa->life.packets >= hard.packets_limit) {
         sa->dead = true;
         tell_hard(d, sa->child);
     } else if (tell_soft(d, sa->child)) {
-        set_hard(&sa->life, &sa->child->limits);
+        set_hard(&sa->life, sa->child);
     }
 }
 
 void life_reached_out(struct dp *d, struct sa_out *sa)
 {
     struct life hard;
-    set_hard(&hard, &sa->child->limits);
+    set_hard(&hard, sa->child);
     hard.packets_limit = min64(hard.packets_limit, seq_hard(sa));
     if (sa->life.bytes >= hard.bytes_limit || sa->seq >= hard.packets_limit) {
         sa->dead = true;

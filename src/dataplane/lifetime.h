@@ -7,8 +7,8 @@
 
 #include "dataplane/dp.h"
 
-void life_init_in(struct sa_in *sa);
-void life_init_out(struct sa_out *sa);
+void life_init_in(struct sa_in *sa, const struct lifetime *limits);
+void life_init_out(struct sa_out *sa, const struct lifetime *limits);
 
 static inline bool life_due(const struct life *l, uint64_t packets)
 {

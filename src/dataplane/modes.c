@@ -63,23 +63,29 @@ static struct framing ah_framing(const struct alg *integ, bool esn)
         .hdr_len = AH_FIXED, .icv_len = integ->icv_len, .esn = esn, .kind = KIND_AH};
 }
 
+struct key_seed *mode_seed(struct mode *m, enum child_dir dir)
+{
+    struct key_seed *in = (struct key_seed *)m->seeds;
+    return dir == DIR_IN ? in : keying_seed_next(in);
+}
+
 static err_t ah_in_new(struct dp *d, const struct child_sa *sa, struct child *c, struct mode *m)
 {
     struct sa_in *in = m->ah_in = pool_get(&d->sa_in);
     if (!in)
         return E_NOMEM;
-    *in = (struct sa_in){.sel = c->sel,
+    *in = (struct sa_in){.sel = &c->sel,
                          .child = c,
                          .child_id = c->id,
                          .f = ah_framing(sa->ah.integ, sa->ah.esn),
                          .local = sa->local,
                          .remote = sa->remote};
-    life_init_in(in);
+    life_init_in(in, &sa->life);
     err_t e = replay_init(&in->replay, sa->replay_window, in->own_bits);
     in->replay.top = sa->seq_in;
     return e ? e
              : keying_keep(&d->keying, alg_find(T_ENCR, ENCR_NULL, 0), sa->ah.integ,
-                           (struct bytes){0}, secret_bytes(&sa->ah.in), &m->seed_ah_in);
+                           (struct bytes){0}, secret_bytes(&sa->ah.in), mode_seed(m, DIR_IN));
 }
 
 static err_t ah_out_new(struct dp *d, const struct child_sa *sa, struct child *c, struct mode *m)
@@ -95,9 +101,9 @@ static err_t ah_out_new(struct dp *d, const struct child_sa *sa, struct child *c
                            .f = ah_framing(sa->ah.integ, sa->ah.esn),
                            .local = sa->local,
                            .remote = sa->remote};
-    life_init_out(out);
+    life_init_out(out, &sa->life);
     return keying_keep(&d->keying, alg_find(T_ENCR, ENCR_NULL, 0), sa->ah.integ, (struct bytes){0},
-                       secret_bytes(&sa->ah.out), &m->seed_ah_out);
+                       secret_bytes(&sa->ah.out), mode_seed(m, DIR_OUT));
 }
 
 /* The SPI of a bundle's AH has a slot like any other. */
@@ -143,7 +149,9 @@ void modes_moved(struct child *c)
 
 err_t modes_add(struct dp *d, const struct child_sa *sa, struct child *c)
 {
-    struct mode *m = c->mode = calloc(1, sizeof *m);
+    size_t seeds = keying_seed_size((struct bytes){0}, secret_bytes(&sa->ah.in)) +
+                   keying_seed_size((struct bytes){0}, secret_bytes(&sa->ah.out));
+    struct mode *m = c->mode = calloc(1, sizeof *m + seeds);
     if (!m)
         return E_NOMEM;
     *m = (struct mode){.mode = sa->mode,
@@ -176,8 +184,8 @@ void modes_del(struct dp *d, struct child *c)
         return;
     if (m->ah_spi_in)
         sad_release(&d->sad, m->ah_spi_in);
-    keying_drop(&d->keying, m->seed_ah_in, m->ah_in ? m->ah_in->key : NULL);
-    keying_drop(&d->keying, m->seed_ah_out, m->ah_out ? m->ah_out->key : NULL);
+    keying_drop(&d->keying, mode_seed(m, DIR_IN), m->ah_in ? m->ah_in->key : NULL);
+    keying_drop(&d->keying, mode_seed(m, DIR_OUT), m->ah_out ? m->ah_out->key : NULL);
     if (m->ah_in)
         sa_in_free(d, m->ah_in);
     if (m->ah_out)

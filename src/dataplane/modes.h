@@ -21,10 +21,13 @@ struct mode {
     uint64_t zipped, not_zipped, unzipped; /* packets */
     struct sa_in *ah_in;                   /* of a bundle: the outer SA; NULL: none */
     struct sa_out *ah_out;
-    struct key_seed *seed_ah_in, *seed_ah_out;
     struct addr inner_local, inner_remote; /* BEET */
     struct addr oa_local, oa_remote;
+    uint8_t seeds[]; /* mode_seed */
 };
+
+/* Keying material of a bundle's AH. */
+struct key_seed *mode_seed(struct mode *m, enum child_dir dir);
 
 /* A packet between the phases. The header is a copy, and goes back in front when all is done. */
 struct mode_pkt {

@@ -95,7 +95,7 @@ static struct cr_esp *key_of(struct dp *d, struct sa_in *sa)
     if (sa->key)
         return sa->key;
     if (sa == m->ah_in)
-        return sa->key = keying_make(&d->keying, &m->seed_ah_in);
+        return sa->key = keying_make(&d->keying, mode_seed(m, DIR_IN));
     return sa_key_in(d, sa) ? NULL : sa->key;
 }
 

@@ -177,7 +177,7 @@ static struct cr_esp *key_of(struct dp *d, struct sa_out *sa)
     if (sa->key)
         return sa->key;
     if (sa == m->ah_out)
-        return sa->key = keying_make(&d->keying, &m->seed_ah_out);
+        return sa->key = keying_make(&d->keying, mode_seed(m, DIR_OUT));
     return sa_key_out(d, sa) ? NULL : sa->key;
 }
 

@@ -86,7 +86,6 @@ struct sa_out {
     uint16_t mss_max;    /* of struct tunnel_rules */
 } __attribute__((aligned(64)));
 
-struct key_seed;
 struct mode;
 struct probe;
 
@@ -97,18 +96,19 @@ struct sa_drops {
 
 struct child {
     struct hash_node node, out_node; /* by id; by the outbound SPI */
-    struct key_seed *seed_in, *seed_out;
-    uint32_t id, policy;
     struct sa_in *in;
     struct sa_out *out;
-    struct sel_set *sel;
     struct bind *bind;
-    struct sa_drops *drops; /* NULL: none yet */
-    struct mode *mode;      /* NULL: KIND_TUNNEL */
-    struct probe *probe;    /* path MTU discovery; NULL: nothing large was sent yet */
-    struct lifetime limits;
+    struct sa_drops *drops;            /* NULL: none yet */
+    struct mode *mode;                 /* NULL: KIND_TUNNEL */
+    struct probe *probe;               /* path MTU discovery; NULL: nothing large was sent yet */
+    uint64_t life_bytes, life_packets; /* of struct lifetime; the soft ones: struct life */
+    uint32_t id, policy;
     uint32_t spi_in;
     uint32_t ports_rule; /* as in struct bind */
     uint16_t path_mtu;
     bool in_active, soft_noted, hard_noted;
+    uint16_t seeds_at; /* child_seed */
+    struct sel_set sel;
+    /* two key seeds */
 };

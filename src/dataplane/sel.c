@@ -1,6 +1,5 @@
 /* Compiled selectors: see sel.h. */
 #include "dataplane/sel.h"
-#include <stdlib.h>
 
 uint64_t *sel_of_ts(struct sel *s, const struct ts *t, uint64_t *v6)
 {
@@ -52,21 +51,21 @@ static size_t v6_words(const struct ts_list *l)
     return n;
 }
 
-struct sel_set *sel_set_new(const struct ts_list *local, const struct ts_list *remote)
+size_t sel_set_size(const struct ts_list *local, const struct ts_list *remote)
 {
-    size_t n = local->count + remote->count;
-    size_t words = v6_words(local) + v6_words(remote);
-    struct sel_set *s = malloc(sizeof *s + n * sizeof s->s[0] + words * sizeof(uint64_t));
-    if (!s)
-        return NULL;
-    uint64_t *v6 = (uint64_t *)(void *)&s->s[n];
+    return sizeof(struct sel_set) + (local->count + remote->count) * sizeof(struct sel) +
+           (v6_words(local) + v6_words(remote)) * sizeof(uint64_t);
+}
+
+void sel_set_init(struct sel_set *s, const struct ts_list *local, const struct ts_list *remote)
+{
+    uint64_t *v6 = (uint64_t *)(void *)&s->s[local->count + remote->count];
     s->nl = (uint16_t)local->count;
     s->nr = (uint16_t)remote->count;
     for (size_t i = 0; i < local->count; i++)
         v6 = sel_of_ts(&s->s[i], &local->ts[i], v6);
     for (size_t i = 0; i < remote->count; i++)
         v6 = sel_of_ts(&s->s[local->count + i], &remote->ts[i], v6);
-    return s;
 }
 
 bool sel_set_names_ports(const struct sel_set *s)

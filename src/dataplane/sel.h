@@ -55,7 +55,8 @@ struct sel_set {
     struct sel s[]; /* locals, then remotes; behind them their IPv6 ranges */
 };
 
-struct sel_set *sel_set_new(const struct ts_list *local, const struct ts_list *remote) must_use;
+size_t sel_set_size(const struct ts_list *local, const struct ts_list *remote);
+void sel_set_init(struct sel_set *s, const struct ts_list *local, const struct ts_list *remote);
 
 /* Do later fragments, which have no ports, never match? */
 bool sel_set_names_ports(const struct sel_set *s);

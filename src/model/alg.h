@@ -122,6 +122,17 @@ struct alg {
 extern const struct alg alg_table[];
 extern const size_t alg_count;
 
+/* A row in a byte, for what there are many of; 0: NULL. */
+static inline uint8_t alg_no(const struct alg *a)
+{
+    return a ? (uint8_t)(a - alg_table + 1) : 0;
+}
+
+static inline const struct alg *alg_at(uint8_t no)
+{
+    return no ? &alg_table[no - 1] : NULL;
+}
+
 /* NULL if unknown. key_bits 0 finds the row of an algorithm with fixed key length only. */
 const struct alg *alg_find(enum transform_type type, uint16_t id, uint16_t key_bits);
 /* By swanctl.conf's word, case ignored, aliases included ("aes", "aes128-cbc", "curve25519",
