@@ -27,6 +27,7 @@ struct ike_spi_use {
     const char *conn, *child;
     bool ours;                    /* we asked for the SA, not the peer */
     uint32_t replaces;            /* id of a CHILD SA, 0: none */
+    uint32_t beside;              /* an SPI of ours that its packets come together with, 0: none */
     uint8_t cpu;                  /* as in struct child_sa */
     const struct ts_list *remote; /* as far as they are known; NULL: not */
 };
@@ -225,6 +226,7 @@ struct child_sa_info {
     bool encap;
     uint32_t spi_in, spi_out;
     uint16_t cpi_in, cpi_out;            /* IPComp; 0: none */
+    const struct child_ah *ah;           /* around it, without keys; NULL: none */
     const struct alg *encr, *integ, *ke; /* ke NULL without PFS */
     bool esn;
     bool per_cpu; /* as in struct child_sa */

@@ -203,16 +203,22 @@ static void ident(const struct screen *s, const char *label, const struct vnode 
     }
 }
 
+static bool is_bundle(const struct vnode *c)
+{
+    return vnode_get(c, "ah-spi-in") != NULL;
+}
+
 static void transform(struct buf *out, const struct vnode *c, bool ah)
 {
+    const char *integ = vnode_get(c, ah && is_bundle(c) ? "ah-integ-alg" : "integ-alg");
     if (!ah) {
         buf_puts(out, "esp-");
         cipher(out, c);
         buf_puts(out, " ");
     }
-    if (vnode_get(c, "integ-alg")) {
+    if (integ) {
         buf_puts(out, ah ? "ah-" : "esp-");
-        hash(out, vnode_get(c, "integ-alg"));
+        hash(out, integ);
         buf_puts(out, "-hmac ");
     }
 }
@@ -222,7 +228,9 @@ static void one_sa(const struct screen *s, const struct vnode *c, const char *na
 {
     char key[16], mode[16] = "";
     struct buf b = {0};
-    snprintf(key, sizeof key, "spi-%s", dir);
+    const char *own = ah && is_bundle(c) ? "ah-" : "";
+    const char *esn = vnode_get(c, *own ? "ah-esn" : "esn");
+    snprintf(key, sizeof key, "%sspi-%s", own, dir);
     const char *m = screen_get(c, "mode");
     snprintf(mode, sizeof mode, "%c", m[0]);
     for (size_t i = 1; m[i] && i + 1 < sizeof mode; i++)
@@ -236,7 +244,7 @@ static void one_sa(const struct screen *s, const struct vnode *c, const char *na
     buf_printf(s->out, "        conn id: %s, crypto map: %s\n", screen_get(c, "uniqueid"), name);
     buf_printf(s->out, "        sa timing: remaining key lifetime (sec): (%s)\n",
                screen_get(c, "life-time"));
-    buf_printf(s->out, "        Status: %s%s\n", status(c), vnode_get(c, "esn") ? "(ESN)" : "");
+    buf_printf(s->out, "        Status: %s%s\n", status(c), esn ? "(ESN)" : "");
     buf_free(&b);
 }
 
@@ -248,8 +256,8 @@ static void sas_of(const struct screen *s, const struct vnode *c, const char *na
     snprintf(cpi, sizeof cpi, "cpi-%s", dir);
     for (size_t i = 0; i < 3; i++) {
         buf_printf(s->out, "     %sbound %s sas:\n", dir, kinds[i]);
-        if (i == ah)
-            one_sa(s, c, name, dir, ah);
+        if (i == ah || (i == 1 && is_bundle(c)))
+            one_sa(s, c, name, dir, i == 1);
         else if (i == 2 && vnode_get(c, cpi))
             buf_printf(s->out, "      spi: 0x%s\n        transform: comp-deflate ,\n",
                        vnode_get(c, cpi));

@@ -134,6 +134,16 @@ static void ike_body(const struct screen *s, const struct vnode *sa)
                screen_get(sa, "responder-spi"));
 }
 
+/* AH around ESP: its own algorithm and SPIs. */
+static void bundle(const struct screen *s, const struct vnode *c)
+{
+    if (!vnode_get(c, "ah-spi-in"))
+        return;
+    buf_printf(s->out, "    AH  %s%s, in %s out %s\n", screen_get(c, "ah-integ-alg"),
+               vnode_get(c, "ah-esn") ? ", ESN" : "", screen_get(c, "ah-spi-in"),
+               screen_get(c, "ah-spi-out"));
+}
+
 static void child_head(const struct screen *s, const struct vnode *c)
 {
     const char *name = vnode_get(c, "name"), *state = screen_get(c, "state");
@@ -143,7 +153,8 @@ static void child_head(const struct screen *s, const struct vnode *c)
     screen_tint(s, TINT_BOLD, name ? name : c->name);
     buf_printf(s->out, " #%s  ", screen_get(c, "uniqueid"));
     screen_tint(s, state_tint(state), state);
-    buf_printf(s->out, "  %s %s%s  %s\n", screen_get(c, "mode"), screen_get(c, "protocol"),
+    buf_printf(s->out, "  %s %s%s%s  %s\n", screen_get(c, "mode"), screen_get(c, "protocol"),
+               vnode_get(c, "ah-spi-in") ? " in AH" : "",
                vnode_get_bool(c, "encap") ? " in UDP" : "", buf_str(&b));
     buf_free(&b);
 }
@@ -195,6 +206,7 @@ static void child(const struct screen *s, const struct vnode *c)
     selectors(s, c);
     direction(s, c, "in");
     direction(s, c, "out");
+    bundle(s, c);
     lateness(s, c);
     struct buf b = {0};
     time_part(&b, c, "install-time", "installed ", " ago");

@@ -146,6 +146,18 @@ static void check_iface(struct cx *cx, const struct vnode *sec, const struct con
                   "an interface is served by one worker: per_cpu_sas has no effect with it");
 }
 
+/* RFC 4301 4.3: IKEv2 has no bundles; and what IKEv2 would begin must not end with less. */
+static void check_bundle(struct cx *cx, const struct vnode *sec, const struct conn *conn,
+                         struct conn_child *c)
+{
+    c->bundle = has_key(sec, "esp_proposals") && has_key(sec, "ah_proposals");
+    if (c->bundle && conn->version != 1)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "ah_proposals"),
+                  vnode_get(sec, "ah_proposals"),
+                  "AH around ESP, which both keys together ask for, is negotiated by IKEv1 alone "
+                  "(RFC 4301 4.3): write version = 1, or take one of the two out");
+}
+
 static void child_from_tree(struct cx *cx, const struct vnode *sec, struct conn *conn)
 {
     if (conn->child_count == CONN_CHILDREN_MAX) {
@@ -168,6 +180,7 @@ static void child_from_tree(struct cx *cx, const struct vnode *sec, struct conn 
     default_ts(&c->remote_ts, c->iface.name[0], conn->version == 1);
     if (!has_key(sec, "esp_proposals") && !has_key(sec, "ah_proposals"))
         default_proposals(cx, PROTO_ESP, &c->esp, &c->esp_default);
+    check_bundle(cx, sec, conn, c);
     child_limits(cx, sec, c);
     check_ts(cx, sec, c);
     check_iface(cx, sec, c);

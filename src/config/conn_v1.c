@@ -61,13 +61,27 @@ static void check_ts(struct cx *cx, const struct vnode *sec, const char *key,
     }
 }
 
+/* RFC 2409 5.5: one key exchange for both, so only one place names it */
+static void check_ah(struct cx *cx, const struct vnode *at, const struct conn_child *c,
+                     const struct proposal *p)
+{
+    const struct alg *ke = proposal_alg(p, T_KE);
+    if (c->bundle && p->proto == PROTO_AH && ke)
+        cx_report(cx, DIAG_ERROR, at, ke->name,
+                  "esp_proposals names the key exchange of both: take %s out here", ke->name);
+}
+
 static void check_child(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
 {
     static const char *const keys[] = {"esp_proposals", "ah_proposals"};
     if (c->policy != CHILD_PROTECT || !sec)
         return;
-    for (size_t i = 0; !c->esp_default && i < c->esp.count; i++)
-        check_esp(cx, key_or_section(sec, keys[c->esp.p[i].proto == PROTO_AH]), &c->esp.p[i]);
+    for (size_t i = 0; i < c->esp.count; i++) {
+        const struct vnode *at = key_or_section(sec, keys[c->esp.p[i].proto == PROTO_AH]);
+        if (!c->esp_default)
+            check_esp(cx, at, &c->esp.p[i]);
+        check_ah(cx, at, c, &c->esp.p[i]);
+    }
     check_ts(cx, sec, "local_ts", &c->local_ts);
     check_ts(cx, sec, "remote_ts", &c->remote_ts);
 }

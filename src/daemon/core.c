@@ -26,10 +26,11 @@ static uint32_t env_spi(void *ctx, const struct ike_spi_use *use)
     const struct owners_use place = {.iface = ch ? ch->iface_id : 0,
                                      .policy = policies_id_of(c->pol, use->conn, use->child),
                                      .replaces = use->replaces,
+                                     .beside = use->beside,
                                      .cpu = use->cpu,
                                      .ours = use->ours,
                                      .remote = use->remote};
-    return use->proto == PROTO_ESP ? datapath_spi_alloc(c->path, &place) : 0;
+    return datapath_spi_alloc(c->path, &place);
 }
 
 static bool env_stats(void *ctx, uint32_t child_id, struct child_stats *out)

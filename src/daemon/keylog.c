@@ -7,10 +7,11 @@
 struct entry {
     struct list node;
     uint32_t child_id;
+    uint8_t proto;   /* enum proto */
     uint32_t spi[2]; /* in, out */
     struct addr src[2], dst[2];
     bool udp, esn;
-    const struct alg *encr, *integ;
+    const struct alg *encr, *integ; /* encr NULL for AH */
     struct child_keys keys[2];
 };
 
@@ -51,12 +52,14 @@ static err_t copy_keys(struct child_keys *to, const struct child_keys *from)
     return e ? e : secret_set(&to->integ, secret_bytes(&from->integ));
 }
 
-void keylog_add(struct keylog *k, const struct child_sa *sa)
+/* One pair of SAs; the keys are theirs. */
+static void add(struct keylog *k, const struct child_sa *sa)
 {
-    struct entry *x = k ? calloc(1, sizeof *x) : NULL;
+    struct entry *x = calloc(1, sizeof *x);
     if (!x)
         return;
     x->child_id = sa->id;
+    x->proto = sa->proto;
     x->spi[0] = sa->spi_in;
     x->spi[1] = sa->spi_out;
     x->src[0] = x->dst[1] = sa->remote.addr;
@@ -68,6 +71,26 @@ void keylog_add(struct keylog *k, const struct child_sa *sa)
     list_add_tail(&k->all, &x->node);
     if (copy_keys(&x->keys[0], &sa->in) || copy_keys(&x->keys[1], &sa->out))
         entry_free(x);
+}
+
+void keylog_add(struct keylog *k, const struct child_sa *sa)
+{
+    if (!k)
+        return;
+    add(k, sa);
+    if (!sa->ah.integ)
+        return;
+    const struct child_sa ah = {.id = sa->id,
+                                .proto = PROTO_AH,
+                                .spi_in = sa->ah.spi_in,
+                                .spi_out = sa->ah.spi_out,
+                                .local = sa->local,
+                                .remote = sa->remote,
+                                .esn = sa->ah.esn,
+                                .integ = sa->ah.integ,
+                                .in.integ = sa->ah.in,
+                                .out.integ = sa->ah.out};
+    add(k, &ah);
 }
 
 void keylog_del(struct keylog *k, uint32_t child_id)
@@ -96,14 +119,14 @@ static void render_one(const struct entry *x, size_t dir, struct vnode *in)
     char name[16], a[ADDR_STR_MAX];
     snprintf(name, sizeof name, "%08x", x->spi[dir]);
     struct vnode *s = vnode_section(in, name);
-    vnode_value(s, "proto", "esp");
+    vnode_value(s, "proto", x->proto == PROTO_AH ? "ah" : "esp");
     vnode_value(s, "spi", name);
     vnode_value(s, "direction", dir == 0 ? "in" : "out");
     vnode_value(s, "src", addr_str(&x->src[dir], a));
     vnode_value(s, "dst", addr_str(&x->dst[dir], a));
     vnode_value(s, "encap", x->udp ? "yes" : "no");
     vnode_value(s, "esn", x->esn ? "yes" : "no");
-    vnode_value(s, "encr", x->encr->name);
+    vnode_value(s, "encr", x->encr ? x->encr->name : "");
     add_hex(s, "encr_key", &x->keys[dir].encr);
     vnode_value(s, "integ", x->integ ? x->integ->name : "");
     add_hex(s, "integ_key", &x->keys[dir].integ);

@@ -122,6 +122,43 @@ static void test_comes_and_goes(void **state)
     keylog_free(k);
 }
 
+static const char bundle[] = "proto = ah\n"
+                             "spi = a1000003\n"
+                             "direction = in\n"
+                             "src = 192.0.2.2\n"
+                             "dst = 192.0.2.1\n"
+                             "encap = no\n"
+                             "esn = no\n"
+                             "encr = \n"
+                             "encr_key = \n"
+                             "integ = sha256\n"
+                             "integ_key = 494e2d4d4143\n";
+
+/* AH has no cipher; of a bundle both SAs are shown, and go together. */
+static void test_bundle(void **state)
+{
+    (void)state;
+    struct keylog *k = keylog_new();
+    struct child_sa sa;
+    make_sa(&sa, 3, false);
+    sa.ah = (struct child_ah){.spi_in = 0xa1000003, .spi_out = 0xa2000003, .integ = sa.integ};
+    assert_int_equal(secret_set(&sa.ah.in, secret_bytes(&sa.in.integ)), 0);
+    keylog_add(k, &sa);
+    struct vnode *root = vnode_new();
+    keylog_render(k, root);
+    const struct vnode *in = vnode_find(root, "a1000003");
+    assert_non_null(in);
+    assert_tree(in, bundle);
+    assert_non_null(vnode_find(root, "c1000003"));
+    assert_non_null(vnode_find(root, "a2000003"));
+    vnode_free(root);
+    secret_free(&sa.ah.in);
+    free_sa(&sa);
+    keylog_del(k, 3);
+    shows(k, "");
+    keylog_free(k);
+}
+
 static void test_not_allowed(void **state)
 {
     (void)state;
@@ -137,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_comes_and_goes),
+        cmocka_unit_test(test_bundle),
         cmocka_unit_test(test_not_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -315,6 +315,8 @@ static uint32_t emptiest(struct owners *o, bool ours)
 uint32_t owners_place(struct owners *o, const struct owners_use *u)
 {
     uint32_t worker;
+    if (u->beside)
+        return dp_spi_worker(u->beside, o->workers);
     if (u->iface)
         return dp_iface_worker(u->iface, o->workers);
     if (u->cpu)

@@ -42,6 +42,7 @@ bool owners_has_sas(const struct owners *o, uint32_t policy_id);
  * peer's; else where the fewest are. */
 struct owners_use {
     uint32_t policy, replaces;    /* 0: not known, none */
+    uint32_t beside;              /* an SPI: who has that must have this too; 0: none */
     uint16_t iface;               /* who serves this interface must have it; 0: none */
     uint8_t cpu;                  /* as in struct child_sa */
     bool ours;                    /* we asked for the SA, not the peer */

@@ -210,6 +210,16 @@ static void add_lateness(struct vici_writer *w, const struct child_stats *st)
     vici_put_number(w, "replay-window-advice", st->window_advice);
 }
 
+/* culvert's own members: of a bundle, `protocol` and the names without ah are those of ESP. */
+static void add_ah(struct vici_writer *w, const struct child_ah *ah)
+{
+    vici_put_hex(w, "ah-spi-in", ah->spi_in, 8);
+    vici_put_hex(w, "ah-spi-out", ah->spi_out, 8);
+    vici_put_value(w, "ah-integ-alg", ah->integ->iana);
+    if (ah->esn)
+        vici_put_value(w, "ah-esn", "1");
+}
+
 void render_child(const struct render *r, const struct child_sa_info *c, struct vici_writer *w)
 {
     struct child_stats st = {0};
@@ -229,6 +239,8 @@ void render_child(const struct render *r, const struct child_sa_info *c, struct 
         vici_put_hex(w, "cpi-in", c->cpi_in, 4);
         vici_put_hex(w, "cpi-out", c->cpi_out, 4);
     }
+    if (c->ah)
+        add_ah(w, c->ah);
     if (c->encr)
         add_encr(w, c->encr);
     if (c->integ)

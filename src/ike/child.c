@@ -26,7 +26,8 @@ struct child *child_by_spi_out(const struct ike_sa *sa, uint8_t proto, uint32_t 
 {
     list_each (it, (struct list *)&sa->children) {
         struct child *c = container_of(it, struct child, link);
-        if (c->spi_out == spi && c->proto == proto)
+        if ((c->spi_out == spi && c->proto == proto) ||
+            (c->ah && c->ah->spi_out == spi && proto == PROTO_AH))
             return c;
     }
     return NULL;
@@ -97,11 +98,23 @@ static struct secret key_copy(struct ike *e, const struct secret *s)
 
 /* sha256_96, which is not negotiated: the peer means the draft's ICV of 96 bits by the number that
  * RFC 4868 took over for 128 */
-static const struct alg *integ_of(const struct child *c)
+static const struct alg *integ_of(const struct child *c, const struct alg *integ)
 {
-    if (c->cc->sha256_96 && c->integ && c->integ->id == AUTH_HMAC_SHA2_256_128)
+    if (c->cc->sha256_96 && integ && integ->id == AUTH_HMAC_SHA2_256_128)
         return alg_find(T_INTEG, AUTH_HMAC_SHA2_256_96, 0);
-    return c->integ;
+    return integ;
+}
+
+static struct child_ah ah_of(struct ike *e, const struct child *c, const struct child_ah *p)
+{
+    if (!c->ah)
+        return (struct child_ah){0};
+    return (struct child_ah){.spi_in = p->spi_in,
+                             .spi_out = p->spi_out,
+                             .integ = integ_of(c, p->integ),
+                             .in = key_copy(e, &p->in),
+                             .out = key_copy(e, &p->out),
+                             .esn = p->esn};
 }
 
 static void install(struct ike *e, const struct child *c, const struct child_plan *p)
@@ -121,7 +134,7 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
         .spi_in = c->spi_in,
         .spi_out = c->spi_out,
         .encr = c->encr,
-        .integ = integ_of(c),
+        .integ = integ_of(c, c->integ),
         .esn = c->esn,
         .replay_window = c->cc->replay_window,
         .udp_encap = c->encap,
@@ -136,6 +149,7 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
         .oa_remote = p->oa_remote,
         .cpi_in = p->cpi_in,
         .cpi_out = p->cpi_out,
+        .ah = ah_of(e, c, &p->ah),
         .life = limits(e, c->cc, p),
         .ip = c->cc->ip,
         .per_cpu = c->per_cpu,
@@ -144,12 +158,31 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
     ike_act_add(e, ACT_CHILD_ADD)->sa = s;
 }
 
+static bool ah_alloc(struct child *c, const struct child_ah *p)
+{
+    c->ah = malloc(sizeof *c->ah);
+    if (!c->ah)
+        return false;
+    *c->ah = *p;
+    c->ah->in = c->ah->out = (struct secret){0};
+    return true;
+}
+
+static void child_free(struct child *c)
+{
+    if (c)
+        free(c->ah);
+    free(c);
+}
+
 static struct child *child_alloc(const struct child_plan *p)
 {
     size_t n = ts_pack_size(p->local_ts) + ts_pack_size(p->remote_ts);
     struct child *c = calloc(1, sizeof *c + n);
-    if (!c)
+    if (!c || (p->ah.integ && !ah_alloc(c, &p->ah))) {
+        free(c);
         return NULL;
+    }
     ts_pack(ts_pack(c->ts, p->local_ts), p->remote_ts);
     c->cc = p->cc;
     c->replaces = p->replaces;
@@ -175,7 +208,7 @@ struct child *child_add(struct ike *e, struct ike_sa *sa, const struct child_pla
     if (c)
         c->id = ++e->next_child;
     if (!c || hash_add(&e->children, &c->id_node, hash_of(&e->children, &c->id, sizeof c->id))) {
-        free(c);
+        child_free(c);
         ike_fail(e, E_NOMEM);
         return NULL;
     }
@@ -282,7 +315,7 @@ void child_remove(struct ike *e, struct child *c, err_t reason)
         start_again(e, c->conn, c->cc->name);
     sa_dirty(e, c->sa);
     conn_unref(c->conn);
-    free(c);
+    child_free(c);
 }
 
 /* RFC 7296 2.8: the new IKE SA inherits all children. */

@@ -76,6 +76,7 @@ struct child {
     struct conn *conn; /* a reference */
     const struct conn_child *cc;
     const struct alg *encr, *integ, *ke;
+    struct child_ah *ah;                               /* around it, without keys; NULL: none */
     uint64_t installed_ms, rekey_ms, life_ms, idle_ms; /* UINT64_MAX: never */
     struct waiter *gone;
     uint32_t id, replaces, successor; /* the CHILD SAs that it replaced and that replaces it */
@@ -324,11 +325,12 @@ struct child_plan {
     uint8_t proto, dirs, mode;
     struct addr oa_local, oa_remote; /* as in struct child_sa */
     uint16_t cpi_in, cpi_out;
+    struct child_ah ah;
     bool per_cpu, later_frags;
     uint8_t cpu;
     const struct ts_list *local_ts, *remote_ts;
     uint64_t cap_s, cap_bytes; /* shorter limits that the peer wants (IKEv1); 0: none */
-    struct child_keys in, out; /* borrowed */
+    struct child_keys in, out; /* borrowed, as those of ah */
 };
 struct child *child_add(struct ike *e, struct ike_sa *sa, const struct child_plan *p) must_use;
 void child_dirs_add(struct ike *e, struct child *c, enum child_dir dir);

@@ -248,6 +248,7 @@ static void child_fill(struct ike_info *i, const struct child *c, struct child_s
         .spi_out = c->spi_out,
         .cpi_in = c->cpi_in,
         .cpi_out = c->cpi_out,
+        .ah = c->ah,
         .encr = c->encr,
         .integ = c->integ,
         .ke = c->ke,

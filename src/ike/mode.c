@@ -53,16 +53,16 @@ static bool passes_nat(struct ike *e, const struct ike_sa *sa, const struct conn
 {
     if (!sa_udp(sa))
         return true;
-    for (size_t i = 0; i < cc->esp.count; i++)
+    for (size_t i = 0; i < cc->esp.count && !cc->bundle; i++)
         if (cc->esp.p[i].proto != PROTO_AH)
             return true;
     *r = (struct refusal){
         .reason = R_NO_PROPOSAL,
         .what = "protocol",
-        .ours = "AH",
+        .ours = cc->bundle ? "AH and ESP" : "AH",
         .text = "there is a NAT between the peers, and AH covers the addresses that it changes",
-        .hint = ike_strf(e, "use connections.%s.children.%s.esp_proposals instead of ah_proposals",
-                         c->name, cc->name),
+        .hint = ike_strf(e, "use connections.%s.children.%s.esp_proposals %s ah_proposals", c->name,
+                         cc->name, cc->bundle ? "without" : "instead of"),
         .clause = "RFC 3715 2.1",
         .child = cc->name,
     };

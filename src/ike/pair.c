@@ -198,14 +198,22 @@ static void child_add_act(struct side *s, const struct child_sa *sa)
                              .remote_ts = sa->remote_ts};
     c->in_n = keys(c->key_in, &sa->in);
     c->out_n = keys(c->key_out, &sa->out);
+    if (!sa->ah.integ)
+        return;
+    c->ah.spi_in = sa->ah.spi_in;
+    c->ah.spi_out = sa->ah.spi_out;
+    c->ah.integ = sa->ah.integ;
+    c->ah.esn = sa->ah.esn;
+    memcpy(c->ah.in, sa->ah.in.p, sa->ah.in.n);
+    memcpy(c->ah.out, sa->ah.out.p, sa->ah.out.n);
 }
 
 static void child_del_act(struct side *s, uint32_t id)
 {
     struct pair_child *c = pair_child_find(s, id);
     assert(c);
+    s->spis -= c->ah.spi_in ? 2 : 1;
     *c = s->child[--s->child_count];
-    s->spis--;
 }
 
 static void text(char *to, size_t n, const char *from)

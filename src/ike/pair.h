@@ -21,6 +21,12 @@ struct pair_child {
     size_t in_n, out_n;
     struct endpoint local, remote;
     uint16_t cpi_in, cpi_out;
+    struct {
+        uint32_t spi_in, spi_out; /* 0: no bundle */
+        const struct alg *integ;
+        bool esn;
+        uint8_t in[64], out[64];
+    } ah;
     struct addr oa_local, oa_remote;
     struct ts_list local_ts, remote_ts;
 };

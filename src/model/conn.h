@@ -83,6 +83,7 @@ struct conn_child {
     struct ts_conf_list local_ts, remote_ts;
     struct proposals esp;
     bool esp_default;
+    bool bundle;                               /* of AH around ESP: both are among `esp` */
     struct lifetime life;                      /* as configured; seconds include no jitter */
     uint64_t rand_s, rand_bytes, rand_packets; /* subtracted at random from the soft limits */
     uint32_t replay_window;

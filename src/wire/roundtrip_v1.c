@@ -22,11 +22,18 @@ static bool proposal_same(const struct proposal *a, const struct proposal *b)
     return same;
 }
 
+static bool ah_same(const struct v1_ah *a, const struct v1_ah *b)
+{
+    return a->there == b->there && a->esn == b->esn && a->encap == b->encap &&
+           a->integ == b->integ && bytes_eq(a->spi, b->spi);
+}
+
 static bool transform_same(const struct v1_transform *a, const struct v1_transform *b)
 {
     return a->proto == b->proto && a->auth == b->auth && a->encap == b->encap &&
            a->life_s == b->life_s && a->life_kb == b->life_kb && bytes_eq(a->spi, b->spi) &&
-           a->unusable == b->unusable && a->cpi == b->cpi && proposal_same(&a->p, &b->p);
+           a->unusable == b->unusable && a->cpi == b->cpi && proposal_same(&a->p, &b->p) &&
+           ah_same(&a->ah, &b->ah);
 }
 
 /* Unaltered as a responder returns it, and written from what was understood. */
@@ -40,11 +47,12 @@ static enum roundtrip sa(struct bytes body, bool ike)
         struct wr w = wr_of(space, sizeof space);
         sa_v1_write(&w, ike, &t, 1);
         if (w.err || sa_v1_parse(wr_bytes(&w), ike, &b) || b.count != 1 ||
-            !transform_same(&t, &b.t[0]) || !bytes_eq(t.raw, b.t[0].raw))
+            !transform_same(&t, &b.t[0]) || !bytes_eq(t.raw, b.t[0].raw) ||
+            !bytes_eq(t.ah.raw, b.t[0].ah.raw))
             return RT_BROKEN;
         if (t.unusable || t.life_s > UINT32_MAX || t.life_kb > UINT32_MAX)
             continue;
-        t.raw = bytes_of(NULL, 0);
+        t.raw = t.ah.raw = bytes_of(NULL, 0);
         w = wr_of(space, sizeof space);
         sa_v1_write(&w, ike, &t, 1);
         if (w.err || sa_v1_parse(wr_bytes(&w), ike, &b) || !transform_same(&t, &b.t[0]))

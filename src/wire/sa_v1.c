@@ -257,59 +257,6 @@ static void proposal(struct rd *r, bool ike, struct v1_sa_body *out)
     rd_fail(r, e == (err_t)R_TRAILING ? (err_t)R_SYNTAX : e); /* more than counted */
 }
 
-static const struct v1_transform *comp_of(const struct v1_sa_body *s, uint8_t proposal)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (s->t[i].proposal == proposal && s->t[i].proto == PROTO_COMP && !s->t[i].unusable)
-            return &s->t[i];
-    return NULL;
-}
-
-static bool alone(const struct v1_sa_body *s, const struct v1_transform *comp)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (s->t[i].proposal == comp->proposal && s->t[i].proto != PROTO_COMP)
-            return false;
-    return true;
-}
-
-/* IPComp becomes a property of the ESP or AH beside it; alone it is nothing that we do. */
-static void fold_comp(struct v1_sa_body *s)
-{
-    bool gone[V1_TRANSFORMS_MAX];
-    size_t n = 0;
-    for (size_t i = 0; i < s->count; i++) {
-        const struct v1_transform *c = comp_of(s, s->t[i].proposal);
-        if (c && s->t[i].proto != PROTO_COMP) {
-            s->t[i].cpi = c->cpi;
-            s->t[i].cpi_raw = c->raw;
-        }
-    }
-    for (size_t i = 0; i < s->count; i++)
-        gone[i] = s->t[i].proto == PROTO_COMP && !alone(s, &s->t[i]) &&
-                  comp_of(s, s->t[i].proposal) != NULL;
-    for (size_t i = 0; i < s->count; i++) {
-        if (gone[i])
-            continue;
-        s->t[n] = s->t[i];
-        if (s->t[n].proto == PROTO_COMP) {
-            s->t[n].unusable = true;
-            s->t[n].cpi = 0;
-        }
-        n++;
-    }
-    s->count = n;
-}
-
-/* RFC 2408 4.2: proposals of one number are meant together */
-static void mark_bundles(struct v1_sa_body *s)
-{
-    for (size_t i = 0; i < s->count; i++)
-        for (size_t k = 0; k < s->count; k++)
-            if (s->t[i].proposal == s->t[k].proposal && s->t[i].proto != s->t[k].proto)
-                s->t[i].bundled = true;
-}
-
 err_t sa_v1_parse(struct bytes body, bool ike, struct v1_sa_body *out)
 {
     struct rd r = rd_of(body);
@@ -322,10 +269,8 @@ err_t sa_v1_parse(struct bytes body, bool ike, struct v1_sa_body *out)
         proposal(&r, ike, out);
     } while (rd_left(&r));
     err_t e = rd_done(&r);
-    if (!e && !ike)
-        fold_comp(out);
     if (!e)
-        mark_bundles(out);
+        sa_v1_fold(out, ike);
     return e;
 }
 

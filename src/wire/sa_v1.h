@@ -37,6 +37,15 @@ enum { /* RFC 2407 4.5, RFC 3947 5.1 */
        ENCAP1_UDP_TRANSPORT = 4,
 };
 
+/* AH around ESP, of the same proposal number (RFC 2408 4.2). */
+struct v1_ah {
+    bool there;
+    bool esn;
+    uint16_t encap;
+    const struct alg *integ;
+    struct bytes spi, raw; /* borrowed, as those of ESP */
+};
+
 struct v1_transform {
     uint8_t proposal, number; /* as on the wire */
     uint8_t proto;            /* enum proto; others as received */
@@ -46,7 +55,8 @@ struct v1_transform {
     uint64_t life_s, life_kb; /* 0: not said */
     struct proposal p;        /* one algorithm of each type */
     bool unusable;            /* something in it that we do not know */
-    bool bundled;             /* its proposal number has further protocols (AH and ESP) */
+    bool bundled;             /* its proposal number has further protocols, which are not taken */
+    struct v1_ah ah;          /* beside ESP */
     uint16_t cpi;             /* IPComp with DEFLATE beside it (RFC 2407 4.6.1, 4.4.5); 0: none */
     struct bytes cpi_raw;     /* as raw, of IPComp's transform */
     struct bytes raw;         /* from the transform number to its end, to return it unaltered */
@@ -64,8 +74,9 @@ struct v1_sa_body {
  * R_LENGTH, R_TRAILING, R_SYNTAX (DOI, situation, last bits, transform counts).
  */
 err_t sa_v1_parse(struct bytes body, bool ike, struct v1_sa_body *out) must_use;
-/* Neighbours of the same proposal number and protocol make one proposal, with the SPI of the first;
- * transforms count from 1 in each. Those with `raw` are written as they came. */
+/* Neighbours of the same proposal number and protocol make one proposal, with the SPI of the first,
+ * and its AH and IPComp beside it; transforms count from 1 in each. Those with `raw` are written as
+ * they came. */
 void sa_v1_write(struct wr *w, bool ike, const struct v1_transform *t, size_t n);
 
 /* The duration of a RESPONDER-LIFETIME or NOTIFY body: same attributes as in quick mode. */

@@ -32,3 +32,6 @@ enum { PROTO_COMP = 4 }; /* RFC 2407 4.4.1 */
 
 enum { LIFE_SECONDS = 1, LIFE_KILOBYTES = 2 };
 enum { COMP_DEFLATE = 2 }; /* RFC 2407 4.4.5 */
+
+/* sa_v1_fold.c */
+void sa_v1_fold(struct v1_sa_body *s, bool ike);

@@ -416,6 +416,108 @@ static void compressed(void **state)
     assert_false(got.t[got.count - 1].bundled);
 }
 
+/* RFC 2408 4.2: AH and ESP of one proposal number are one suite, each AH with each ESP, in whatever
+ * order they come, with IPComp or not; written from what was understood it reads the same. */
+static void bundles(void **state)
+{
+    static const struct {
+        const char *name, *hex;
+        struct {
+            uint8_t proposal;
+            uint16_t esp, ah; /* integrity; 0: none */
+            bool unusable, bundled;
+            uint16_t cpi;
+        } want[3];
+        size_t n;
+    } t[] = {
+        {"RFC 2408 4.2.1: ESP with two transforms AND AH with one",
+         "0200004401030402e1e2e3e40300001c0103000080040001800500028001000180020e1080030002"
+         "0000001c0203000080040001800500018001000180020e1080030002"
+         "0000002801020401a1a2a3a40000001c0103000080040002800500028001000180020e1080030002",
+         {{1, AUTH_HMAC_SHA1_96, AUTH_HMAC_SHA1_96, false, false, 0},
+          {1, AUTH_HMAC_MD5_96, AUTH_HMAC_SHA1_96, false, false, 0}},
+         2},
+        {"AH first, with two transforms; then ESP alone",
+         "0200003c01020402a1a2a3a4030000180102000080040001800500018001000180020e1000000018"
+         "0203000080040001800500028001000180020e10"
+         "0200002401030401e1e2e3e4000000180103000080040001800500028001000180020e10"
+         "0000002402030401e1e2e3e4000000180103000080040001800500028001000180020e10",
+         {{1, AUTH_HMAC_SHA1_96, AUTH_HMAC_MD5_96, false, false, 0},
+          {2, AUTH_HMAC_SHA1_96, 0, false, false, 0},
+          {1, AUTH_HMAC_SHA1_96, AUTH_HMAC_SHA1_96, false, false, 0}},
+         3},
+        {"IPComp too",
+         "0200002401030401e1e2e3e4000000180103000080040001800500028001000180020e10"
+         "020000160104020112340000000c0102000080040001"
+         "0000002401020401a1a2a3a4000000180103000080040001800500028001000180020e10",
+         {{1, AUTH_HMAC_SHA1_96, AUTH_HMAC_SHA1_96, false, false, 0x1234}},
+         1},
+        {"groups differ: RFC 2409 5.5",
+         "0200002801030401e1e2e3e40000001c0103000080040001800500028001000180020e1080030002"
+         "0000002401020401a1a2a3a4000000180103000080040001800500028001000180020e10",
+         {{1, AUTH_HMAC_SHA1_96, AUTH_HMAC_SHA1_96, true, false, 0}},
+         1},
+        {"an AH that we do not know",
+         "0200002401030401e1e2e3e4000000180103000080040001800500028001000180020e10"
+         "0000002401020401a1a2a3a4000000180104000080040001800500038001000180020e10",
+         {{1, AUTH_HMAC_SHA1_96, 0, true, false, 0}},
+         1},
+        {"a protocol that we do not know",
+         "0200002401030401e1e2e3e4000000180103000080040001800500028001000180020e10"
+         "0200002401020401a1a2a3a4000000180103000080040001800500028001000180020e10"
+         "0000001401090401999999990000000801010000",
+         {{1, AUTH_HMAC_SHA1_96, AUTH_HMAC_SHA1_96, false, true, 0}, {1, 0, 0, true, true, 0}},
+         2},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        static struct v1_sa_body got;
+        uint8_t raw[512] = {0};
+        struct bytes body = unhex(t[i].hex, raw + 12);
+        memcpy(raw + 4, "\0\0\0\1\0\0\0\1", 8);
+        put_u16(raw + 2, (uint16_t)(body.n + 12));
+        err_t err = sa_v1_parse(bytes_of(raw + 4, body.n + 8), false, &got);
+        if (err || got.count != t[i].n)
+            fail_msg("%s: %s, %zu suites", t[i].name, err_name(err), got.count);
+        for (size_t k = 0; k < got.count; k++) {
+            const struct v1_transform *x = &got.t[k];
+            const struct alg *integ = proposal_alg(&x->p, T_INTEG);
+            if (x->proposal != t[i].want[k].proposal || x->cpi != t[i].want[k].cpi ||
+                x->unusable != t[i].want[k].unusable || x->bundled != t[i].want[k].bundled ||
+                (integ ? integ->id : 0) != t[i].want[k].esp ||
+                (x->ah.integ ? x->ah.integ->id : 0) != t[i].want[k].ah)
+                fail_msg("%s: suite %zu", t[i].name, k);
+            if (x->ah.there)
+                assert_memory_equal(x->ah.spi.p, "\xa1\xa2\xa3\xa4", 4);
+        }
+        assert_int_equal(roundtrip_chain_v1(bytes_of(raw, body.n + 12), P1_SA), RT_HOLDS);
+    }
+}
+
+/* More pairs than there is room for are left out, none is made up. */
+static void too_many_pairs(void **state)
+{
+    static struct v1_sa_body got;
+    static struct v1_transform t[64];
+    static uint8_t raw[8192];
+    static const uint8_t spi[] = {1, 2, 3, 4};
+    struct wr w = wr_of(raw, sizeof raw);
+    (void)state;
+    for (size_t i = 0; i < 64; i++) {
+        uint8_t proto = i < 32 ? PROTO_ESP : PROTO_AH;
+        t[i] = (struct v1_transform){
+            .proposal = 1, .proto = proto, .spi = bytes_of(spi, 4), .p = {.proto = proto}};
+        assert_int_equal(proposal_add(&t[i].p, T_INTEG, AUTH_HMAC_SHA1_96, 0), 0);
+        if (proto == PROTO_ESP)
+            assert_int_equal(proposal_add(&t[i].p, T_ENCR, ENCR_AES_CBC, 128), 0);
+    }
+    sa_v1_write(&w, false, t, 64);
+    assert_int_equal(sa_v1_parse(wr_bytes(&w), false, &got), 0);
+    assert_true(got.count >= 96 && got.count <= V1_TRANSFORMS_MAX);
+    for (size_t i = 0; i < got.count; i++)
+        assert_true(got.t[i].proto == PROTO_ESP && got.t[i].ah.there && !got.t[i].bundled);
+}
+
 /* IPComp with nothing to compress for is not taken, whatever its algorithm, and says no CPI: what
  * is written from it reads the same. */
 static void compression_alone(void **state)
@@ -451,6 +553,7 @@ int main(void)
         cmocka_unit_test(bad_offers),   cmocka_unit_test(our_offers),
         cmocka_unit_test(mutilated),    cmocka_unit_test(chains),
         cmocka_unit_test(deletes),      cmocka_unit_test(compression_alone),
+        cmocka_unit_test(bundles),      cmocka_unit_test(too_many_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,17 +98,27 @@ static void write_transform(struct wr *w, bool ike, const struct v1_transform *t
     wr_patch_u16(w, at + 2, (uint16_t)(wr_len(w) - at));
 }
 
-static void write_comp(struct wr *w, const struct v1_transform *t, bool last)
+/* A proposal's head, up to the transforms; where it began. */
+static size_t head(struct wr *w, const struct v1_transform *t, uint8_t proto, struct bytes spi,
+                   size_t transforms, bool last)
 {
     size_t at = wr_len(w);
     wr_u8(w, last ? LAST : MORE_PROPOSALS);
     wr_u8(w, 0);
     wr_u16(w, 0);
     wr_u8(w, t->proposal ? t->proposal : 1);
-    wr_u8(w, PROTO_COMP);
-    wr_u8(w, 2);
-    wr_u8(w, 1);
-    wr_u16(w, t->cpi);
+    wr_u8(w, proto);
+    wr_u8(w, (uint8_t)spi.n);
+    wr_u8(w, (uint8_t)transforms);
+    wr_bytes_put(w, spi);
+    return at;
+}
+
+static void write_comp(struct wr *w, const struct v1_transform *t, bool last)
+{
+    uint8_t cpi[2];
+    put_u16(cpi, t->cpi);
+    size_t at = head(w, t, PROTO_COMP, bytes_of(cpi, sizeof cpi), 1, last);
     size_t inner = wr_len(w);
     wr_u8(w, LAST);
     wr_u8(w, 0);
@@ -126,6 +136,25 @@ static void write_comp(struct wr *w, const struct v1_transform *t, bool last)
     wr_patch_u16(w, at + 2, (uint16_t)(wr_len(w) - at));
 }
 
+/* RFC 2408 4.2.1: behind the ESP that it goes around */
+static void write_ah(struct wr *w, const struct v1_transform *t, bool last)
+{
+    struct v1_transform ah = {.proto = PROTO_AH,
+                              .encap = t->ah.encap,
+                              .life_s = t->life_s,
+                              .life_kb = t->life_kb,
+                              .raw = t->ah.raw,
+                              .p = {.proto = PROTO_AH}};
+    const struct alg *integ = t->ah.integ, *ke = proposal_alg(&t->p, T_KE);
+    size_t at = head(w, t, PROTO_AH, t->ah.spi, 1, last);
+    if ((integ && proposal_add(&ah.p, T_INTEG, integ->id, 0)) ||
+        (ke && proposal_add(&ah.p, T_KE, ke->id, 0)) ||
+        proposal_add(&ah.p, T_ESN, t->ah.esn ? ESN_YES : ESN_NO, 0))
+        wr_fail(w, E_USAGE);
+    write_transform(w, false, &ah, 1, true);
+    wr_patch_u16(w, at + 2, (uint16_t)(wr_len(w) - at));
+}
+
 static size_t same_proposal(const struct v1_transform *t, size_t n)
 {
     size_t k = 1;
@@ -137,15 +166,7 @@ static size_t same_proposal(const struct v1_transform *t, size_t n)
 static void write_proposal(struct wr *w, bool ike, const struct v1_transform *t, size_t n,
                            bool last)
 {
-    size_t at = wr_len(w);
-    wr_u8(w, last ? LAST : MORE_PROPOSALS);
-    wr_u8(w, 0);
-    wr_u16(w, 0);
-    wr_u8(w, t->proposal ? t->proposal : 1);
-    wr_u8(w, t->proto);
-    wr_u8(w, (uint8_t)t->spi.n);
-    wr_u8(w, (uint8_t)n);
-    wr_bytes_put(w, t->spi);
+    size_t at = head(w, t, t->proto, t->spi, n, last);
     for (size_t i = 0; i < n && !w->err; i++)
         write_transform(w, ike, &t[i], (uint8_t)(i + 1), i + 1 == n);
     wr_patch_u16(w, at + 2, (uint16_t)(wr_len(w) - at));
@@ -159,7 +180,9 @@ void sa_v1_write(struct wr *w, bool ike, const struct v1_transform *t, size_t n)
     wr_u32(w, SIT_IDENTITY_ONLY);
     for (size_t i = 0, k; i < n && !w->err; i += k) {
         k = same_proposal(t + i, n - i);
-        write_proposal(w, ike, t + i, k, i + k == n && !t[i].cpi);
+        write_proposal(w, ike, t + i, k, i + k == n && !t[i].cpi && !t[i].ah.there);
+        if (t[i].ah.there)
+            write_ah(w, t + i, i + k == n && !t[i].cpi);
         if (t[i].cpi)
             write_comp(w, t + i, i + k == n);
     }

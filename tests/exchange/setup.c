@@ -119,6 +119,10 @@ struct conn *conn_of(const struct sim *s, const struct setup *x, int node)
     c->over_s = c->rand_s = x->rekey_ike_s / 10;
     for (unsigned i = 0; i < x->children; i++)
         add_child(c, x, node, i);
+    for (unsigned i = 0; i < x->children && x->ah[node] && !s->net.nat; i++) { /* RFC 3715 2.1 */
+        c->child[i].bundle = true;
+        add_proposals(PROTO_AH, x->ah[node], &c->child[i].esp);
+    }
     if (x->travel)
         travel(c, x, node);
     return c;

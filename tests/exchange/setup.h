@@ -5,7 +5,7 @@
 #include "sim.h"
 
 struct setup {
-    const char *ike[NODES], *esp[NODES];
+    const char *ike[NODES], *esp[NODES], *ah[NODES]; /* ah: around ESP, IKEv1 alone */
     const char *remote_ts[NODES], *local_ts[NODES];
     uint64_t rekey_ike_s, rekey_child_s;
     enum dpd_action dpd_action;

@@ -149,6 +149,14 @@ static void copy_key(uint8_t out[64], const struct child_keys *k)
         memcpy(out + 36, k->integ.p, i);
 }
 
+static void copy_ah(struct sim_child *c, const struct child_ah *ah)
+{
+    c->ah_in = ah->spi_in;
+    c->ah_out = ah->spi_out;
+    memcpy(c->ah_key_in, ah->in.p, ah->in.n);
+    memcpy(c->ah_key_out, ah->out.p, ah->out.n);
+}
+
 static void child_add(struct sim *s, struct sim_node *n, const struct child_sa *sa)
 {
     if (n->children == SIM_CHILDREN_MAX || child_by_id(n, sa->id)) {
@@ -165,6 +173,8 @@ static void child_add(struct sim *s, struct sim_node *n, const struct child_sa *
     snprintf(c->name, sizeof c->name, "%s", sa->child);
     copy_key(c->key_in, &sa->in);
     copy_key(c->key_out, &sa->out);
+    if (sa->ah.integ)
+        copy_ah(c, &sa->ah);
     if (!sa->local_ts.count || !sa->remote_ts.count)
         sim_fail(s, "CHILD SA without selectors");
 }
@@ -198,6 +208,8 @@ static void child_del(struct sim *s, struct sim_node *n, uint32_t id)
         return;
     }
     spi_free(s, n, c->spi_in);
+    if (c->ah_in)
+        spi_free(s, n, c->ah_in);
     *c = n->child[--n->children];
 }
 
@@ -644,12 +656,24 @@ static void check_children(struct sim *s)
             found = true;
             if (memcmp(x->key_in, y->key_out, 64) != 0 || memcmp(x->key_out, y->key_in, 64) != 0)
                 sim_fail(s, "keys of a CHILD SA differ");
+            if (x->ah_in != y->ah_out || x->ah_out != y->ah_in ||
+                memcmp(x->ah_key_in, y->ah_key_out, 64) != 0 ||
+                memcmp(x->ah_key_out, y->ah_key_in, 64) != 0)
+                sim_fail(s, "AH of a bundle differs");
             if (x->dirs != DIR_BOTH || y->dirs != DIR_BOTH)
                 sim_fail(s, "a CHILD SA stays without one direction");
         }
         if (!found)
             sim_fail(s, "a CHILD SA of A is unknown to B");
     }
+}
+
+static size_t children_spis(const struct sim_node *n)
+{
+    size_t k = n->children;
+    for (size_t i = 0; i < n->children; i++)
+        k += n->child[i].ah_in != 0;
+    return k;
 }
 
 void sim_check_settled(struct sim *s)
@@ -660,7 +684,7 @@ void sim_check_settled(struct sim *s)
         struct sim_node *n = &s->node[i];
         struct ike_stats st;
         ike_stats_get(n->ike, &st);
-        if (n->spis != n->children)
+        if (n->spis != children_spis(n))
             sim_fail(s, "%c holds %zu SPIs for %zu CHILD SAs", 'A' + i, n->spis, n->children);
         if (st.half_open)
             sim_fail(s, "%c counts %zu half-open IKE SAs", 'A' + i, st.half_open);

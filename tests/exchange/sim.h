@@ -26,6 +26,8 @@ struct sim_child {
     bool announced, replaces, quiet; /* quiet: replaced, receives what is late */
     char name[32];
     uint8_t key_in[64], key_out[64];
+    uint32_t ah_in, ah_out; /* SPIs of the AH around it, 0: none */
+    uint8_t ah_key_in[64], ah_key_out[64];
     uint64_t last_in_ms, packets_in;
 };
 

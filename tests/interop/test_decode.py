@@ -1,6 +1,7 @@
 """Third parties look at the packets: scapy decrypts ESP of ours and makes some that we must accept;
 tshark decodes the negotiation. Keys come from VICI's export-keys (a daemon started with --allow-key-export) or from
 the log of a charon, never from a log of ours."""
+import re
 import subprocess
 
 import pytest
@@ -228,3 +229,27 @@ def test_tshark_takes_our_ikev1_keys(lab, culvert, ike, mode):
     assert p.stdout.count("Exchange type: Quick Mode (32)") == 3 and "Malformed" not in p.stdout
     # two of phase 1, which main mode encrypts, and twice two of quick mode
     assert p.stdout.count("Payload: Identification (5)") == 6
+
+
+@pytest.mark.culvert_only
+def test_tshark_reads_a_bundle(lab, culvert):
+    """AH and ESP in proposals of one number (RFC 2408 4.2), offered and returned, and a Delete for each."""
+    cap = lab.capture("wanB")
+    kw = dict(version=1, proposals="aes128-sha256-modp2048", esp="aes128-sha1", child_more=dict(ah_proposals="sha256, sha1"))
+    a = lab.daemon(culvert, lab.a, args=["--allow-key-export"]).start(conf.simple(lab.a, lab, **kw))
+    b = lab.daemon(culvert, lab.b).start(conf.simple(lab.b, lab, **kw))
+    assert a.initiate().ok, a.tail()
+    rows = a.ask("export-keys")["ike-v1"]
+    assert a.terminate(child="lan").ok
+    until(lambda: not b.children(), "deleted")
+    cap.stop()
+    p = subprocess.run([tool("/usr/bin/tshark"), "-r", cap.path, "-Y", "isakmp", "-O", "isakmp", "-o",
+                        f"uat:ikev1_decryption_table:{rows[0]}"], text=True, stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, timeout=40)
+    assert p.returncode == 0 and "Malformed" not in p.stdout, p.stderr
+    said = re.findall(r"Proposal number: (\d+)\n.*?Protocol ID: (\w+)", p.stdout.split("Quick Mode", 1)[1], re.S)
+    assert said == [("1", "IPSEC_ESP"), ("1", "IPSEC_AH"), ("2", "IPSEC_ESP"), ("2", "IPSEC_AH"),  # the offer
+                    ("1", "IPSEC_ESP"), ("1", "IPSEC_AH")], said  # the answer
+    assert "Transform ID: SHA2-256" in p.stdout and "Transform ID: SHA " in p.stdout.replace("\n", " ")
+    deleted = re.findall(r"Payload: Delete \(12\).*?Protocol ID: (\w+)", p.stdout, re.S)
+    assert sorted(deleted) == ["IPSEC_AH", "IPSEC_ESP"], deleted

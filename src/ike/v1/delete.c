@@ -14,11 +14,20 @@ static void end_task(struct ike *e, struct v1_sa *v, err_t reason)
 
 /* --- ours --- */
 
-static void send_child(struct ike *e, struct v1_sa *v, const struct child *c)
+static void send_one(struct ike *e, struct v1_sa *v, uint8_t proto, uint32_t spi_in)
 {
     uint8_t spi[4];
-    put_u32(spi, c->spi_in); /* RFC 2407 4.6.3: SPIs are the sender's inbound */
-    v1_send_delete(e, v, c->proto, bytes_of(spi, sizeof spi));
+    put_u32(spi, spi_in); /* RFC 2407 4.6.3: SPIs are the sender's inbound */
+    v1_send_delete(e, v, proto, bytes_of(spi, sizeof spi));
+}
+
+/* RFC 2408 3.15: a payload is for one protocol; each goes in a message of its own, as racoon and
+ * pluto have it. */
+static void send_child(struct ike *e, struct v1_sa *v, const struct child *c)
+{
+    send_one(e, v, c->proto, c->spi_in);
+    if (c->ah)
+        send_one(e, v, PROTO_AH, c->ah->spi_in);
 }
 
 static err_t reason_of(const struct v1_sa *v, const struct child *c)
@@ -93,6 +102,7 @@ static void hand_over(struct ike *e, const struct child *c)
         child_dirs_add(e, next, DIR_OUT);
 }
 
+/* Of a bundle the SAs go together: the first Delete ends both, and the other finds nothing. */
 static void child_gone(struct ike *e, struct child *c)
 {
     if ((c->successor && child_by_id(e, c->successor)) || v1_twin(c))

@@ -41,6 +41,8 @@ void v1_exch_end(struct ike *e, struct v1_exch *x)
         return;
     if (x->spi && !x->spi_used)
         ike_act_add(e, ACT_SPI_FREE)->spi = x->spi;
+    if (x->ah_spi && !x->spi_used)
+        ike_act_add(e, ACT_SPI_FREE)->spi = x->ah_spi;
     if (x->ke)
         cr_ke_free(x->ke);
     secret_free(&x->shared);

@@ -131,26 +131,65 @@ void v1_quick_in(struct ike *e, struct v1_sa *v, const struct ike_pkt *p)
 
 /* --- the pair of SAs --- */
 
+static bool spi_of(struct bytes b, uint32_t *out)
+{
+    *out = b.n == 4 ? get_u32(b.p) : 0;
+    return *out != 0;
+}
+
+bool v1_take_spis(struct v1_exch *x, const struct v1_transform *t)
+{
+    x->chosen = *t;
+    return spi_of(t->spi, &x->spi_out) && (!t->ah.there || spi_of(t->ah.spi, &x->ah_spi_out));
+}
+
 bool v1_spi_new(struct ike *e, struct v1_exch *x)
 {
     const struct ts_list remote = {.count = 1, .ts = {x->remote}};
-    const struct ike_spi_use use = {.proto = PROTO_ESP,
-                                    .conn = x->conn->name,
-                                    .child = x->cc->name,
-                                    .replaces = x->old_child,
-                                    .remote = &remote};
+    struct ike_spi_use use = {.proto = PROTO_ESP,
+                              .conn = x->conn->name,
+                              .child = x->cc->name,
+                              .replaces = x->old_child,
+                              .remote = &remote};
     x->spi = e->env.spi_alloc(e->env.ctx, &use);
-    return x->spi != 0;
+    if (x->cc->bundle && x->spi) {
+        use.proto = PROTO_AH;
+        use.beside = x->spi;
+        x->ah_spi = e->env.spi_alloc(e->env.ctx, &use);
+    }
+    return x->spi && (x->ah_spi || !x->cc->bundle);
+}
+
+/* RFC 2409 5.5: protocol and SPI are part of it, so every SA has keys of its own */
+static err_t one_key(const struct v1_sa *v, const struct v1_exch *x, uint8_t proto, uint32_t spi,
+                     const struct alg *encr, const struct alg *integ, struct child_keys *out)
+{
+    return v1_child_keys(v->sa.prf, v1_key_d(&v->keys), secret_bytes(&x->shared), proto, spi, x->ni,
+                         x->nr, encr, integ, out);
+}
+
+static err_t ah_key(const struct v1_sa *v, const struct v1_exch *x, uint32_t spi,
+                    struct secret *out)
+{
+    struct child_keys k = {0};
+    err_t err = one_key(v, x, PROTO_AH, spi, NULL, x->chosen.ah.integ, &k);
+    if (!err)
+        secret_move(out, &k.integ);
+    secret_free(&k.encr);
+    secret_free(&k.integ);
+    return err;
 }
 
 static err_t plan_keys(const struct v1_sa *v, const struct v1_exch *x, struct child_plan *p)
 {
-    const struct alg *prf = v->sa.prf;
-    struct bytes d = v1_key_d(&v->keys), g = secret_bytes(&x->shared);
-    err_t err = v1_child_keys(prf, d, g, p->proto, x->spi, x->ni, x->nr, p->encr, p->integ, &p->in);
-    return err ? err
-               : v1_child_keys(prf, d, g, p->proto, x->spi_out, x->ni, x->nr, p->encr, p->integ,
-                               &p->out);
+    err_t err = one_key(v, x, p->proto, x->spi, p->encr, p->integ, &p->in);
+    if (!err)
+        err = one_key(v, x, p->proto, x->spi_out, p->encr, p->integ, &p->out);
+    if (!err && p->ah.integ)
+        err = ah_key(v, x, x->ah_spi, &p->ah.in);
+    if (!err && p->ah.integ)
+        err = ah_key(v, x, x->ah_spi_out, &p->ah.out);
+    return err;
 }
 
 static void plan_wipe(struct child_plan *p)
@@ -159,6 +198,8 @@ static void plan_wipe(struct child_plan *p)
     secret_free(&p->in.integ);
     secret_free(&p->out.encr);
     secret_free(&p->out.integ);
+    secret_free(&p->ah.in);
+    secret_free(&p->ah.out);
 }
 
 /* What both sides said, 0 for nothing. */
@@ -195,6 +236,11 @@ struct child *v1_child_install(struct ike *e, struct v1_sa *v, struct v1_exch *x
         .cap_bytes = shorter(x->chosen.life_kb, x->cap_kb) * 1024,
     };
     p.integ = p.encr && p.encr->aead ? NULL : proposal_alg(&x->chosen.p, T_INTEG);
+    if (x->chosen.ah.there)
+        p.ah = (struct child_ah){.spi_in = x->ah_spi,
+                                 .spi_out = x->ah_spi_out,
+                                 .integ = x->chosen.ah.integ,
+                                 .esn = x->chosen.ah.esn};
     err_t err = plan_keys(v, x, &p);
     struct child *c = err ? NULL : child_add(e, &v->sa, &p);
     plan_wipe(&p);
@@ -213,11 +259,14 @@ void v1_say_installed(struct ike *e, struct v1_sa *v, const struct v1_exch *x, s
     struct buf b = {0};
     struct ts_list l, r;
     child_ts_get(c, &l, &r);
-    proposal_print(&x->chosen.p, &b);
+    v1_suite_print(&x->chosen, &b);
     ike_event(e, EV_CHILD_PROPOSAL, &v->sa, c)->text = ike_str_buf(e, &b);
     struct event *ev =
         ike_event(e, x->old_child ? EV_CHILD_REKEYED : EV_CHILD_ESTABLISHED, &v->sa, c);
     ev->text = ike_strf(e, "TS %s === %s", ike_str_ts(e, &l), ike_str_ts(e, &r));
+    if (c->ah)
+        ev->text =
+            ike_strf(e, "%s, AH SPIs %08x_i %08x_o", ev->text, c->ah->spi_in, c->ah->spi_out);
     ev->number = x->old_child;
 }
 

@@ -115,21 +115,23 @@ static void send1(struct ike *e, struct v1_sa *v, struct v1_exch *x)
 {
     struct v1_build b;
     struct ike_msg m = {0};
-    uint8_t spi[4];
+    uint8_t spi[4], ah[4];
     if (x->job_err) {
         v1_quick_failed(e, v, x, x->job_err > 0 ? x->job_err : R_KE_VALUE);
         return;
     }
     put_u32(spi, x->spi);
+    put_u32(ah, x->ah_spi);
     for (size_t i = 0; i < x->offer_count; i++) {
         x->offer[i].spi = bytes_of(spi, sizeof spi);
+        x->offer[i].ah.spi = bytes_of(ah, sizeof ah);
         x->offer[i].cpi = x->offer[i].cpi ? x->cpi : 0;
     }
     if (v1_iv_phase2(v, x->msg_id, x->iv) || !v1_build_begin2(e, v, &b, EXCH_V1_QUICK, x->msg_id))
         return;
     v1_put_sa(&b, false, x->offer, x->offer_count);
     for (size_t i = 0; i < x->offer_count; i++)
-        x->offer[i].spi = bytes_of(NULL, 0);
+        x->offer[i].spi = x->offer[i].ah.spi = bytes_of(NULL, 0);
     payload_put(&b.c, P1_NONCE, x->ni);
     if (x->method)
         payload_put(&b.c, P1_KE, cr_ke_public(x->ke));
@@ -253,10 +255,9 @@ static err_t take_choice(struct ike *e, struct v1_exch *x, struct refusal *r)
     size_t i = 0;
     while (i < x->offer_count && !v1_same_suite(&x->offer[i], t))
         i++;
-    if (one_answer(got) && i < x->offer_count && t->spi.n == 4 && get_u32(t->spi.p)) {
-        x->chosen = *t;
-        x->spi_out = get_u32(t->spi.p);
+    if (one_answer(got) && i < x->offer_count && v1_take_spis(x, t)) {
         x->chosen.spi = x->chosen.raw = x->chosen.cpi_raw = bytes_of(NULL, 0);
+        x->chosen.ah.spi = x->chosen.ah.raw = bytes_of(NULL, 0);
         return E_OK;
     }
     *r = (struct refusal){

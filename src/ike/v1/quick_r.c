@@ -163,14 +163,12 @@ static err_t take_suite(struct ike *e, struct v1_sa *v, struct v1_exch *x, struc
                          x->conn->name, x->cc->name);
         return r->reason;
     }
-    if (t->spi.n != 4 || !get_u32(t->spi.p))
+    if (!v1_take_spis(x, t))
         return R_SYNTAX;
     const struct alg *ke = proposal_alg(&t->p, T_KE);
     struct bytes value = v1_body(x->msg, P1_KE);
     if (ke ? value.n != ke->pub_len : value.n != 0)
         return R_INVALID_KE;
-    x->chosen = *t;
-    x->spi_out = get_u32(t->spi.p);
     x->cpi = t->cpi ? ike_cpi_new(e) : 0;
     x->method = ke ? ke->id : KE_NONE;
     return E_OK;
@@ -193,8 +191,9 @@ static void refuse(struct ike *e, struct v1_sa *v, struct v1_exch *x, struct ref
     v1_exch_end(e, x);
 }
 
-/* RFC 2407 4.5.4: our lifetime, when it is the shorter one */
-static void put_lifetime(struct v1_build *b, const struct v1_exch *x, const uint8_t spi[4])
+/* RFC 2407 4.5.4: our lifetime, when it is the shorter one; 4.6.3.1: of the SA that is named */
+static void put_lifetime(struct v1_build *b, const struct v1_exch *x, uint8_t proto,
+                         const uint8_t spi[4])
 {
     uint8_t raw[32];
     struct wr w = wr_of(raw, sizeof raw);
@@ -202,7 +201,7 @@ static void put_lifetime(struct v1_build *b, const struct v1_exch *x, const uint
     if (!s || s >= offered)
         return;
     life_v1_write(&w, false, s, 0);
-    v1_put_notify(b, x->chosen.proto, N1_RESPONDER_LIFETIME, bytes_of(spi, 4), wr_bytes(&w));
+    v1_put_notify(b, proto, N1_RESPONDER_LIFETIME, bytes_of(spi, 4), wr_bytes(&w));
 }
 
 static void put_selectors(struct v1_build *b, const struct v1_msg *m)
@@ -214,10 +213,12 @@ static void put_selectors(struct v1_build *b, const struct v1_msg *m)
 static bool send2(struct ike *e, struct v1_sa *v, struct v1_exch *x)
 {
     struct v1_build b;
-    uint8_t spi[4];
+    uint8_t spi[4], ah[4];
     struct v1_transform t = x->chosen;
     put_u32(spi, x->spi);
+    put_u32(ah, x->ah_spi);
     t.spi = bytes_of(spi, sizeof spi);
+    t.ah.spi = bytes_of(ah, sizeof ah);
     t.cpi = x->cpi;
     if (!v1_build_begin2(e, v, &b, EXCH_V1_QUICK, x->msg_id))
         return false;
@@ -227,7 +228,9 @@ static bool send2(struct ike *e, struct v1_sa *v, struct v1_exch *x)
         payload_put(&b.c, P1_KE, cr_ke_public(x->ke));
     put_selectors(&b, x->msg);
     v1_nat_oa_put(&b, v, x);
-    put_lifetime(&b, x, spi);
+    put_lifetime(&b, x, t.proto, spi);
+    if (t.ah.there)
+        put_lifetime(&b, x, PROTO_AH, ah);
     return v1_build_hash(e, v, &b, false, x->ni, bytes_of(NULL, 0)) &&
            v1_build_end(e, v, &b, x->iv, &x->last_out);
 }

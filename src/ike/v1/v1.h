@@ -117,7 +117,8 @@ struct v1_exch {
     struct addr oa_local, oa_remote; /* RFC 3947 5.2, as in struct child_sa */
     struct ts_list *narrow;          /* with split networks: what the responder's side really is */
     uint32_t spi, spi_out;
-    uint16_t cpi; /* ours, when IPComp is offered or taken */
+    uint32_t ah_spi, ah_spi_out; /* of AH around ESP; 0: none */
+    uint16_t cpi;                /* ours, when IPComp is offered or taken */
     bool spi_used;
     uint32_t old_child, child;
     uint64_t cap_s, cap_kb; /* of the peer, 0: none */
@@ -254,11 +255,14 @@ size_t v1_offer_ike(struct ike *e, const struct conn *c, const struct addr *loca
                     bool one_group, struct v1_transform **out);
 size_t v1_offer_esp(struct ike *e, const struct conn_child *cc, const struct v1_sa *v,
                     bool one_group, struct v1_transform **out);
+
+/* --- choose.c --- */
 /* Our first that is among theirs; NULL and r filled: each attribute in which the nearest differ. */
 const struct v1_transform *v1_choose(struct ike *e, bool ike, const struct v1_transform *ours,
                                      size_t n, const struct v1_sa_body *theirs, struct refusal *r);
 bool v1_same_suite(const struct v1_transform *a, const struct v1_transform *b);
 void v1_suite_set(struct ike_sa *sa, const struct proposal *p);
+void v1_suite_print(const struct v1_transform *t, struct buf *out);
 const char *v1_offer_str(struct ike *e, const struct v1_transform *t, size_t n);
 
 /* --- phase1.c: what both modes and roles share --- */
@@ -379,6 +383,8 @@ void v1_quick_refused(struct ike *e, struct v1_sa *v, uint16_t type);
 void v1_quick_confirmed(struct ike *e, struct v1_sa *v, struct v1_exch *x);
 void v1_quick_over(struct ike *e, struct v1_sa *v, struct v1_exch *x); /* no third message */
 bool v1_spi_new(struct ike *e, struct v1_exch *x); /* x->spi; false: none left */
+/* What the peer chose, or we of what it offers; false: it has no SPIs of its own. */
+bool v1_take_spis(struct v1_exch *x, const struct v1_transform *t);
 struct child *v1_child_install(struct ike *e, struct v1_sa *v, struct v1_exch *x, uint8_t dirs);
 void v1_say_installed(struct ike *e, struct v1_sa *v, const struct v1_exch *x, struct child *c);
 /* Another one up for the same selectors: both sides rekeyed at once. */
