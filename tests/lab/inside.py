@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import socket
+import struct
 import sys
 import time
 
@@ -42,6 +43,51 @@ def tcp_send(host, port, size, timeout):
 def udp_send(host, port, hextext):
     s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     s.sendto(bytes.fromhex(hextext), (host, int(port)))
+
+
+def udp_echo(family, port, timeout):
+    """Sends each datagram back whole, until nothing comes any more."""
+    s = socket.socket(socket.AF_INET6 if family == "6" else socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(float(timeout))
+    s.bind(("", int(port)))
+    print("listening", flush=True)
+    while True:
+        d, who = s.recvfrom(65535)
+        print(hashlib.sha256(d).hexdigest(), flush=True)
+        s.sendto(d, who)
+
+
+def udp_ask(host, port, size, count, timeout):
+    """Datagrams that must come back as they are; prints how many did. The kernel may learn from the first ones how
+    large fragments may be: what does not come back is tried again, twice."""
+    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.IPPROTO_IP, 10, 0)  # IP_MTU_DISCOVER: no DF
+    s.settimeout(float(timeout))
+    from lab.udp import content
+    good = 0
+    for i in range(int(count)):
+        data = content(int(size), i)
+        for _ in range(3):
+            s.sendto(data, (host, int(port)))
+            try:
+                good += s.recv(65535) == data
+                break
+            except TimeoutError:
+                continue
+    print(good)
+
+
+def udp_backwards(source, host, port, size):
+    """A datagram in IPv4 fragments of 800 bytes, the last one first."""
+    from lab.udp import content
+    data = content(int(size), 0)
+    udp = struct.pack(">HHHH", 4000, int(port), 8 + len(data), 0) + data
+    s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    for at in reversed(range(0, len(udp), 800)):
+        part = udp[at:at + 800]
+        more = 0x2000 if at + 800 < len(udp) else 0
+        s.sendto(struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(part), 0x1234, at // 8 | more, 64, 17, 0,
+                             socket.inet_aton(source), socket.inet_aton(host)) + part, (host, 0))
 
 
 def ike_like(rnd):
@@ -99,7 +145,7 @@ def ike_flood(host, hextext, count):
 
 def main():
     what = {f.__name__.replace("_", "-"): f
-            for f in (tcp_receive, tcp_send, udp_send, udp_garbage, ike_flood)}
+            for f in (tcp_receive, tcp_send, udp_send, udp_echo, udp_ask, udp_backwards, udp_garbage, ike_flood)}
     what[sys.argv[1]](*sys.argv[2:])
 
 
