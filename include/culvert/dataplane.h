@@ -18,7 +18,7 @@ struct dp;
  * fallback SA.
  */
 struct dp_owner {
-    uint32_t worker;
+    uint8_t worker;
     bool spread;
 };
 

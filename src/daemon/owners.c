@@ -204,7 +204,7 @@ static struct owned *owned_new(struct owners *o, const struct child_sa *sa, uint
 static struct dp_owner newest_of(const struct list *link)
 {
     const struct owned *c = container_of(link, struct owned, link);
-    return (struct dp_owner){c->worker, c->spread};
+    return (struct dp_owner){(uint8_t)c->worker, c->spread};
 }
 
 static bool differ(const struct owners_move *m)

@@ -148,7 +148,7 @@ bool dp_held_ready(const struct dp *d)
 uint32_t dp_policy_held(const struct dp *d, uint32_t policy_id)
 {
     const struct bind *b = bind_find(&d->binds, policy_id);
-    return b ? b->held : 0;
+    return b ? hold_of(&d->hold, b) : 0;
 }
 
 bool dp_notes(const struct dp *d)

@@ -21,7 +21,6 @@ struct bind *bind_ref(struct hash *binds, uint32_t policy_id)
         if (!b)
             return NULL;
         b->policy_id = policy_id;
-        list_init(&b->link);
         if (hash_add(binds, &b->node, hash_of(binds, &policy_id, sizeof policy_id))) {
             free(b);
             return NULL;
@@ -35,7 +34,6 @@ void bind_unref(struct hash *binds, struct bind *b)
 {
     if (--b->refs)
         return;
-    list_del(&b->link);
     hash_del(binds, &b->node);
     free(b);
 }

@@ -11,17 +11,16 @@
 
 struct bind {
     struct hash_node node;
+    struct sa_out *newest;
     uint32_t policy_id;
     uint32_t refs;       /* the policy and children */
     uint32_t rule;       /* the policy's first in the SPD; 0: it is not there (any more) */
     uint32_t ports_rule; /* likewise in that of frags.h */
+    uint32_t queue;      /* of hold.h, while packets are held; 0: none are */
+    uint32_t acquire_ms; /* when an SA was asked for last, the low half; 0: never */
     uint16_t iface;      /* the policy's */
     struct dp_owner owner;
-    struct sa_out *newest;
-    struct list link; /* in hold's waiting or ready list, while packets are held */
-    uint32_t held_first, held_last, held; /* chunk index + 1 */
-    bool acquiring, releasing;
-    uint64_t acquire_ms;
+    bool acquiring;
 };
 
 struct bind *bind_ref(struct hash *binds, uint32_t policy_id); /* found or made; NULL: no memory */

@@ -89,13 +89,13 @@ static bool tell_acquire(struct dp *d, const struct bind *b, const struct flow *
 /* Once per policy until an SA or a drop comes; again after hold_ms in case that got lost. */
 static void acquire(struct dp *d, struct bind *b, const struct flow *f, uint64_t now_ms)
 {
-    uint64_t since = now_ms - b->acquire_ms;
+    uint32_t since = (uint32_t)now_ms - b->acquire_ms;
     if (b->acquiring && since < d->set.hold_ms)
         return;
     if (b->newest && b->acquire_ms && since < ACQUIRE_AGAIN_MS)
         return;
     b->acquiring = tell_acquire(d, b, f);
-    b->acquire_ms = now_ms;
+    b->acquire_ms = (uint32_t)now_ms;
 }
 
 /* For everything but framing. */
@@ -111,7 +111,8 @@ static void hold_packet(struct dp *d, const struct out_work *w, const struct flo
                         struct bind *b, uint64_t now_ms)
 {
     bool again =
-        d->releasing || b->releasing; /* just released and taken by no SA: no second round */
+        d->releasing ||
+        hold_releasing(&d->hold, b); /* just released and taken by no SA: no second round */
     if (!again)
         acquire(d, b, f, now_ms);
     gather(w->p);

@@ -16,13 +16,51 @@ err_t hold_init(struct hold *h, uint32_t chunks, uint32_t per_policy)
     list_init(&h->waiting);
     list_init(&h->ready);
     h->c = calloc(chunks + 1, sizeof *h->c);
-    return h->c ? E_OK : E_NOMEM;
+    h->q = calloc(chunks + 1, sizeof *h->q);
+    return h->c && h->q ? E_OK : E_NOMEM;
 }
 
 void hold_fini(struct hold *h)
 {
     free(h->c);
+    free(h->q);
     h->c = NULL;
+    h->q = NULL;
+}
+
+/* There is one for each chunk, so for each packet that finds room. */
+static struct hold_queue *queue_get(struct hold *h, struct bind *b)
+{
+    uint32_t i = b->queue;
+    if (i)
+        return &h->q[i];
+    if ((i = h->q_free))
+        h->q_free = h->q[i].next_free;
+    else
+        i = ++h->q_used;
+    h->q[i] = (struct hold_queue){.bind = b};
+    list_init(&h->q[i].link);
+    b->queue = i;
+    return &h->q[i];
+}
+
+static void queue_put(struct hold *h, struct hold_queue *q)
+{
+    uint32_t i = q->bind->queue;
+    list_del(&q->link);
+    q->bind->queue = 0;
+    q->next_free = h->q_free;
+    h->q_free = i;
+}
+
+uint32_t hold_of(const struct hold *h, const struct bind *b)
+{
+    return h->q[b->queue].held; /* that of 0 stays empty */
+}
+
+bool hold_releasing(const struct hold *h, const struct bind *b)
+{
+    return h->q[b->queue].releasing;
 }
 
 /* Chunks never used are handed out in order, so that an idle store costs no memory. */
@@ -74,40 +112,41 @@ static uint32_t packet_new(struct hold *h, const uint8_t *p, uint32_t len)
 
 bool hold_put(struct hold *h, struct bind *b, const uint8_t *p, uint32_t len, uint64_t now_ms)
 {
-    if (b->held >= h->per_policy || chunks_of(len) > h->chunks_free)
+    if (hold_of(h, b) >= h->per_policy || chunks_of(len) > h->chunks_free)
         return false;
+    struct hold_queue *q = queue_get(h, b);
     uint32_t i = packet_new(h, p, len);
     h->c[i].next_pkt = 0;
     h->c[i].since_ms = now_ms;
-    if (b->held++)
-        h->c[b->held_last].next_pkt = i;
+    if (q->held++)
+        h->c[q->last].next_pkt = i;
     else
-        b->held_first = i;
-    b->held_last = i;
+        q->first = i;
+    q->last = i;
     h->held++;
-    if (b->held == 1)
-        list_add_tail(&h->waiting, &b->link);
+    if (q->held == 1)
+        list_add_tail(&h->waiting, &q->link);
     return true;
 }
 
-static uint32_t unlink_first(struct hold *h, struct bind *b)
+/* With the last packet the queue goes. */
+static uint32_t unlink_first(struct hold *h, struct hold_queue *q)
 {
-    uint32_t i = b->held_first;
-    b->held_first = h->c[i].next_pkt;
-    if (--b->held == 0) {
-        list_del(&b->link);
-        b->releasing = false;
-    }
+    uint32_t i = q->first;
+    q->first = h->c[i].next_pkt;
+    if (--q->held == 0)
+        queue_put(h, q);
     return i;
 }
 
 void hold_release(struct hold *h, struct bind *b)
 {
-    if (!b->held || b->releasing)
+    struct hold_queue *q = &h->q[b->queue];
+    if (!q->held || q->releasing)
         return;
-    list_del(&b->link);
-    list_add_tail(&h->ready, &b->link);
-    b->releasing = true;
+    list_del(&q->link);
+    list_add_tail(&h->ready, &q->link);
+    q->releasing = true;
 }
 
 static bool copy_out(const struct hold *h, uint32_t i, uint8_t *buf, size_t cap, uint32_t *len)
@@ -120,14 +159,19 @@ static bool copy_out(const struct hold *h, uint32_t i, uint8_t *buf, size_t cap,
     return true;
 }
 
+static struct hold_queue *queue_of(struct list *link)
+{
+    return container_of(link, struct hold_queue, link);
+}
+
 bool hold_take(struct hold *h, uint8_t *buf, size_t cap, uint32_t *len, uint16_t *iface)
 {
     while (!list_empty(&h->ready)) {
-        struct bind *b = container_of(h->ready.next, struct bind, link);
-        uint32_t i = unlink_first(h, b);
+        struct hold_queue *q = queue_of(h->ready.next);
+        *iface = q->bind->iface;
+        uint32_t i = unlink_first(h, q);
         bool ok = copy_out(h, i, buf, cap, len);
         packet_free(h, i);
-        *iface = b->iface;
         if (ok)
             return true;
     }
@@ -136,19 +180,20 @@ bool hold_take(struct hold *h, uint8_t *buf, size_t cap, uint32_t *len, uint16_t
 
 uint32_t hold_drop(struct hold *h, struct bind *b)
 {
-    uint32_t n = b->held;
-    while (b->held)
-        packet_free(h, unlink_first(h, b));
+    uint32_t n = hold_of(h, b);
+    while (b->queue)
+        packet_free(h, unlink_first(h, &h->q[b->queue]));
     b->acquiring = false;
     return n;
 }
 
-static uint32_t expire_bind(struct hold *h, struct bind *b, uint64_t since_ms)
+static uint32_t expire(struct hold *h, struct hold_queue *q, uint64_t since_ms)
 {
+    struct bind *b = q->bind;
     uint32_t n = 0;
-    for (; b->held && h->c[b->held_first].since_ms < since_ms; n++)
-        packet_free(h, unlink_first(h, b));
-    if (!b->held)
+    for (; b->queue && h->c[q->first].since_ms < since_ms; n++)
+        packet_free(h, unlink_first(h, q));
+    if (!b->queue)
         b->acquiring = false;
     return n;
 }
@@ -157,6 +202,6 @@ uint32_t hold_expire(struct hold *h, uint64_t since_ms)
 {
     uint32_t n = 0;
     list_each_safe (it, nx, &h->waiting)
-        n += expire_bind(h, container_of(it, struct bind, link), since_ms);
+        n += expire(h, queue_of(it), since_ms);
     return n;
 }

@@ -7,7 +7,7 @@ struct bind *bind_for(struct dp *d, uint32_t policy_id)
     struct bind *b = bind_ref(&d->binds, policy_id);
     if (b && b->refs == 1)
         b->owner = d->set.owner ? d->set.owner(d->set.owner_ctx, policy_id)
-                                : (struct dp_owner){.worker = d->set.self};
+                                : (struct dp_owner){.worker = (uint8_t)d->set.self};
     return b;
 }
 
@@ -17,7 +17,7 @@ void dp_policy_moved(struct dp *d, uint32_t policy_id, struct dp_owner owner)
     if (!b)
         return;
     if (b->iface) /* an interface stays with its worker */
-        owner = (struct dp_owner){.worker = dp_iface_worker(b->iface, d->set.workers)};
+        owner = (struct dp_owner){.worker = (uint8_t)dp_iface_worker(b->iface, d->set.workers)};
     b->owner = owner;
     b->acquiring = false; /* what was asked for is here, or another's business */
     b->acquire_ms = 0;
@@ -42,7 +42,7 @@ err_t dp_policy_add(struct dp *d, const struct policy *p)
     err_t e = b->rule ? R_EXISTS : spd_add(d->spd, p, b, &b->rule);
     if (e != R_EXISTS && p->iface) {
         b->iface = p->iface;
-        b->owner = (struct dp_owner){.worker = dp_iface_worker(p->iface, d->set.workers)};
+        b->owner = (struct dp_owner){.worker = (uint8_t)dp_iface_worker(p->iface, d->set.workers)};
     }
     if (!e && b->rule && (e = frags_rules_add(d, p, &b->ports_rule))) {
         spd_del(d->spd, b->rule);
