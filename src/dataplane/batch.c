@@ -19,12 +19,12 @@ static err_t init(struct dp *d)
 {
     err_t e;
     flow_key_init(&d->flow_key, d->set.seed);
-    d->sa_in.size = sizeof(struct sa_in);
-    d->sa_out.size = sizeof(struct sa_out);
-    d->late.size = sizeof(struct lateness);
-    d->keying.impl = d->set.crypto;
-    d->drops.size = sizeof(struct sa_drops);
-    probes_init(&d->probes);
+    pool_init(&d->sa_in, &d->home, sizeof(struct sa_in));
+    pool_init(&d->sa_out, &d->home, sizeof(struct sa_out));
+    pool_init(&d->late, &d->home, sizeof(struct lateness));
+    pool_init(&d->drops, &d->home, sizeof(struct sa_drops));
+    keying_init(&d->keying, &d->home, d->set.crypto);
+    probes_init(&d->probes, &d->home);
     if ((e = cr_esp_ctx_new((enum cr_impl)d->set.crypto, &d->crypto)) ||
         (e = sad_init(&d->sad, d->set.sa_max, d->set.seed)) ||
         (e = hash_init(&d->children, d->set.seed)) || (e = hash_init(&d->outs, d->set.seed)) ||
@@ -63,15 +63,10 @@ void dp_free(struct dp *d)
     early_fini(&d->early);
     notes_fini(&d->notes);
     flow_cache_fini(&d->flows);
-    pool_fini(&d->drops);
-    probes_fini(&d->probes);
     frag_out_fini(&d->frag_out);
     frags_free(d->frags);
-    pool_fini(&d->sa_in);
-    pool_fini(&d->sa_out);
-    pool_fini(&d->late);
     modes_close(d->modes);
-    keying_fini(&d->keying);
+    pool_home_fini(&d->home);
     sad_fini(&d->sad);
     cr_esp_ctx_free(d->crypto);
     free(d);

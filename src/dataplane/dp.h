@@ -60,7 +60,8 @@ struct dp {
     struct flow_key flow_key;
     struct flow_cache flows;
     struct hash children, binds, outs;
-    struct pool drops; /* struct sa_drops */
+    struct pool_home home; /* of all pools */
+    struct pool drops;     /* struct sa_drops */
     struct pool sa_in, sa_out, late;
     struct modes *modes; /* NULL: all SAs are KIND_TUNNEL */
     struct keying keying;

@@ -1,6 +1,11 @@
 /* Keys of SAs: see keying.h. */
 #include "dataplane/keying.h"
 
+void keying_init(struct keying *y, struct pool_home *home, int impl)
+{
+    *y = (struct keying){.impl = impl, .home = home};
+}
+
 size_t keying_seed_size(struct bytes key, struct bytes integ_key)
 {
     return sizeof(struct key_seed) + key.n + integ_key.n;
@@ -39,7 +44,7 @@ static struct pool *pool_of(struct keying *y, size_t size)
     for (size_t i = 0; i < KEY_SIZES; i++) {
         struct pool *p = &y->pools[i];
         if (!p->size)
-            p->size = round_up(size);
+            pool_init(p, y->home, round_up(size));
         if (p->size == round_up(size))
             return p;
     }
@@ -78,10 +83,4 @@ void keying_drop(struct keying *y, struct key_seed *seed, struct cr_esp *key)
     cr_esp_fini(key);
     if (p)
         pool_put(p, key);
-}
-
-void keying_fini(struct keying *y)
-{
-    for (size_t i = 0; i < KEY_SIZES; i++)
-        pool_fini(&y->pools[i]);
 }

@@ -24,9 +24,11 @@ struct key_seed *keying_seed_next(struct key_seed *s);
 
 struct keying {
     int impl; /* enum cr_impl */
+    struct pool_home *home;
     struct pool pools[KEY_SIZES];
 };
 
+void keying_init(struct keying *y, struct pool_home *home, int impl);
 /* Checks suite and lengths, so that later only memory can fail. `to`: keying_seed_size bytes. */
 err_t keying_keep(const struct keying *y, const struct alg *encr, const struct alg *integ,
                   struct bytes key, struct bytes integ_key, struct key_seed *to) must_use;
@@ -34,4 +36,3 @@ err_t keying_keep(const struct keying *y, const struct alg *encr, const struct a
 struct cr_esp *keying_make(struct keying *y, struct key_seed *seed) must_use;
 /* Either of them, or none. */
 void keying_drop(struct keying *y, struct key_seed *seed, struct cr_esp *key);
-void keying_fini(struct keying *y);

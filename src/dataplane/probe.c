@@ -25,17 +25,12 @@ static uint64_t raise_after_ms(uint8_t raises)
     return 1000ull * s[raises < RAISES ? raises : RAISES];
 }
 
-void probes_init(struct probes *ps)
+void probes_init(struct probes *ps, struct pool_home *home)
 {
-    ps->pool.size = sizeof(struct probe);
+    pool_init(&ps->pool, home, sizeof(struct probe));
     list_init(&ps->sending);
     for (size_t i = 0; i < PROBE_WHEEL; i++)
         list_init(&ps->wheel[i]);
-}
-
-void probes_fini(struct probes *ps)
-{
-    pool_fini(&ps->pool);
 }
 
 /* --- timers --- */

@@ -52,8 +52,7 @@ struct probes {
     uint32_t answers_head, answers;
 };
 
-void probes_init(struct probes *ps);
-void probes_fini(struct probes *ps);
+void probes_init(struct probes *ps, struct pool_home *home);
 
 /* The SA may send something large soon: asks, unless it was asked lately. */
 void probe_touch(struct dp *d, struct child *c, uint64_t now_ms);

@@ -54,6 +54,7 @@ struct spd {
     struct spd_rule *rules;
     uint32_t cap, top; /* rules[0] is never used; those from top on never were */
     uint32_t unused, n_rules;
+    struct pool_home home;
     struct pool wide;          /* ranges of IPv6 rules */
     struct spd_masks masks[2]; /* IPv4, IPv6 */
 };

@@ -352,7 +352,7 @@ void spd_free(struct spd *s)
 {
     if (!s)
         return;
-    pool_fini(&s->wide);
+    pool_home_fini(&s->home);
     free(s->masks[0].m);
     free(s->masks[1].m);
     free(s->slots);
