@@ -80,8 +80,22 @@ void dp_child_quiet(struct dp *d, uint32_t child_id);
 void dp_child_del(struct dp *d, uint32_t child_id);
 err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *local,
                     const struct endpoint *remote) must_use;
-/* The path MTU of the outer packets of this SA, when it is not that of the settings. */
+/*
+ * What outgoing link and route carry toward an SA's peer now, 0: not known. What was found out
+ * about the path stays, as far as the link has room for it.
+ */
 err_t dp_child_mtu(struct dp *d, uint32_t child_id, uint16_t mtu) must_use;
+struct dp_child_link {
+    uint32_t child_id;
+    uint16_t mtu; /* as dp_child_mtu was told */
+    struct addr remote;
+};
+/* All SAs, at most max; their number. */
+size_t dp_child_links(const struct dp *d, struct dp_child_link *out, size_t max);
+/* A packet of this SA, of len bytes with its outer IP header, did not fit the outgoing link and is
+ * lost; link_mtu as above. */
+void dp_link_too_big(struct dp *d, uint32_t child_id, uint32_t len, uint16_t link_mtu,
+                     uint64_t now_ms);
 /* What an ICMP error says of a packet that was too big. True: it is about an SA of this data plane,
  * and likely to be true; the SA's path MTU is not larger any more. */
 struct dp_too_big {
@@ -210,6 +224,7 @@ enum dp_path_source {
     DP_PATH_ICMP,     /* by an ICMP error about one of its packets */
     DP_PATH_INFERRED, /* TCP inside fell into a black hole */
     DP_PATH_AGED,     /* what was lower is not believed any more */
+    DP_PATH_LINK,     /* the outgoing link or route is another, or has another MTU */
 };
 
 struct dp_note {

@@ -96,6 +96,14 @@ err_t core_child_add(struct core *c, const struct child_sa *given, const struct 
     return e;
 }
 
+static err_t child_move(struct core *c, uint32_t child_id, const struct endpoint *local,
+                        const struct endpoint *remote)
+{
+    err_t e = datapath_child_move(c->path, child_id, local, remote);
+    uint16_t mtu = netlink_path_mtu(c->nl, &remote->addr, c->set.fwmark);
+    return e ? e : datapath_child_mtu(c->path, child_id, mtu);
+}
+
 void core_child_del(struct core *c, uint32_t child_id)
 {
     datapath_child_del(c->path, child_id);
@@ -154,7 +162,7 @@ static bool do_child(void *ctx, const struct ike_act *a)
         core_child_del(c, a->sa->id);
         return true;
     case ACT_CHILD_MOVE:
-        return datapath_child_move(path, a->sa->id, &a->sa->local, &a->sa->remote) == E_OK;
+        return !child_move(c, a->sa->id, &a->sa->local, &a->sa->remote);
     case ACT_SPI_FREE:
         datapath_spi_free(path, a->spi);
         return true;
@@ -238,8 +246,7 @@ static void on_manual(struct core *c, const struct dp_note *n)
 {
     if (n->kind == NOTE_HARD)
         manual_expired(c->manual, n->child_id);
-    else if (n->kind == NOTE_MOVED &&
-             datapath_child_move(c->path, n->child_id, &n->local, &n->remote))
+    else if (n->kind == NOTE_MOVED && child_move(c, n->child_id, &n->local, &n->remote))
         core_say(c, EV_DAEMON_ERROR, NULL, "an SA by hand did not follow its peer");
     core_settle(c);
 }
@@ -250,7 +257,8 @@ static void on_path_mtu(struct core *c, const struct dp_note *n)
     static const char *const how[] = {[DP_PATH_PROBED] = "found by probes inside of the SA",
                                       [DP_PATH_ICMP] = "by an ICMP error about its packets",
                                       [DP_PATH_INFERRED] = "TCP inside fell into a black hole",
-                                      [DP_PATH_AGED] = "not believed to be smaller any more"};
+                                      [DP_PATH_AGED] = "not believed to be smaller any more",
+                                      [DP_PATH_LINK] = "for the outgoing link"};
     char text[96];
     struct policy_row row;
     bool known = policies_get(c->pol, n->policy_id, &row);
@@ -336,11 +344,14 @@ static void settings_of(const struct config_daemon *d, struct ike_settings *s)
     s->make_before_break = d->make_before_break;
 }
 
-/* What the TUN device carries must fit the outer path with the largest overhead: IPv6, UDP, ESP
- * with a 16-byte IV, padding and a 32-byte ICV. */
+/*
+ * What the shared TUN device carries: what the SA with the least around its packets does (IPv4,
+ * ESP with AES-GCM: 20 + 8 + 8 + 2 + 16), so that no SA goes below its own. For SAs that carry less
+ * the data plane cuts packets or answers their senders, and it lowers the MSS of TCP.
+ */
 static unsigned tun_mtu(uint32_t path)
 {
-    const uint32_t overhead = 100;
+    const uint32_t overhead = 54;
     return path < 1280 + overhead ? 1280 : path - overhead;
 }
 
@@ -359,6 +370,7 @@ static err_t open_path(struct core *c, struct io_error *err)
         .port = c->set.port,
         .port_natt = c->set.port_natt,
         .mark = c->set.fwmark,
+        .route_table = c->set.route_table,
         .esp_io = (enum esp_io)c->set.esp_io,
         .esp_interface = c->set.esp_interface,
         .lan = {.io = (enum lan_io)c->set.lan_io, .interfaces = c->set.lan_interfaces}};

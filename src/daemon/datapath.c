@@ -346,6 +346,15 @@ static void open_icmp(struct datapath *d)
         d->port.say(d->port.ctx, err.text);
 }
 
+static void open_links(struct datapath *d, const struct datapath_settings *s)
+{
+    const struct path_link_sink sink = {d, datapath_list_links, datapath_link_mtu};
+    struct io_error err = {"out of memory"};
+    d->links = path_link_open(d->loop, s->route_table, s->mark, &sink, &err);
+    if (!d->links)
+        d->port.say(d->port.ctx, err.text);
+}
+
 struct datapath *datapath_open(uv_loop_t *loop, const struct datapath_settings *s,
                                const struct datapath_ports *ports, struct io_error *err)
 {
@@ -368,6 +377,7 @@ struct datapath *datapath_open(uv_loop_t *loop, const struct datapath_settings *
     }
     poll_all(d);
     open_icmp(d);
+    open_links(d, s);
     return d;
 }
 
@@ -385,6 +395,7 @@ void datapath_close(struct datapath *d)
         close_handle((uv_handle_t *)&d->poll[i].poll);
     close_handle((uv_handle_t *)&d->bell);
     path_icmp_close(d->icmp);
+    path_link_close(d->links);
 }
 
 void datapath_free(struct datapath *d)
@@ -398,6 +409,7 @@ void datapath_free(struct datapath *d)
         worker_free(d->worker[i]);
     ike_port_close(&d->ike);
     path_icmp_free(d->icmp);
+    path_link_free(d->links);
     mailbox_fini(&d->box);
     free(d);
 }

@@ -21,7 +21,7 @@ struct datapath_settings {
     const char *tun;
     unsigned tun_mtu;
     uint16_t port, port_natt;
-    uint32_t mark;
+    uint32_t mark, route_table;
     enum esp_io esp_io;
     const char *esp_interface; /* "": none */
     struct lan_settings lan;   /* without tun and mtu */
@@ -73,6 +73,8 @@ void datapath_child_quiet(struct datapath *d, uint32_t child_id);
 void datapath_child_del(struct datapath *d, uint32_t child_id);
 err_t datapath_child_move(struct datapath *d, uint32_t child_id, const struct endpoint *local,
                           const struct endpoint *remote) must_use;
+/* What route and interface carry toward its peer now. */
+err_t datapath_child_mtu(struct datapath *d, uint32_t child_id, uint16_t mtu) must_use;
 bool datapath_child_stats(struct datapath *d, uint32_t child_id, struct child_stats *out);
 /* Calls fn with each worker's data plane while it works on no packets; ends at the first failure.
  */

@@ -5,6 +5,7 @@
 #include "daemon/datapath_impl.h"
 #include "io/clock.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 /* --- steering --- */
 
@@ -195,6 +196,16 @@ err_t datapath_child_move(struct datapath *d, uint32_t child_id, const struct en
     return e;
 }
 
+err_t datapath_child_mtu(struct datapath *d, uint32_t child_id, uint16_t mtu)
+{
+    struct worker *w = worker_of_child(d, child_id);
+    if (!w)
+        return R_NOT_FOUND;
+    err_t e = dp_child_mtu(worker_lock(w), child_id, mtu);
+    worker_unlock(w);
+    return e;
+}
+
 bool datapath_child_stats(struct datapath *d, uint32_t child_id, struct child_stats *out)
 {
     struct worker *w = worker_of_child(d, child_id);
@@ -263,6 +274,28 @@ void datapath_too_big(void *ctx, const struct icmp_quote *q)
         (void)dp_path_too_big(worker_lock(d->worker[i]), &t, clock_now_ms());
         worker_unlock(d->worker[i]);
     }
+}
+
+size_t datapath_list_links(void *ctx, struct dp_child_link **out)
+{
+    struct datapath *d = ctx;
+    struct datapath_stats st;
+    datapath_stats(d, &st);
+    size_t n = 0, max = st.dp.sas;
+    *out = calloc(max + 1, sizeof **out);
+    for (uint32_t i = 0; *out && i < d->count; i++) {
+        n += dp_child_links(worker_lock(d->worker[i]), *out + n, max - n);
+        worker_unlock(d->worker[i]);
+    }
+    return n;
+}
+
+/* The SA may have gone meanwhile. */
+void datapath_link_mtu(void *ctx, uint32_t child_id, uint16_t mtu)
+{
+    struct datapath *d = ctx;
+    if (datapath_child_mtu(d, child_id, mtu) == E_OK)
+        uv_async_send(&d->bell); /* it has a note */
 }
 
 /* --- figures --- */

@@ -4,6 +4,7 @@
 #include "daemon/datapath.h"
 #include "daemon/ike_port.h"
 #include "daemon/path_icmp.h"
+#include "daemon/path_link.h"
 #include "daemon/worker.h"
 #include "io/tun_steer.h"
 
@@ -20,6 +21,7 @@ struct datapath {
     struct datapath_ports port;
     struct ike_port ike;
     struct path_icmp *icmp;  /* NULL: the kernel does not let us read it */
+    struct path_link *links; /* NULL: the kernel does not tell */
     struct mailbox box;      /* IKE messages that workers met */
     struct owners *owners;   /* NULL with one worker */
     struct tun_steer *steer; /* NULL: with one worker, or the kernel cannot */
@@ -35,3 +37,5 @@ void datapath_route(void *ctx, const struct addr *prefix, unsigned bits, uint32_
                     bool gone);
 struct dp_owner datapath_owner(void *ctx, uint32_t policy_id);
 void datapath_too_big(void *ctx, const struct icmp_quote *q);
+size_t datapath_list_links(void *ctx, struct dp_child_link **out);
+void datapath_link_mtu(void *ctx, uint32_t child_id, uint16_t mtu);

@@ -1,5 +1,6 @@
 /* Opening and closing a lane, and its slow side: see lane.h; the packets' way is in lane_io.c. */
 #include "daemon/lane_io.h"
+#include "io/netlink.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@ static err_t open_sock(struct lane *l, enum lane_sock at, const struct lane_sett
         return E_OK; /* a machine without IPv6 goes on with IPv4 alone */
     if (e)
         return e;
+    l->sock[at].ear = lane_ear(l);
     l->open[at] = true;
     return E_OK;
 }
@@ -29,7 +31,8 @@ static err_t open_esp(struct lane *l, const struct lane_settings *s, struct io_e
                                      .workers = s->dp.workers,
                                      .worker = s->dp.self,
                                      .tag_bits = dp_tag_bits(s->dp.workers),
-                                     .send_only = s->esp_send_only};
+                                     .send_only = s->esp_send_only,
+                                     .ear = lane_ear(l)};
     err_t e = esp_port_open(&l->esp, &esp, err);
     l->open[LS_ESP] = !e;
     return e;
@@ -105,7 +108,7 @@ static err_t open_all(struct lane *l, const struct lane_settings *s, struct io_e
 err_t lane_open(struct lane *l, const struct lane_settings *s, const struct lane_ports *ports,
                 struct io_error *err)
 {
-    *l = (struct lane){.port = *ports, .tun.fd = -1};
+    *l = (struct lane){.port = *ports, .tun.fd = -1, .mark = s->mark};
     snprintf(err->text, sizeof err->text, "out of memory");
     l->cell_size = s->tun_mtu > 1500 ? s->tun_mtu : 1500;
     l->dp = dp_new(&s->dp);
@@ -152,6 +155,7 @@ void lane_close(struct lane *l)
         if (l->open[at])
             sock_close(&l->sock[at]);
     esp_port_close(l->esp);
+    netlink_close(l->nl);
     lan_port_close(l->lan);
     if (l->tun.fd >= 0)
         tun_close(&l->tun);

@@ -66,6 +66,8 @@ struct lane {
     struct sock sock[LS_ESP]; /* UDP */
     struct esp_port *esp;     /* native ESP, both families */
     struct lan_port *lan;     /* LAN interfaces; NULL: the TUN device serves alone */
+    struct netlink *nl;       /* NULL: nothing was too big for a link yet */
+    uint32_t mark;
     bool open[LS_COUNT], gro[LS_COUNT];
     bool queues; /* the TUN device takes further lanes */
     bool lost;

@@ -106,6 +106,7 @@ void lane_to_net(struct lane *l, size_t n)
                                                .tos = p->tos,
                                                .ttl = p->ttl,
                                                .whole = p->whole,
+                                               .tag = p->child_id,
                                                .df = p->df};
     }
 }

@@ -38,3 +38,5 @@ void lane_after(struct lane *l, size_t n, bool inbound);
 /* A batch through the data plane and on its way. */
 void lane_in_batch(struct lane *l, size_t n, uint64_t now_ms);
 void lane_out_batch(struct lane *l, size_t n, uint64_t now_ms); /* lane_flush is to follow */
+/* Hears of what was too big for the outgoing link: lane_link.c. */
+struct sock_ear lane_ear(struct lane *l);

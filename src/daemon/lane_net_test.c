@@ -392,6 +392,42 @@ static void test_too_slow(void **state)
     assert_int_equal(st.packets_in + lane_rx_dropped(&f.l), 60);
 }
 
+static uint64_t drops_of(err_t reason)
+{
+    struct dp_stats st;
+    dp_stats_get(f.l.dp, &st);
+    return st.drops[reason];
+}
+
+/* The link to the peer became smaller than the SA believes: what is under way is lost, counted for
+ * what it is, and told; what follows is answered with ICMP. */
+static void test_small_link(void **state)
+{
+    (void)state;
+    uint64_t rng = 3;
+    struct virtio_net_hdr h;
+    struct child_stats st;
+    be_the_host();
+    lab_run("ip link set w0 mtu 1100");
+    for (int turn = 0; turn < 2; turn++) {
+        uint32_t n = honest(&h, &rng);
+        put_u16(super + 6, 0x4000);
+        put_u16(super + 10, 0);
+        put_u16(super + 10, ip_csum(ip_sum(super, 20, 0)));
+        h.gso_size = 1060;
+        host_sends(&h, super, n);
+        drain_outbound();
+        assert_int_equal(drops_of(R_DP_LINK), 9); /* and the last segment is small */
+        assert_int_equal(drops_of(R_DP_TOO_BIG), turn ? 9 : 0);
+        assert_int_equal(host_got(), turn ? 9 : 0);
+        assert_true(dp_child_stats(f.l.dp, f.sa.id, &st));
+        assert_in_range(st.path_mtu, 1092, 1100);
+    }
+    assert_int_equal(st.drops[R_DP_LINK - R_DP_SHORT], 9);
+    assert_int_equal(f.l.tx_failed, 0);
+    assert_true(f.notes > 0);
+}
+
 static void test_tun_deleted(void **state)
 {
     (void)state;
@@ -413,7 +449,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_lies),        T(test_random_headers), T(test_mixed_train), T(test_long_trains),
-        T(test_full_buffer), T(test_too_slow),       T(test_tun_deleted)};
+        T(test_full_buffer), T(test_too_slow),       T(test_small_link),  T(test_tun_deleted)};
     const char *lacks = NULL;
     if (!lab_allowed())
         return LAB_SKIP;

@@ -237,8 +237,8 @@ static struct child *child_new(const struct dp *d, const struct child_sa *sa)
                         .life_packets = sa->life.life_packets,
                         .spi_in = sa->spi_in,
                         .seeds_at = (uint16_t)seeds_at,
-                        .path_mtu =
-                            sa->path_mtu && sa->path_mtu < d->set.mtu ? sa->path_mtu : d->set.mtu};
+                        .link_mtu = sa->path_mtu,
+                        .path_mtu = path_of_link(d, sa->path_mtu)};
     sel_set_init(&c->sel, &sa->local_ts, &sa->remote_ts);
     return c;
 }
@@ -330,16 +330,6 @@ err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *loca
     c->in->noted = (struct endpoint){0};
     if (c->mode)
         modes_moved(c);
-    probe_settings(d, c);
-    return E_OK;
-}
-
-err_t dp_child_mtu(struct dp *d, uint32_t child_id, uint16_t mtu)
-{
-    struct child *c = child_find(d, child_id);
-    if (!c)
-        return R_NOT_FOUND;
-    c->path_mtu = mtu;
     probe_settings(d, c);
     return E_OK;
 }

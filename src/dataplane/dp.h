@@ -123,6 +123,13 @@ err_t sa_key_out(struct dp *d, struct sa_out *sa) must_use;
 
 /* Its keying material, of both directions, in and out. */
 struct key_seed *child_seed(struct child *c, enum child_dir dir);
+
+/* The largest outer packet: what link and route carry (0: not known), and the settings allow. */
+static inline uint16_t path_of_link(const struct dp *d, uint16_t link_mtu)
+{
+    return link_mtu && link_mtu < d->set.mtu ? link_mtu : d->set.mtu;
+}
+
 struct child *child_find(const struct dp *d, uint32_t id);
 void children_free(struct dp *d);
 

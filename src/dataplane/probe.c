@@ -135,6 +135,7 @@ static void forget(struct dp *d, struct child *c)
     unlink_probe(d, pr);
     pr->infer = (struct infer){0};
     pr->mute = asks_nobody(d, c);
+    pr->fresh = true;
     path_init(&pr->path, inner_cap(c), inner_base(c), (uint16_t)(c->out->f.align_mask + 1));
 }
 
@@ -146,10 +147,31 @@ void probe_settings(struct dp *d, struct child *c)
     watch(c);
 }
 
+void probe_link(struct dp *d, struct child *c, uint64_t now_ms)
+{
+    struct probe *pr = c->probe;
+    uint16_t was = c->out->inner_mtu, cap = inner_cap(c);
+    if (pr) {
+        uint16_t known = pr->path.mtu < pr->path.cap ? pr->path.mtu : UINT16_MAX;
+        bool mute = pr->mute;
+        forget(d, c);
+        pr->mute = mute;
+        if (known < cap) {
+            pr->path.mtu = known;
+            pr->raise_ms = now_ms + raise_after_ms(0);
+        }
+    }
+    c->out->inner_mtu = pr ? pr->path.mtu : cap;
+    watch(c);
+    if (c->out->inner_mtu != was)
+        tell(d, c, DP_PATH_LINK);
+}
+
 /* --- the search --- */
 
 static void search(struct dp *d, struct probe *pr, uint16_t goal, uint8_t need)
 {
+    pr->fresh = false;
     path_search(&pr->path, goal, need);
     send_now(d, pr);
     watch(pr->child);
@@ -223,7 +245,7 @@ static struct probe *probe_new(struct dp *d, struct child *c)
     struct probe *pr = pool_get(&d->probes.pool);
     if (!pr)
         return NULL;
-    *pr = (struct probe){.child = c, .mute = asks_nobody(d, c)};
+    *pr = (struct probe){.child = c, .mute = asks_nobody(d, c), .fresh = true};
     list_init(&pr->link);
     path_init(&pr->path, inner_cap(c), inner_base(c), (uint16_t)(c->out->f.align_mask + 1));
     c->probe = pr;
@@ -235,15 +257,14 @@ void probe_touch(struct dp *d, struct child *c, uint64_t now_ms)
     struct probe *pr = c->probe;
     if ((pr && !asleep(pr)) || !c->out->active)
         return;
-    bool first = !pr;
-    if (first && !(pr = probe_new(d, c)))
+    if (!pr && !(pr = probe_new(d, c)))
         return;
     if (pr->mute) {
         pr->infer.on = true;
         rest(d, pr, now_ms);
         watch(c);
     } else {
-        search(d, pr, pr->path.mtu, first ? NEED_FIRST : NEED_CONFIRM);
+        search(d, pr, pr->path.mtu, pr->fresh ? NEED_FIRST : NEED_CONFIRM);
     }
 }
 
@@ -267,10 +288,10 @@ void probe_believe(struct dp *d, struct child *c, uint16_t inner_mtu, enum dp_pa
 }
 
 /* Nearly all paths carry 1280 bytes, IPv6's minimum. */
-static uint16_t below(const struct child *c, uint16_t len)
+uint16_t probe_below(const struct child *c, uint16_t len)
 {
     uint16_t v6_min = probe_inner_of(c, 1280);
-    return len > v6_min ? v6_min : c->probe->path.base;
+    return len > v6_min ? v6_min : inner_base(c);
 }
 
 void probe_inferred(struct dp *d, struct child *c, enum infer_says says, uint64_t now_ms)
@@ -279,7 +300,7 @@ void probe_inferred(struct dp *d, struct child *c, enum infer_says says, uint64_
     if (says == INFER_PASSES || ++i->looks == LOOKS_MAX)
         i->on = i->watching = false; /* until the timer wants to know again */
     else if (says == INFER_BLACK_HOLE)
-        probe_believe(d, c, below(c, i->len), DP_PATH_INFERRED, now_ms);
+        probe_believe(d, c, probe_below(c, i->len), DP_PATH_INFERRED, now_ms);
     watch(c);
 }
 
@@ -422,6 +443,7 @@ void probe_inherit(struct dp *d, struct child *c, const struct child *old)
     uint16_t inner = probe_inner_of(c, outer);
     if (old->probe->path.mtu < old->probe->path.cap && inner < pr->path.cap)
         pr->path.mtu = inner > pr->path.base ? inner : pr->path.base;
+    pr->fresh = old->probe->fresh;
     pr->speaks = old->probe->speaks;
     pr->mute = old->probe->mute;
     pr->raises = old->probe->raises;

@@ -34,6 +34,7 @@ struct probe {
     uint8_t raises;    /* attempts since the path was lowered */
     bool speaks, mute; /* the peer answers; it does not */
     bool waits;        /* the round is to be sent at due_ms */
+    bool fresh;        /* nothing was asked yet of this path */
     struct infer infer;
 };
 
@@ -64,10 +65,14 @@ void probe_believe(struct dp *d, struct child *c, uint16_t inner_mtu, enum dp_pa
                    uint64_t now_ms);
 /* Next packet of ours in *p, with room around it; false: none. */
 bool probe_next(struct dp *d, struct dp_pkt *p, uint64_t now_ms);
+/* What is believed when inner packets of len bytes are too large, and no more is known. */
+uint16_t probe_below(const struct child *c, uint16_t len);
 void probe_tick(struct dp *d, uint64_t now_ms);
 
 /* Path or its assumed MTU changed, or the SA is new: what was found is forgotten. */
 void probe_settings(struct dp *d, struct child *c);
+/* What link and route carry is another: c->path_mtu. */
+void probe_link(struct dp *d, struct child *c, uint64_t now_ms);
 uint16_t probe_inner_of(const struct child *c, uint16_t path_mtu);
 uint16_t probe_path_mtu(const struct child *c); /* of outer packets, as believed */
 /* A new SA begins with what its predecessor knew. */

@@ -205,6 +205,76 @@ static void test_icmp(void **state)
     }
 }
 
+/* What link and route say bounds what is believed, and is forgotten with them; what was found out
+ * about the path stays. */
+static void test_links(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        unsigned path, link[2], want[2]; /* the link changes twice */
+    } cases[] = {{"smaller, and back", 1500, {1400, 1500}, {1400, 1500}},
+                 {"not known", 1500, {1400, 0}, {1400, 1500}},
+                 {"larger than the settings", 1500, {9000, 1400}, {1500, 1400}},
+                 {"not as small as the path", 1300, {1400, 1500}, {1300, 1300}},
+                 {"smaller than the path", 1300, {1200, 1400}, {1200, 1400}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct road r;
+        struct dp_note last = {0};
+        unsigned n;
+        up(&r, cases[i].path, &(struct kit_opts){0});
+        send_from_a(&r, 1400);
+        settle(&r);
+        for (int k = 0; k < 2; k++) {
+            unsigned was = mtu_of(r.k.a), want = cases[i].want[k];
+            count_notes(r.k.a, &n, &last);
+            assert_int_equal(dp_child_mtu(r.k.a, 1, (uint16_t)cases[i].link[k]), E_OK);
+            unsigned got = mtu_of(r.k.a);
+            count_notes(r.k.a, &n, &last);
+            if (got > want || want - got > 8 || n != (got != was))
+                fail_msg("%s: %u, notes %u", cases[i].name, got, n);
+            assert_true(n == 0 || last.path_source == DP_PATH_LINK);
+        }
+        send_from_a(&r, 1300); /* asked anew: the path is as it was */
+        settle(&r);
+        unsigned got = mtu_of(r.k.a), link = cases[i].want[1];
+        unsigned best = link < cases[i].path ? link : cases[i].path;
+        if (got > best || best - got > 8)
+            fail_msg("%s: asked again, %u", cases[i].name, got);
+        kit_down(&r.k);
+    }
+    struct kit k;
+    kit_up(&k, &kit_suites[0], &(struct kit_opts){0});
+    assert_int_equal(dp_child_mtu(k.a, 99, 1400), R_NOT_FOUND);
+    kit_down(&k);
+}
+
+/* The kernel refused a packet of ours: by what the tables say of the link, or else with caution. */
+static void test_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned len, link, least, most;
+    } cases[] = {{1480, 1400, 1392, 1400},
+                 {1480, 0, 1272, 1280},     /* not known: 1280 passes nearly everywhere */
+                 {1480, 1500, 1272, 1280},  /* the tables say that it had fitted */
+                 {1600, 1500, 1500, 1500}}; /* made before the path was known to be smaller */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct road r;
+        struct child_stats st;
+        up(&r, 1500, &(struct kit_opts){0});
+        send_from_a(&r, 1400);
+        settle(&r);
+        dp_link_too_big(r.k.a, 1, cases[i].len, (uint16_t)cases[i].link, r.now);
+        assert_in_range(mtu_of(r.k.a), cases[i].least, cases[i].most);
+        assert_true(dp_child_stats(r.k.a, 1, &st));
+        assert_int_equal(st.drops[R_DP_LINK - R_DP_SHORT], 1);
+        dp_link_too_big(r.k.a, 99, 1480, 1400, r.now); /* an SA that is gone */
+        assert_int_equal(kit_drops(r.k.a, R_DP_LINK), 2);
+        kit_down(&r.k);
+    }
+}
+
 /* An SA without traffic sends nothing and wants no time; the next packet asks again. */
 static void test_sleeps(void **state)
 {
@@ -391,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_mute),       cmocka_unit_test(test_rekey),
         cmocka_unit_test(test_move),       cmocka_unit_test(test_syn),
         cmocka_unit_test(test_black_hole), cmocka_unit_test(test_no_black_hole),
+        cmocka_unit_test(test_links),      cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

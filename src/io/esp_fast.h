@@ -9,6 +9,7 @@ enum { FAST_FDS = 16 };
 struct esp_fast_env {
     const struct links_if *dev;
     uint16_t fanout;
+    struct sock_ear ear;
     struct esp_bpf *bpf; /* addresses are set already; stays the caller's */
 };
 

@@ -26,6 +26,7 @@ struct esp_port {
     bool news;
     char text[512];
     uint32_t mark;
+    struct sock_ear ear;
     unsigned turns;           /* in a row that the fast way had something */
     struct sock raw[RAW_ALL]; /* IPv4, IPv6, and so on */
     bool has[RAW_ALL];
@@ -54,6 +55,7 @@ static err_t open_raw(struct esp_port *p, struct io_error *err)
         if (e)
             return e;
         p->has[i] = true;
+        p->raw[i].ear = p->ear;
         if (i < RAW_WHOLE && watch(p, p->raw[i].fd, (enum source)(SRC_RAW + i)))
             return io_fail(err, errno, NULL, "cannot poll a raw socket");
     }
@@ -116,7 +118,7 @@ static err_t start_fast(struct esp_port *p, const struct esp_settings *s, struct
         return E_SYS;
     if (set_addresses(p))
         return io_fail(err, errno, NULL, "cannot fill the BPF maps");
-    struct esp_fast_env env = {.dev = links_if(p->links), .fanout = s->fanout, .bpf = p->bpf};
+    struct esp_fast_env env = {.dev = links_if(p->links), .fanout = s->fanout, .ear = s->ear, .bpf = p->bpf};
     p->fast = p->ops->open(&env, err);
     if (!p->fast)
         return E_SYS;
@@ -198,6 +200,7 @@ err_t esp_port_open(struct esp_port **out, const struct esp_settings *s, struct 
         return E_NOMEM;
     }
     p->mark = s->mark;
+    p->ear = s->ear;
     p->epoll = epoll_create1(EPOLL_CLOEXEC);
     err_t e = p->epoll < 0 ? io_fail(err, errno, NULL, "epoll") : open_raw(p, err);
     if (e) {

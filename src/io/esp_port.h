@@ -23,6 +23,7 @@ struct esp_settings {
      */
     unsigned workers, worker, tag_bits;
     bool send_only;
+    struct sock_ear ear; /* for all ways; see sock.h */
 };
 
 struct esp_stats {

@@ -29,6 +29,7 @@ enum {
 struct esp_fast {
     int fd;
     uint16_t id; /* of the next IPv4 header */
+    struct sock_ear ear;
     uint8_t *ring;
     struct tpacket_req req;
     uint32_t at, taken; /* the next frame; how many before it are the caller's */
@@ -120,6 +121,7 @@ static struct esp_fast *packet_open(const struct esp_fast_env *env, struct io_er
         io_fail(err, ENOMEM, NULL, "AF_PACKET");
         return NULL;
     }
+    f->ear = env->ear;
     /* Protocol 0: hears nothing before filter and interface are set. */
     f->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     err_t e = 0;
@@ -214,6 +216,14 @@ static void put(struct esp_fast *f, size_t i, const struct io_msg *m, const stru
     f->iov[i][1] = (struct iovec){m->data, m->len};
 }
 
+static void refused(const struct esp_fast *f, int e, const struct io_msg *m, size_t *failed)
+{
+    if (e == EMSGSIZE && m->df && f->ear.too_big)
+        f->ear.too_big(f->ear.ctx, m);
+    else
+        ++*failed;
+}
+
 /* A message that fails alone (interface down, too big for it now) is passed over. */
 static int packet_send(struct esp_fast *f, const struct links_if *dev, const struct io_msg *msgs,
                        const struct nexthop *const *hops, size_t n, size_t *failed)
@@ -231,8 +241,7 @@ static int packet_send(struct esp_fast *f, const struct links_if *dev, const str
         } else if (errno == EBADF || errno == ENOTSOCK) {
             return E_SYS;
         } else if (errno != EINTR) {
-            at++;
-            ++*failed;
+            refused(f, errno, &msgs[at++], failed);
         }
     }
     return (int)at;

@@ -15,10 +15,21 @@ struct io_error {
     char text[256];
 };
 
+struct io_msg;
+
 /* SOCK_ESP, SOCK_AH: raw, IP protocols 50 and 51. SOCK_WHOLE: raw, only for sending datagrams with
  * an IP header of the caller's (raw(7), IP_HDRINCL), which leave as they are; without `df` in
  * fragments of cut.h if need be. */
 enum sock_kind { SOCK_UDP, SOCK_ESP, SOCK_AH, SOCK_WHOLE };
+
+/*
+ * Who hears of messages with `df` that the kernel found too big for the outgoing link (EMSGSIZE).
+ * They are lost, and not in *failed; without a listener they are.
+ */
+struct sock_ear {
+    void *ctx;
+    void (*too_big)(void *ctx, const struct io_msg *m);
+};
 
 struct sock {
     int fd;         /* for polling */
@@ -28,6 +39,7 @@ struct sock {
     bool df;             /* what the socket is set to now, see io_msg.df */
     uint16_t train_max;  /* datagrams that one UDP_SEGMENT send takes; 0: not switched on */
     uint16_t train_rest; /* messages sent singly before UDP_SEGMENT is tried again */
+    struct sock_ear ear; /* set by the owner after opening; too_big NULL: nobody */
     struct sock_scratch *scratch; /* message headers for bursts, allocated once */
 };
 
@@ -36,10 +48,11 @@ struct io_msg {
                       IP header (raw IPv4) */
     uint32_t len, cap;
     struct endpoint local, remote; /* port 0 for raw sockets */
-    uint8_t tos; /* DSCP and ECN: received (for ECN on decapsulation) or to send */
-    uint8_t ttl; /* send: TTL or hop limit; 0: the system's */
-    bool ah;     /* received: AH, from its SPI on */
-    bool whole;  /* send: data is a datagram with its IP header; for SOCK_WHOLE */
+    uint8_t tos;  /* DSCP and ECN: received (for ECN on decapsulation) or to send */
+    uint8_t ttl;  /* send: TTL or hop limit; 0: the system's */
+    uint32_t tag; /* send: the caller's own, for sock_ear */
+    bool ah;      /* received: AH, from its SPI on */
+    bool whole;   /* send: data is a datagram with its IP header; for SOCK_WHOLE */
     /* Received: bytes in front of data, as they came: IP header, extension headers, and of AH the
      * four before its SPI. 0: none. */
     uint16_t head;

@@ -222,7 +222,13 @@ static int after_refusal(struct sock *s, const struct io_msg *m, const struct so
 {
     if (t->datagrams > 1 && (e == EMSGSIZE || e == EINVAL || e == EIO || e == EOPNOTSUPP)) {
         s->train_rest = e == EIO || e == EOPNOTSUPP ? REST : 0;
+        sock_clear_error(s);
         return train_apart(s, m, t, failed);
+    }
+    if (e == EMSGSIZE && m->df && s->ear.too_big) {
+        sock_clear_error(s);
+        s->ear.too_big(s->ear.ctx, m);
+        return (int)t->msgs;
     }
     *failed += t->datagrams ? t->datagrams : 1;
     return (int)t->msgs;

@@ -254,6 +254,32 @@ static void extremes(const struct link *l)
     close_pair();
 }
 
+static unsigned heard;
+
+static void too_big(void *ctx, const struct io_msg *m)
+{
+    assert_ptr_equal(ctx, out);
+    assert_true(m >= out && m < out + N_MAX && m->tag == (uint32_t)(m - out) && m->len == 1400);
+    heard++;
+}
+
+/* Small ones between large ones: each is judged by itself, and the listener hears of all. */
+static void some_too_big(const struct link *l)
+{
+    heard = 0;
+    b.ear = (struct sock_ear){out, too_big};
+    for (size_t i = 0; i < 20; i++) {
+        out[i].len = i % 3 ? 200 : 1400;
+        out[i].tag = (uint32_t)i;
+    }
+    assert_int_equal(send_all(20), 0);
+    assert_int_equal(heard, 7);
+    assert_arrived(l, out + 1, 2);
+    for (size_t i = 4; i < 20; i += 3)
+        assert_arrived(l, out + i, 2);
+    b.ear = (struct sock_ear){0};
+}
+
 /* Too long for the path: with DF every datagram fails by itself, without it all go in fragments. */
 static void path_mtu(const struct link *l)
 {
@@ -266,8 +292,13 @@ static void path_mtu(const struct link *l)
     }
     assert_int_equal(send_all(20), 19);
     assert_arrived(l, out + 19, 1);
+    some_too_big(l);
     for (size_t i = 0; i < 20; i++)
-        out[i].df = false;
+        out[i] = (struct io_msg){.data = out[i].data,
+                                 .len = i == 19 ? 200 : 1400,
+                                 .local = out[i].local,
+                                 .remote = out[i].remote,
+                                 .tos = out[i].tos};
     assert_int_equal(send_all(20), 0);
     assert_arrived(l, out, 20);
     lab_run("ip link set b0 mtu 1500 && (ip addr add fd09::3/64 dev b0 nodad 2>/dev/null; true)");

@@ -46,3 +46,5 @@ struct sock_scratch {
 void sock_tx_prepare(const struct sock *s, struct sock_burst *b, size_t i, const struct io_msg *m);
 void sock_put_control(struct msghdr *h, int level, int type, const void *v, size_t n);
 err_t sock_set_df(struct sock *s, bool df) must_use;
+/* An error that the kernel keeps for the next call, after it was told already. */
+void sock_clear_error(struct sock *s);

@@ -118,8 +118,31 @@ static bool tx_cut(struct sock *s, const struct msghdr *h)
     return true;
 }
 
-/* Number taken of the n prepared headers, or E_SYS. */
-static int tx_run(struct sock *s, struct mmsghdr *h, size_t n, size_t *failed)
+void sock_clear_error(struct sock *s)
+{
+    int e;
+    socklen_t n = sizeof e;
+    (void)!getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &e, &n);
+}
+
+/* The message may have been in the middle of a burst: then its error is kept for the next one as
+ * well, which may be small enough. */
+static void tx_failed(struct sock *s, int e, const struct msghdr *h, const struct io_msg *m,
+                      size_t *failed)
+{
+    if (e == EMSGSIZE)
+        sock_clear_error(s);
+    if (e == EMSGSIZE && tx_cut(s, h))
+        return;
+    if (e == EMSGSIZE && m->df && s->ear.too_big)
+        s->ear.too_big(s->ear.ctx, m);
+    else
+        ++*failed;
+}
+
+/* Number taken of the n prepared headers, those of m, or E_SYS. */
+static int tx_run(struct sock *s, struct mmsghdr *h, const struct io_msg *m, size_t n,
+                  size_t *failed)
 {
     size_t at = 0;
     bool again = false; /* the same message once more: the error may be an earlier one's */
@@ -136,7 +159,7 @@ static int tx_run(struct sock *s, struct mmsghdr *h, size_t n, size_t *failed)
         } else if (errno == EINTR || (errno == ECONNREFUSED && !again)) {
             again = errno == ECONNREFUSED;
         } else {
-            *failed += !(errno == EMSGSIZE && tx_cut(s, &h[at].msg_hdr));
+            tx_failed(s, errno, &h[at].msg_hdr, &m[at], failed);
             at++;
             again = false;
         }
@@ -156,7 +179,7 @@ int sock_send(struct sock *s, const struct io_msg *msgs, size_t n, size_t *faile
             return done ? (int)done : E_SYS;
         for (size_t i = 0; i < run; i++)
             tx_prepare(s, b, i, &msgs[done + i]);
-        int k = tx_run(s, b->hdr, run, failed);
+        int k = tx_run(s, b->hdr, msgs + done, run, failed);
         if (k < 0)
             return done ? (int)done : k;
         done += (size_t)k;

@@ -1,5 +1,6 @@
 """Paths that carry less than the gateways' own links: with ICMP errors, without a word, and in both
 address families. What the sender inside is told, and what a TCP transfer makes of it."""
+import re
 import time
 
 import pytest
@@ -11,8 +12,8 @@ RATE = 24  # Mbit/s, of the path: far below what any machine does
 MBYTES = 4
 
 
-def up(lab, mtu=None, **kw):
-    text = [conf.simple(side, lab, **kw) + (f"culvertd {{ mtu = {mtu} }}\n" if mtu else "")
+def up(lab, mtu=None, more="", **kw):
+    text = [conf.simple(side, lab, **kw) + (f"culvertd {{ mtu = {mtu} }}\n" if mtu else "") + more
             for side in (lab.a, lab.b)]
     a = lab.daemon("culvert", lab.a).start(text[0])
     b = lab.daemon("culvert", lab.b).start(text[1])
@@ -81,6 +82,48 @@ def test_icmp(lab, outer):
     told = lab.a.lan.exec(["ping", "-M", "do", "-c", "1", "-W", "1", "-s", plain, lab.b.host4])
     assert f"mtu = {plain}" in told.out or f"mtu={plain}" in told.out, told.out
     assert lab.ping(size=plain - 28, count=2, df=True).lost == 0
+
+
+def told(lab, size):
+    """What the host in A's LAN hears when it sends a packet of this size with DF, if anything."""
+    lab.a.lan.must("ip route flush cache")  # what it was told before
+    r = lab.a.lan.exec(["ping", "-M", "do", "-c", "1", "-W", "1", "-s", size - 28, lab.b.host4])
+    m = re.search(r"mtu ?= ?(\d+)", r.out)
+    return int(m[1]) if m else None
+
+
+@pytest.mark.parametrize("way", ["udp", "raw", "packet", "xdp"])
+def test_link_changes(lab, way):
+    """The MTU of our own link goes down and up, and the route gets one, while the SA is up: it follows before the
+    next packet, by whatever way packets leave; what is too big is answered, nothing is lost for good."""
+    extra = "" if way == "udp" else f"culvertd {{ esp_io = {way}\n esp_interface = wan\n }}\n"
+    a, b = up(lab, encap="yes" if way == "udp" else None, more=extra)
+    for how, mtu in (("ip link set wan mtu 1400", 1400),
+                     (f"ip route add {lab.a.peer4}/32 via {lab.a.router4} mtu 1380", 1380),
+                     (f"ip route del {lab.a.peer4}/32", 1400), ("ip link set wan mtu 1500", 1500)):
+        lab.a.gw.must(how)
+        until(lambda m=mtu: path_mtu(a) == m, f"path MTU {mtu}")
+        plain = int(a.children()[0]["plain-mtu"])
+        if mtu < 1500:
+            assert told(lab, plain + 20) == plain
+        lab.a.lan.must("ip route flush cache")
+        assert lab.ping(size=plain - 28, count=2, df=True).lost == 0
+        assert lab.ping(size=1470, count=2, df=False).lost == 0
+    sent, received = lab.transfer(1)
+    assert sent == received
+    assert "for the outgoing link" in a.log()
+
+
+@pytest.mark.parametrize("encap", [None, "yes"])
+def test_link_shrinks_under_load(lab, encap):
+    """The link shrinks in the middle of a transfer: it goes on, and what was lost meanwhile has a counter."""
+    shape(lab)
+    a, b = up(lab, encap=encap)
+    lab.a.gw.spawn(["sh", "-c", "until [ $(cat /sys/class/net/wan/statistics/tx_bytes) -gt 1000000 ]; do sleep 0.01; "
+                    "done; ip link set wan mtu 1300"])
+    sent, received = lab.transfer(MBYTES)
+    assert sent == received
+    assert 1292 <= path_mtu(a) <= 1300
 
 
 def through_the_hole(lab, mtu):
