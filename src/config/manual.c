@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SPI_MIN 256 /* RFC 4303 2.1: 1 to 255 are IANA's */
+#define SPI_MIN     256 /* RFC 4303 2.1: 1 to 255 are IANA's */
+#define CPI_DEFLATE 2   /* RFC 3173 3.3: below 64 the algorithm's number, below 256 nothing */
 
 void set_addr(struct cx *cx, const struct row *r, const struct vnode *n, void *obj)
 {
@@ -15,19 +16,31 @@ void set_addr(struct cx *cx, const struct row *r, const struct vnode *n, void *o
         cx_report(cx, DIAG_ERROR, n, n->value, "expected one address");
 }
 
-void set_spi(struct cx *cx, const struct row *r, const struct vnode *n, void *obj)
+static bool decimal_or_hex(const char *text, unsigned long long *v)
 {
-    uint32_t *spi = (uint32_t *)(void *)((char *)obj + r->off);
-    bool hex = !strncmp(n->value, "0x", 2);
-    const char *digits = n->value + (hex ? 2 : 0);
+    bool hex = !strncmp(text, "0x", 2);
+    const char *digits = text + (hex ? 2 : 0);
     char *end;
     errno = 0;
-    unsigned long long v = strtoull(digits, &end, hex ? 16 : 10);
-    if (strspn(digits, "0123456789abcdefABCDEF") != strlen(digits) || !*digits || *end || errno ||
-        v < SPI_MIN || v > UINT32_MAX)
-        cx_report(cx, DIAG_ERROR, n, n->value, "expected an SPI: 0x100 to 0xffffffff");
+    *v = strtoull(digits, &end, hex ? 16 : 10);
+    return strspn(digits, "0123456789abcdefABCDEF") == strlen(digits) && *digits && !*end && !errno;
+}
+
+void set_spi(struct cx *cx, const struct row *r, const struct vnode *n, void *obj)
+{
+    void *at = (char *)obj + r->off;
+    bool cpi = r->size == sizeof(uint16_t);
+    unsigned long long v;
+    bool ok = decimal_or_hex(n->value, &v) && v <= (cpi ? UINT16_MAX : UINT32_MAX) &&
+              (v >= SPI_MIN || (cpi && v == CPI_DEFLATE));
+    if (!ok)
+        cx_report(cx, DIAG_ERROR, n, n->value,
+                  cpi ? "expected a CPI: 2, or 0x100 to 0xffff"
+                      : "expected an SPI: 0x100 to 0xffffffff");
+    else if (cpi)
+        *(uint16_t *)at = (uint16_t)v;
     else
-        *spi = (uint32_t)v;
+        *(uint32_t *)at = (uint32_t)v;
 }
 
 /* --- what belongs together --- */
@@ -57,21 +70,30 @@ static size_t count_of(const struct proposal *p, uint8_t type)
     return n;
 }
 
-static bool one_proposal(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
+static bool one_of_each(struct cx *cx, const struct vnode *sec, const char *key,
+                        const struct proposals *ps)
 {
-    if (m->esp.count + m->ah.count != 1) {
-        cx_report(cx, DIAG_ERROR, sec, NULL,
-                  "one of esp_proposals and ah_proposals is needed, with one proposal");
-        return false;
-    }
-    const struct proposal *p = manual_sa_proposal(m);
-    const struct vnode *at = key_or_section(sec, m->esp.count ? "esp_proposals" : "ah_proposals");
+    const struct proposal *p = &ps->p[0];
+    const struct vnode *at = key_or_section(sec, key);
+    if (!ps->count)
+        return true;
     bool one = count_of(p, T_ENCR) <= 1 && count_of(p, T_INTEG) <= 1 && count_of(p, T_ESN) <= 1;
     if (!one)
         cx_report(cx, DIAG_ERROR, at, NULL, "nothing is negotiated: name one algorithm of a kind");
     if (count_of(p, T_KE))
         cx_report(cx, DIAG_ERROR, at, NULL, "a key exchange has no place where keys are given");
     return one;
+}
+
+static bool check_proposals(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
+{
+    if (m->esp.count > 1 || m->ah.count > 1 || m->esp.count + m->ah.count == 0) {
+        cx_report(cx, DIAG_ERROR, sec, NULL,
+                  "esp_proposals or ah_proposals is needed, or both, with one proposal each");
+        return false;
+    }
+    bool one = one_of_each(cx, sec, "esp_proposals", &m->esp);
+    return one_of_each(cx, sec, "ah_proposals", &m->ah) && one;
 }
 
 static void check_key(struct cx *cx, const struct vnode *sec, const char *key, const struct alg *a,
@@ -92,6 +114,25 @@ static void check_key(struct cx *cx, const struct vnode *sec, const char *key, c
                   a->salt_len ? ", the salt at its end" : "", key, have);
 }
 
+/* RFC 2401 4.3: two SAs in each direction, each with its own SPI and key */
+static void check_bundle(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
+{
+    static const char *const spis[] = {"ah_spi_in", "ah_spi_out"};
+    const struct proposal *ah = manual_sa_bundle(m);
+    const struct alg *integ = ah ? proposal_alg(ah, T_INTEG) : NULL;
+    for (size_t i = 0; i < 2; i++)
+        if (ah)
+            need(cx, sec, spis[i]);
+        else if (has_key(sec, spis[i]))
+            cx_report(cx, DIAG_ERROR, key_or_section(sec, spis[i]), NULL,
+                      "%s is of AH around ESP: give both esp_proposals and ah_proposals", spis[i]);
+    check_key(cx, sec, "ah_auth_in", integ, m->bundle.in.n);
+    check_key(cx, sec, "ah_auth_out", integ, m->bundle.out.n);
+    if (ah && m->bundle.spi_in == m->spi_in)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "ah_spi_in"), vnode_get(sec, "ah_spi_in"),
+                  "spi_in is the same; what we receive has one table of SPIs (RFC 4301 4.1)");
+}
+
 static void check_keys(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
 {
     const struct proposal *p = manual_sa_proposal(m);
@@ -100,10 +141,21 @@ static void check_keys(struct cx *cx, const struct vnode *sec, const struct manu
     check_key(cx, sec, "key_out", encr, m->out.encr.n);
     check_key(cx, sec, "auth_in", integ, m->in.integ.n);
     check_key(cx, sec, "auth_out", integ, m->out.integ.n);
+    check_bundle(cx, sec, m);
     if (encr && encr->iv_len && encr->block == 1)
         cx_report(cx, DIAG_WARNING, key_or_section(sec, "esp_proposals"), encr->name,
                   "RFC 8221 3 says MUST NOT with keys by hand: after a restart nonces repeat under "
                   "the same key, which breaks it; aes128-sha256 does not suffer from that");
+}
+
+/* What goes around the packet, and what is in it. */
+static void check_kinds(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
+{
+    if (m->ah.count && m->encap)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "encap"), vnode_get(sec, "encap"),
+                  "AH covers the addresses and does not go in UDP (RFC 3715 2.1)");
+    if (!m->cpi_in != !m->cpi_out)
+        need(cx, sec, m->cpi_in ? "cpi_out" : "cpi_in");
 }
 
 static void check_families(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
@@ -130,7 +182,8 @@ static void fill_in(struct cx *cx, const struct vnode *sec, struct manual_sa *m)
     check_ends(cx, sec, m);
     if (cx->d->errors == before)
         check_families(cx, sec, m);
-    if (one_proposal(cx, sec, m))
+    check_kinds(cx, sec, m);
+    if (check_proposals(cx, sec, m))
         check_keys(cx, sec, m);
 }
 

@@ -9,6 +9,10 @@
     "esp_proposals = aes128-sha256\n key_in = " K16 "\n key_out = " K16 "\n auth_in = " K32        \
     "\n auth_out = " K32 "\n"
 
+#define AH20                                                                                       \
+    "ah_proposals = sha1\n ah_spi_in = 0x2000\n ah_spi_out = 0x2001\n ah_auth_in = " K20           \
+    "\n ah_auth_out = " K20 "\n"
+
 static struct vnode *read_section(const char *text)
 {
     struct vnode *t;
@@ -64,6 +68,28 @@ static void test_whole(void **state)
     manual_sa_free(m);
 }
 
+/* AH around ESP, compressed. */
+static void test_bundle(void **state)
+{
+    (void)state;
+    struct child_sa sa;
+    struct manual_sa *m = read_sa("x {\n" ENDS CBC AH20 "cpi_in = 0x1234\n cpi_out = 2\n}");
+    manual_sa_child(m, &sa);
+    assert_int_equal(sa.proto, PROTO_ESP);
+    assert_int_equal(sa.ah.spi_in, 0x2000);
+    assert_int_equal(sa.ah.spi_out, 0x2001);
+    assert_string_equal(sa.ah.integ->name, "sha1");
+    assert_int_equal(sa.ah.in.n, 20);
+    assert_int_equal(sa.ah.out.n, 20);
+    assert_int_equal(sa.cpi_in, 0x1234);
+    assert_int_equal(sa.cpi_out, 2);
+    manual_sa_free(m);
+    m = read_sa("x {\n" ENDS CBC "}");
+    manual_sa_child(m, &sa);
+    assert_null(sa.ah.integ);
+    manual_sa_free(m);
+}
+
 /* Loading the same again must not begin its sequence numbers anew; any change must count. */
 static void test_equal(void **state)
 {
@@ -76,6 +102,8 @@ static void test_equal(void **state)
         "x {\n" ENDS CBC "life_time = 5\n}",
         "x {\n" ENDS CBC "key_in = 0x00112233445566778899aabbccddeefe\n}",
         "y {\n" ENDS CBC "}",
+        "x {\n" ENDS CBC AH20 "}",
+        "x {\n" ENDS CBC "cpi_in = 2\n cpi_out = 2\n}",
     };
     struct manual_sa *a = read_sa("x {\n" ENDS CBC "}"), *b = read_sa("x {\n" ENDS CBC "}");
     assert_true(manual_sa_eq(a, b));
@@ -94,8 +122,20 @@ static const struct {
     const char *report;
 } bad[] = {
     {"x { esp_proposals = aes128-sha256 }", "local is missing"},
-    {"x {\n" ENDS "}", "one of esp_proposals and ah_proposals"},
+    {"x {\n" ENDS "}", "esp_proposals or ah_proposals"},
     {"x {\n" ENDS "esp_proposals = aes128-sha256, aes256-sha256\n}", "with one proposal"},
+    {"x {\n" ENDS CBC "ah_proposals = sha1\n}", "ah_spi_in is missing"},
+    {"x {\n" ENDS CBC "ah_proposals = sha1-modp2048\n}", "key exchange"},
+    {"x {\n" ENDS CBC "ah_proposals = sha1-md5\n}", "one algorithm of a kind"},
+    {"x {\n" ENDS CBC "ah_spi_in = 0x1001\n}", "give both esp_proposals and ah_proposals"},
+    {"x {\n" ENDS CBC "ah_auth_in = " K20 "\n}", "no use for ah_auth_in"},
+    {"x {\n" ENDS CBC AH20 "ah_spi_in = 0x1000\n}", "spi_in is the same"},
+    {"x {\n" ENDS CBC AH20 "ah_auth_out = " K16 "\n}",
+     "sha1 takes a key of 20 bytes; ah_auth_out has 16"},
+    {"x {\n" ENDS CBC AH20 "encap = yes\n}", "does not go in UDP"},
+    {"x {\n" ENDS CBC "cpi_in = 2\n}", "cpi_out is missing"},
+    {"x {\n" ENDS CBC "cpi_in = 3\n cpi_out = 2\n}", "expected a CPI"},
+    {"x {\n" ENDS CBC "cpi_in = 0x10000\n cpi_out = 2\n}", "expected a CPI"},
     {"x {\n" ENDS "esp_proposals = aes128-aes256-sha256\n}", "one algorithm of a kind"},
     {"x {\n" ENDS "esp_proposals = aes128-sha256-modp2048\n}", "key exchange"},
     {"x {\n" ENDS "esp_proposals = aes128-sha256\n key_in = " K16 "\n}", "key_out is missing"},
@@ -151,8 +191,8 @@ static void test_counter_mode(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole), cmocka_unit_test(test_equal),
-                                       cmocka_unit_test(test_bad),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole), cmocka_unit_test(test_bundle),
+                                       cmocka_unit_test(test_equal), cmocka_unit_test(test_bad),
                                        cmocka_unit_test(test_counter_mode)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ enum value_type {
     V_URIS,     /* read by authorities.c */
     V_FILE,     /* read by creds.c and authorities.c */
     V_ADDR,     /* one address: struct addr */
-    V_SPI,      /* decimal or 0x hex, from 256 on */
+    V_SPI,      /* decimal or 0x hex, from 256 on; of two bytes a CPI */
     V_KEY,      /* struct secret, in 0x hex or 0s Base64 */
     V_IFNAME,   /* name of an interface to be made: char[16] */
     V_PREFIXES, /* struct prefix_conf[max], count at `aux` */

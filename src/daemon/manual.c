@@ -95,9 +95,13 @@ static err_t refused(const struct manual_sa *sa, err_t e, struct io_error *err)
     if (e == R_EXISTS)
         snprintf(
             err->text, sizeof err->text,
-            "SPI 0x%08x: its place in the table of inbound SAs is taken; choose another spi_in "
+            "SPI 0x%08x%s: its place in the table of inbound SAs is taken; choose another spi_in "
             "(the low bits say the place)",
-            sa->spi_in);
+            sa->spi_in, sa->bundle.spi_in ? " or that of AH" : "");
+    else if (e == E_USAGE && sa->bundle.spi_in)
+        snprintf(err->text, sizeof err->text,
+                 "the upper bits of spi_in and ah_spi_in must be the same: they say which worker "
+                 "has an SA, and one must have both");
     else if (e == E_NOTSUP)
         snprintf(err->text, sizeof err->text,
                  "the data plane has no such SA: mode and algorithms do not go together");

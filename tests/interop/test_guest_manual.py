@@ -1,6 +1,8 @@
-"""The Linux kernel in a guest with keys by hand (`ip xfrm`) against SAs of ours by hand: AH, transport mode, BEET, and
-bytes of all sizes through them. Minutes of emulation, so only with CULVERT_LONG=1; the first case runs always."""
+"""The Linux kernel in a guest with keys by hand (`ip xfrm`) against SAs of ours by hand: AH, transport mode, BEET, AH
+around ESP, IPComp, and bytes of all sizes through them. Minutes of emulation, so most only with CULVERT_LONG=1."""
 from collections import Counter
+
+import re
 
 import pytest
 
@@ -133,3 +135,78 @@ def test_relay(world, case, shape):
 
 def drops(a):
     return Counter({k: int(v) for k, v in a.ask("stats")["dataplane"]["drops"].items() if k != "dp-no-policy"})
+
+
+# what goes around the packet, from the outside in; mode; outer family, inner family
+BUNDLES = [("ah esp comp", "tunnel", 4, 4), ("ah esp", "tunnel", 4, 4), ("ah esp", "transport", 4, 4), ("ah esp", "tunnel", 6, 4),
+           ("ah esp", "tunnel", 4, 6), ("ah esp", "transport", 6, 6), ("esp comp", "tunnel", 4, 4), ("esp comp", "transport", 4, 4),
+           ("esp comp", "tunnel", 6, 6), ("ah esp comp", "transport", 6, 6), ("ah comp", "tunnel", 4, 4)]
+AH_SPI, CPI, AH_KEY = (0x3003, 0x4004), (0x1234, 0x5678), ("c3" * 20, "d4" * 20)
+
+
+def our_bundle(lab, a, layers, mode, outer, inner):
+    ts = lambda s: s.wan(outer) if mode == "transport" else s.net(inner)  # noqa: E731
+    words = dict(local=lab.a.wan(outer), remote=lab.b.wan(outer), spi_in=SPI[0], spi_out=SPI[1], mode=mode, local_ts=ts(lab.a),
+                 remote_ts=ts(lab.b))
+    auth = AUTH["sha256"]
+    if "esp" in layers:
+        words.update(esp_proposals="aes128-sha256", key_in="0x" + KEY[1], key_out="0x" + KEY[0], auth_in="0x" + auth[1],
+                     auth_out="0x" + auth[0])
+    if "ah" in layers:
+        pre = "ah_" if "esp" in layers else ""
+        words["ah_proposals"] = "sha1"
+        words.update({f"{pre}auth_in": "0x" + AH_KEY[1], f"{pre}auth_out": "0x" + AH_KEY[0]})
+        words.update(dict(ah_spi_in=AH_SPI[0], ah_spi_out=AH_SPI[1]) if pre else {})
+    if "comp" in layers:
+        words.update(cpi_in=CPI[0], cpi_out=CPI[1])
+    r = a.cli("sa", "add", "hand", *[f"{k}={v}" for k, v in words.items()])
+    assert r.ok, r
+    return ts
+
+
+def their_bundle(lab, ts, layers, mode, outer, inner):
+    """Templates from the inside out; only the innermost makes a tunnel."""
+    g, auth, names = lab.b.gw, AUTH["sha256"], layers.split()[::-1]
+    spis = dict(esp=SPI, ah=AH_SPI if "esp" in layers else SPI, comp=CPI)
+    modes = {n: mode if i == 0 else "transport" for i, n in enumerate(names)}
+    mixed = ["af-unspec"] if mode == "tunnel" and outer != inner else []
+    for i, (src, dst, way) in enumerate(((lab.a, lab.b, "in"), (lab.b, lab.a, "out"))):
+        what = dict(esp=f"auth-trunc '{auth[2]}' 0x{auth[i]} {auth[3]} enc 'cbc(aes)' 0x{KEY[i]}",
+                    ah=f"auth-trunc 'hmac(sha1)' 0x{AH_KEY[i]} 96", comp="comp deflate")
+        ends = f"src {src.wan(outer)} dst {dst.wan(outer)}"
+        for n in names:
+            flags = mixed + (["align4"] if n == "ah" and outer == 4 else [])
+            g.must(f"ip xfrm state add {ends} proto {n} spi {spis[n][1 - i]:#x} mode {modes[n]} "
+                   f"{'flag ' + ' flag '.join(flags) if flags else ''} {what[n]}")
+        level = {n: "level use" if n == "comp" and way == "in" else "" for n in names}  # small packets are not compressed
+        tmpl = " ".join(f"tmpl {ends} proto {n} mode {modes[n]} {level[n]}" for n in names)
+        for d in ("in", "fwd") if way == "in" else ("out",):
+            g.must(f"ip xfrm policy add src {ts(src)} dst {ts(dst)} dir {d} {tmpl}")
+
+
+@pytest.mark.parametrize("case", BUNDLES, ids=lambda c: "-".join(map(str, c)).replace(" ", "-"))
+def test_kernel_bundles(world, case):
+    """Several SAs one in the other: RFC 2401 4.3, RFC 3173."""
+    lab, a = world
+    layers, mode, outer, inner = case
+    if case is not BUNDLES[0] and not long_run():
+        pytest.skip("CULVERT_LONG=1 runs the others")
+    cap = lab.capture("wanB")
+    try:
+        their_bundle(lab, our_bundle(lab, a, *case), *case)
+        for size in (0, 1, 7, 56, 700, 1200):
+            for frm, to in ((lab.a, lab.b), (lab.b, lab.a)):
+                if mode == "transport":
+                    ok, out = pings(frm.gw, outer, to.wan(outer), "-s", size)
+                else:
+                    ok, out = pings(frm.lan, inner, to.host(inner), "-s", size)
+                assert ok, f"{size}: {out}\n{lab.b.gw.sh('ip -s xfrm state; cat /proc/net/xfrm_stat').out}\n{a.ask('stats')['dataplane']}"
+        cap.assert_protected(want=(layers.split()[0],), at_least=36)
+        if "comp" in layers:
+            shown = a.cli("sa", "list", "--json").out
+            assert re.search(r'"packets-compressed": *"?[1-9]', shown) and re.search(r'"packets-decompressed": *"?[1-9]', shown), shown
+        drops = a.ask("stats")["dataplane"]["drops"]
+        assert set(drops) <= {"dp-no-policy", "dp-no-sa"}, drops
+    finally:
+        a.cli("sa", "del", "hand")
+        lab.b.gw.sh("ip xfrm state flush; ip xfrm policy flush")
