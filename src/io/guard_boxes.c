@@ -58,7 +58,7 @@ static err_t push_ranges(struct guard_boxes *b, struct guard_box box, const stru
     box.lo[GUARD_LOCAL] = local->lo;
     box.hi[GUARD_LOCAL] = local->hi;
     err_t e = push(b, &box);
-    if (e || box.kind != GUARD_PORTS)
+    if (e || box.pass || (box.kind != GUARD_PORTS && box.kind != GUARD_TYPES))
         return e;
     box.kind = GUARD_FRAGS;
     box.port_lo[0] = box.port_lo[1] = 0;
@@ -89,6 +89,11 @@ static bool has_ports(uint8_t proto)
            proto == IPPROTO_DCCP || proto == IPPROTO_UDPLITE;
 }
 
+static bool has_types(const struct nft_pair *r)
+{
+    return r->proto == (r->local_lo.family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
 static bool any_ports(const struct nft_pair *r)
 {
     return r->local_port_lo == 0 && r->local_port_hi == 65535 && r->remote_port_lo == 0 &&
@@ -98,14 +103,24 @@ static bool any_ports(const struct nft_pair *r)
 enum guard_kind guard_kind_of(const struct nft_pair *r)
 {
     bool ordered = r->local_port_lo <= r->local_port_hi && r->remote_port_lo <= r->remote_port_hi;
-    if (any_ports(r) || !ordered || !has_ports(r->proto))
+    if (any_ports(r) || !ordered || !(has_ports(r->proto) || has_types(r)))
         return r->proto ? GUARD_PROTO : GUARD_PAIR;
-    return GUARD_PORTS;
+    return has_ports(r->proto) ? GUARD_PORTS : GUARD_TYPES;
+}
+
+bool guard_types_of(const struct nft_pair *r, uint16_t *lo, uint16_t *hi)
+{
+    *lo = r->local_port_lo > r->remote_port_lo ? r->local_port_lo : r->remote_port_lo;
+    *hi = r->local_port_hi < r->remote_port_hi ? r->local_port_hi : r->remote_port_hi;
+    return *lo <= *hi;
 }
 
 static struct guard_box box_of(const struct nft_pair *r)
 {
-    struct guard_box box = {.kind = guard_kind_of(r), .proto = r->proto, .port_hi = {65535, 65535}};
+    struct guard_box box = {
+        .kind = guard_kind_of(r), .proto = r->proto, .port_hi = {65535, 65535}, .pass = r->pass};
+    if (box.kind == GUARD_TYPES)
+        (void)guard_types_of(r, &box.port_lo[GUARD_REMOTE], &box.port_hi[GUARD_REMOTE]);
     if (box.kind != GUARD_PORTS)
         return box;
     box.port_lo[GUARD_REMOTE] = r->remote_port_lo;

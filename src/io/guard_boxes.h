@@ -11,7 +11,8 @@ enum guard_kind {
     GUARD_PAIR,  /* addresses only */
     GUARD_PROTO, /* and protocol */
     GUARD_PORTS, /* and ports */
-    GUARD_FRAGS, /* later fragments of GUARD_PORTS: they carry no ports (RFC 4301 7) */
+    GUARD_TYPES, /* and ICMP's type and code, which stand in port_..[GUARD_REMOTE] */
+    GUARD_FRAGS, /* later fragments of these two, to be dropped: RFC 4301 7 */
     GUARD_KINDS
 };
 
@@ -23,6 +24,7 @@ struct guard_box {
     struct addr lo[2], hi[2]; /* by GUARD_REMOTE, GUARD_LOCAL */
     uint16_t proto;
     uint16_t port_lo[2], port_hi[2];
+    bool pass;
 };
 
 struct guard_boxes {
@@ -43,8 +45,11 @@ err_t guard_boxes_make(struct guard_boxes *b, const struct nft_pair *rows, size_
                        bool pass) must_use;
 void guard_boxes_free(struct guard_boxes *b);
 
-/* What of a row the guard can tell apart. Ports without a protocol that has them (ICMP types,
- * OPAQUE's 65535..0, any protocol) are left out. */
+/* What of a row the guard can tell apart. Ports without a protocol that has them (the Mobility
+ * Header's types, any protocol), and OPAQUE's 65535..0, are left out. */
 enum guard_kind guard_kind_of(const struct nft_pair *r);
+/* GUARD_TYPES: a type and code is on no side (RFC 4301 4.4.1.1), so both sides' ranges must hold
+ * it. False: none can. */
+bool guard_types_of(const struct nft_pair *r, uint16_t *lo, uint16_t *hi);
 /* Ordered ranges, all of one family. */
 bool guard_row_valid(const struct nft_pair *r);

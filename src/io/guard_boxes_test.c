@@ -99,7 +99,8 @@ static const struct cut cuts[] = {
     {"fd01::/64", "::/0", 0, 0, 2},
     {"10.1.0.0/16", "10.2.0.0/16", 6, 0, 1},
     {"10.1.0.0/16", "10.2.0.0/16", 6, 80, 2}, /* and its later fragments */
-    {"10.1.0.0/16", "10.2.0.0/16", 1, 80, 1}, /* ICMP has types, not ports: the protocol */
+    {"10.1.0.0/16", "10.2.0.0/16", 1, 80, 2}, /* a type of ICMP, likewise */
+    {"fd01::/64", "fd02::/64", 135, 80, 1},   /* Mobility Header: the protocol */
     {"10.1.0.0/16", "10.2.0.0/16", 0, 80, 1},
 };
 

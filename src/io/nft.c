@@ -168,13 +168,17 @@ static void rest_del(struct nft_guard *g, const struct nft_pair *row)
     g->rest_changed = true;
 }
 
-/* It names ports that the guard cannot tell apart: to pass all of the protocol would be too much.
- */
-static bool passes_nothing(const struct nft_pair *r)
+/* It names ports that the guard cannot tell apart, and to pass all of the protocol would be too
+ * much; or types that no packet can have. */
+static bool says_nothing(const struct nft_pair *r)
 {
+    uint16_t lo, hi;
+    enum guard_kind kind = guard_kind_of(r);
     bool any = r->local_port_lo == 0 && r->local_port_hi == 65535 && r->remote_port_lo == 0 &&
                r->remote_port_hi == 65535;
-    return r->pass && !any && guard_kind_of(r) != GUARD_PORTS;
+    if (kind == GUARD_TYPES)
+        return !guard_types_of(r, &lo, &hi);
+    return r->pass && !any && kind != GUARD_PORTS;
 }
 
 err_t nft_guard_add(struct nft_guard *g, const struct nft_pair *row)
@@ -182,7 +186,7 @@ err_t nft_guard_add(struct nft_guard *g, const struct nft_pair *row)
     bool fits;
     if (!guard_row_valid(row))
         return E_USAGE;
-    if (passes_nothing(row))
+    if (says_nothing(row))
         return E_OK;
     err_t e = nft_pairs_add(&g->pairs, row, &fits);
     return e || fits ? e : rest_add(g, row);
@@ -190,7 +194,7 @@ err_t nft_guard_add(struct nft_guard *g, const struct nft_pair *row)
 
 void nft_guard_del(struct nft_guard *g, const struct nft_pair *row)
 {
-    if (guard_row_valid(row) && !passes_nothing(row) && !nft_pairs_del(&g->pairs, row))
+    if (guard_row_valid(row) && !says_nothing(row) && !nft_pairs_del(&g->pairs, row))
         rest_del(g, row);
 }
 
@@ -238,12 +242,13 @@ bool nft_guard_look(struct nft_guard *g)
 /* --- into the kernel --- */
 
 /* Replaces the whole table. */
-static err_t set_all(struct nft_guard *g, struct io_error *err)
+static err_t set_all(struct nft_guard *g, bool whole, struct io_error *err)
 {
     struct nft_rules r = {.tun = g->tun,
                           .mark = g->set.mark,
                           .port = g->set.port,
                           .port_natt = g->set.port_natt,
+                          .whole = whole,
                           .exempt = exempt_wanted(g),
                           .pairs = &g->pairs};
     struct guard_boxes pass = {0}, drop = {0};
@@ -287,7 +292,9 @@ err_t nft_guard_apply(struct nft_guard *g, struct io_error *err)
 {
     if (g->loaded && !g->rest_changed && !g->pairs.reshaped && !g->pairs.changes)
         return E_OK;
-    err_t e = set_elements(g) ? E_OK : set_all(g, err);
+    err_t e = set_elements(g) ? E_OK : set_all(g, true, err);
+    if (e == E_SYS) /* the kernel may lack connection tracking: then fragments fail closed */
+        e = set_all(g, false, err);
     g->loaded = !e;
     if (e)
         return e;

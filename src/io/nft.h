@@ -41,7 +41,8 @@ struct nft_guard *nft_guard_open(const struct nft_guard_settings *s, struct io_e
  * Rows come and go, the same one any number of times; nft_guard_apply makes the kernel agree, in
  * one transaction for up to a thousand changes, additions first. Rows may overlap. Between
  * addresses that are on both sides of a row nothing is dropped (a LAN within 0.0.0.0/0), so
- * 0.0.0.0/0 to 0.0.0.0/0 guards nothing. Ports count with protocols that have them; without, a row
+ * 0.0.0.0/0 to 0.0.0.0/0 guards nothing. Ports count with protocols that have them, and with ICMP
+ * (type << 8 | code, within both sides' ports); without, a row
  * covers its whole protocol, and one that passes covers nothing.
  *
  * A change of rows whose sides are prefixes, their ports single or any, costs the same however many

@@ -307,6 +307,123 @@ static void test_ports(void **state)
     nft_guard_close(g, true);
 }
 
+/* Later fragments that reach B in clear. */
+static int fragments_at_b(void)
+{
+    lab_enter(ns_b);
+    int n = lab_number("nft list counters table inet frags | grep -o 'packets [0-9]*' | grep -o"
+                       " '[0-9]*'");
+    lab_enter(ns_a);
+    return n;
+}
+
+/* RFC 4301 7.4: a port that may pass inside of what is protected passes in fragments too, and
+ * brings no fragments of other ports with it. */
+static void test_bypass_fragments(void **state)
+{
+    (void)state;
+    struct nft_pair rows[4];
+    EACH_FAMILY(h)
+    {
+        struct nft_pair *r = &rows[2 * (h - hosts)];
+        r[0] = r[1] = row(h->lan_net, h->remote_net);
+        r[1].proto = 17;
+        r[1].remote_port_lo = r[1].remote_port_hi = PORT;
+        r[1].pass = true;
+    }
+    lab_enter(ns_b);
+    lab_run("nft 'table inet frags { counter later { }; chain in { type filter hook prerouting"
+            " priority -450; ip frag-off & 0x1fff != 0 counter name later;"
+            " frag frag-off != 0 counter name later; }; }'");
+    lab_enter(ns_a);
+    for (int ranges = 0; ranges < 2; ranges++) {
+        struct nft_guard *g = guard_with(rows, 4);
+        EACH_FAMILY(h)
+        {
+            const struct path passes = {ns_c, ns_b, h->c, h->b_lan, 0, PORT, BIG, true};
+            const struct path inward = {ns_b, ns_c, h->b_lan, h->c, 0, PORT, BIG, true};
+            const struct path own = {ns_a, ns_b, h->a_lan, h->b_lan, 0, PORT, BIG, true};
+            const struct path stopped = {ns_c, ns_b, h->c, h->b_lan, 0, OTHER, BIG, false};
+            const struct path back = {ns_b, ns_c, h->b_lan, h->c, 0, OTHER, BIG, false};
+            try_path(h, &passes, h->c, h->b_free);
+            try_path(h, &inward, h->b_free, h->c);
+            try_path(h, &own, h->a_lan, h->b_free);
+            int before = fragments_at_b();
+            assert_true(before >= 8);
+            try_path(h, &stopped, h->c, h->b_free);
+            try_path(h, &back, h->b_free, h->c);
+            assert_int_equal(fragments_at_b(), before);
+        }
+        nft_guard_close(g, true);
+        EACH_FAMILY(h) /* the same in interval sets */
+        rows[2 * (h - hosts) + 1].remote_port_lo--;
+    }
+    lab_enter(ns_b);
+    lab_run("nft delete table inet frags");
+    lab_enter(ns_a);
+}
+
+static bool pings(const struct hosts *h, const char *host)
+{
+    lab_enter(ns_c);
+    int lost = lab_number("ping -%d -n -c 1 -W 1 %s >/dev/null; echo $?", h->family, host);
+    lab_enter(ns_a);
+    return lost == 0;
+}
+
+/* ICMP's types are told apart as ports are: the one is stopped, the other is not. */
+static void test_types(void **state)
+{
+    (void)state;
+    for (int ranges = 0; ranges < 2; ranges++) {
+        EACH_FAMILY(h)
+        {
+            uint16_t echo = h->family == 4 ? 8 << 8 : 128 << 8;
+            struct nft_pair r[2] = {row(h->lan_net, h->remote_net), row(h->lan_net, h->remote_net)};
+            r[0].proto = h->family == 4 ? 1 : 58;
+            r[0].local_port_lo = r[0].remote_port_lo = echo;
+            r[0].local_port_hi = r[0].remote_port_hi = (uint16_t)(echo + ranges * 255);
+            struct nft_guard *g = guard_with(r, 1);
+            assert_false(pings(h, h->b_lan));
+            nft_guard_close(g, true);
+            r[0].local_port_lo = (uint16_t)(echo + 512); /* another type; and none at all */
+            for (int none = 0; none < 2; none++) {
+                r[0].remote_port_lo = none ? echo : r[0].local_port_lo;
+                r[0].local_port_hi = (uint16_t)(r[0].local_port_lo + ranges * 255);
+                r[0].remote_port_hi = (uint16_t)(r[0].remote_port_lo + ranges * 255);
+                g = guard_with(r, 1);
+                assert_true(pings(h, h->b_lan));
+                nft_guard_close(g, true);
+            }
+        }
+    }
+}
+
+/* Echo and its answer pass inside of what is protected, and nothing else of ICMP. */
+static void test_types_pass(void **state)
+{
+    (void)state;
+    EACH_FAMILY(h)
+    {
+        struct nft_pair r[3] = {row(h->lan_net, h->remote_net), row(h->lan_net, h->remote_net),
+                                row(h->lan_net, h->remote_net)};
+        for (int i = 1; i < 3; i++) {
+            unsigned type = h->family == 4 ? (i == 1 ? 8 : 0) : (i == 1 ? 128 : 129);
+            r[i].proto = h->family == 4 ? 1 : 58;
+            r[i].pass = true;
+            r[i].remote_port_lo = (uint16_t)(type << 8);
+            r[i].remote_port_hi = (uint16_t)(type << 8 | 255);
+        }
+        struct nft_guard *g = guard_with(r, 3);
+        assert_true(pings(h, h->b_lan));
+        nft_guard_close(g, true);
+        g = guard_with(r, 2);
+        assert_false(pings(h, h->b_lan));
+        assert_dropped(g, 1, 0); /* the answer */
+        nft_guard_close(g, true);
+    }
+}
+
 /* What comes out of the TUN device is let in. */
 static void test_tun_may(void **state)
 {
@@ -560,6 +677,9 @@ int main(void)
         cmocka_unit_test(test_host_to_host),
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_bypass_fragments),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_types_pass),
         cmocka_unit_test(test_tun_may),
         cmocka_unit_test(test_strict_rp_filter),
         cmocka_unit_test(test_unclean_exit),

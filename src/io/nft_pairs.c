@@ -45,6 +45,19 @@ static bool single_or_any(uint16_t lo, uint16_t hi, bool *single)
     return lo == hi || (lo == 0 && hi == UINT16_MAX);
 }
 
+static bool ports_of(const struct nft_pair *r, struct nft_shape *s)
+{
+    return single_or_any(r->remote_port_lo, r->remote_port_hi, &s->port[GUARD_REMOTE]) &&
+           single_or_any(r->local_port_lo, r->local_port_hi, &s->port[GUARD_LOCAL]);
+}
+
+static bool types_of(const struct nft_pair *r, struct nft_shape *s)
+{
+    uint16_t lo, hi;
+    s->types = s->port[GUARD_REMOTE] = true;
+    return guard_types_of(r, &lo, &hi) && lo == hi;
+}
+
 static bool shape_of(const struct nft_pair *r, struct nft_shape *s)
 {
     enum guard_kind kind = guard_kind_of(r);
@@ -52,9 +65,7 @@ static bool shape_of(const struct nft_pair *r, struct nft_shape *s)
         .family = r->local_lo.family, .pass = r->pass, .proto = kind != GUARD_PAIR};
     return prefix_of(&r->remote_lo, &r->remote_hi, &s->bits[GUARD_REMOTE]) &&
            prefix_of(&r->local_lo, &r->local_hi, &s->bits[GUARD_LOCAL]) &&
-           (kind != GUARD_PORTS ||
-            (single_or_any(r->remote_port_lo, r->remote_port_hi, &s->port[GUARD_REMOTE]) &&
-             single_or_any(r->local_port_lo, r->local_port_hi, &s->port[GUARD_LOCAL])));
+           (kind != GUARD_PORTS || ports_of(r, s)) && (kind != GUARD_TYPES || types_of(r, s));
 }
 
 static void put_addr(struct part *p, const struct addr *a)
@@ -77,6 +88,13 @@ static void put_port(struct part *p, uint16_t port)
     put_word(p, v, sizeof v);
 }
 
+static void put_type(struct part *p, const struct nft_pair *r)
+{
+    uint16_t lo = 0, hi;
+    (void)guard_types_of(r, &lo, &hi);
+    put_port(p, lo);
+}
+
 static struct part pair_part(const struct nft_pair *r, const struct nft_shape *s)
 {
     struct part p = {.shape = *s};
@@ -84,7 +102,9 @@ static struct part pair_part(const struct nft_pair *r, const struct nft_shape *s
     put_addr(&p, &r->local_lo);
     if (s->proto)
         put_word(&p, &r->proto, 1);
-    if (s->port[GUARD_REMOTE])
+    if (s->types)
+        put_type(&p, r);
+    else if (s->port[GUARD_REMOTE])
         put_port(&p, r->remote_port_lo);
     if (s->port[GUARD_LOCAL])
         put_port(&p, r->local_port_lo);
@@ -128,8 +148,8 @@ static bool parts_of(const struct nft_pair *r, struct part out[PARTS], size_t *n
     if (!shape_of(r, &s))
         return false;
     *n = shape_parts(r, &s, out);
-    if (*n && (s.port[GUARD_REMOTE] || s.port[GUARD_LOCAL])) {
-        s.port[GUARD_REMOTE] = s.port[GUARD_LOCAL] = false;
+    if (*n && !s.pass && (s.port[GUARD_REMOTE] || s.port[GUARD_LOCAL])) {
+        s.port[GUARD_REMOTE] = s.port[GUARD_LOCAL] = s.types = false;
         s.frags = true;
         *n += shape_parts(r, &s, out + *n);
     }
@@ -142,7 +162,7 @@ static bool same_shape(const struct nft_shape *a, const struct nft_shape *b)
 {
     return a->family == b->family && a->bits[0] == b->bits[0] && a->bits[1] == b->bits[1] &&
            a->pass == b->pass && a->proto == b->proto && a->port[0] == b->port[0] &&
-           a->port[1] == b->port[1] && a->frags == b->frags;
+           a->port[1] == b->port[1] && a->types == b->types && a->frags == b->frags;
 }
 
 static size_t shape_find(const struct nft_pairs *t, const struct nft_shape *s)
@@ -407,6 +427,14 @@ static void print_set(const struct nft_pairs *t, size_t shape, bool self, struct
     buf_puts(out, *sep == ',' ? " } }\n" : "; }\n");
 }
 
+bool nft_pairs_pass_ports(const struct nft_pairs *t)
+{
+    for (size_t i = 0; i < t->shapes; i++)
+        if (t->shape[i].pass && t->shape[i].elems && (t->shape[i].port[0] || t->shape[i].port[1]))
+            return true;
+    return false;
+}
+
 void nft_pairs_print_sets(const struct nft_pairs *t, struct buf *out)
 {
     for (size_t i = 0; i < t->shapes; i++) {
@@ -446,7 +474,7 @@ static void print_rule(const struct nft_shape *s, size_t shape, const struct nft
         buf_puts(out, " . meta l4proto");
     for (int d = GUARD_REMOTE; d <= GUARD_LOCAL; d++)
         if (s->port[d])
-            buf_printf(out, " . th %s", side->port[d]);
+            buf_printf(out, " . th %s", s->types ? "sport" : side->port[d]);
     buf_printf(out, " @p%u ", (unsigned)shape);
     print_key(out, s, side, narrow, narrow);
     buf_printf(out, " != @s%u %s\n", (unsigned)shape, verdict);

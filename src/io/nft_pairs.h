@@ -18,7 +18,8 @@ struct nft_shape {
     uint8_t family;
     uint8_t bits[2]; /* by GUARD_REMOTE, GUARD_LOCAL */
     bool pass, proto, port[2];
-    bool frags;   /* later fragments of a shape with ports */
+    bool types;   /* port[GUARD_REMOTE] is ICMP's type and code */
+    bool frags;   /* later fragments of a shape with ports, to be dropped */
     size_t elems; /* 0: may become another */
 };
 
@@ -37,6 +38,8 @@ err_t nft_pairs_init(struct nft_pairs *t) must_use;
 void nft_pairs_fini(struct nft_pairs *t);
 /* *fits false: the row is for somebody else. Rows are counted, the same one may come again. */
 err_t nft_pairs_add(struct nft_pairs *t, const struct nft_pair *row, bool *fits) must_use;
+/* Does a row that passes name ports? */
+bool nft_pairs_pass_ports(const struct nft_pairs *t);
 bool nft_pairs_del(struct nft_pairs *t, const struct nft_pair *row); /* false: it was not there */
 void nft_pairs_clear(struct nft_pairs *t);                           /* all rows */
 /* Up to `max` of the changes that the kernel has not heard of, additions before deletions; 0: no

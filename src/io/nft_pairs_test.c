@@ -295,17 +295,20 @@ static void test_fits(void **state)
     struct nft_pairs t;
     bool fits;
     struct nft_pair r[] = {row("10.0.0.0/8", "10.2.0.0/16"), row("10.0.0.0/8", "10.2.0.0/16"),
-                           row("10.0.0.0/8", "10.2.0.0/16"), row("fd00::/8", "::/0")};
-    static const bool want[] = {false, false, true, true};
+                           row("10.0.0.0/8", "10.2.0.0/16"), row("fd00::/8", "::/0"),
+                           row("10.0.0.0/8", "10.2.0.0/16")};
+    static const bool want[] = {false, false, false, true, true};
     r[0].remote_hi.ip[3]--;
     r[1].proto = 17;
     r[1].remote_port_lo = 10;
     r[1].remote_port_hi = 20;
     r[2].proto = 1;
-    r[2].remote_port_lo = 10; /* ports of ICMP: all of the protocol */
+    r[2].remote_port_lo = 10; /* types of ICMP; of both sides what they have in common */
     r[2].remote_port_hi = 20;
+    r[4] = r[2];
+    r[4].local_port_lo = 20;
     assert_int_equal(nft_pairs_init(&t), E_OK);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         assert_int_equal(nft_pairs_add(&t, &r[i], &fits), E_OK);
         assert_int_equal(fits, want[i]);
         assert_int_equal(nft_pairs_del(&t, &r[i]), want[i]);

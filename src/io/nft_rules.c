@@ -20,18 +20,20 @@
  * - what never leaves the link: neighbour discovery and router messages (hop limit 255), MLD,
  *   link-local multicast and broadcast, fe80::/10, DHCP.
  *
- * What a bypass policy covers passes before anything is dropped: the ports of a policy matter to
- * it. Both kinds of rules look the packet up as (remote, local): inbound (source, destination),
- * outbound (destination, source), so both use the same sets.
+ * What a bypass policy covers passes before anything is dropped: the ports and ICMP types of a
+ * policy matter to it, and later fragments, which have none, pass only with their datagram. Both
+ * kinds of rules look the packet up as (remote, local): inbound (source, destination), outbound
+ * (destination, source), so both use the same sets.
  */
 #include "io/nft_rules.h"
 
-static const char *const kind_names[GUARD_KINDS] = {"pair", "proto", "ports", "frags"};
+static const char *const kind_names[GUARD_KINDS] = {"pair", "proto", "ports", "types", "frags"};
 
 static const char *const kind_types[GUARD_KINDS] = {
     "",
     " . inet_proto",
     " . inet_proto . inet_service . inet_service",
+    " . inet_proto . inet_service",
     " . inet_proto",
 };
 
@@ -61,6 +63,8 @@ static void print_box(struct buf *out, const struct guard_box *b)
     if (b->kind == GUARD_PORTS)
         buf_printf(out, " . %u-%u . %u-%u", b->port_lo[GUARD_REMOTE], b->port_hi[GUARD_REMOTE],
                    b->port_lo[GUARD_LOCAL], b->port_hi[GUARD_LOCAL]);
+    if (b->kind == GUARD_TYPES)
+        buf_printf(out, " . %u-%u", b->port_lo[GUARD_REMOTE], b->port_hi[GUARD_REMOTE]);
 }
 
 static bool same_set(const struct guard_box *a, const struct guard_box *b)
@@ -108,6 +112,8 @@ static void print_rule(struct buf *out, const struct direction *d, const struct 
         buf_puts(out, " . meta l4proto");
     if (b->kind == GUARD_PORTS)
         buf_printf(out, " . th %s . th %s", d->side.port[GUARD_REMOTE], d->side.port[GUARD_LOCAL]);
+    if (b->kind == GUARD_TYPES) /* the first two bytes of the upper layer */
+        buf_puts(out, " . th sport");
     buf_puts(out, " @");
     print_set_name(out, v->prefix, b);
     buf_printf(out, " %s\n", v->words[b->lo[0].family == 6]);
@@ -190,6 +196,21 @@ static void print_exempt(const struct nft_rules *r, const struct guard_boxes *dr
                r->tun, r->tun);
 }
 
+static bool passes_ports(const struct nft_rules *r, const struct guard_boxes *pass)
+{
+    for (size_t i = 0; i < pass->n; i++)
+        if (pass->box[i].kind == GUARD_PORTS || pass->box[i].kind == GUARD_TYPES)
+            return true;
+    return nft_pairs_pass_ports(r->pairs);
+}
+
+/*
+ * RFC 4301 7.4: fragments of what a port or type lets pass are checked with their datagram. Who
+ * asks for connection tracking, and be it in a chain that nothing runs through, has the kernel put
+ * datagrams together before the first hook, and cut them again when they leave.
+ */
+static const char whole[] = "chain whole {\nct state untracked return\n}\n";
+
 void nft_rules_print(const struct nft_rules *r, const struct guard_boxes *pass,
                      const struct guard_boxes *drop, struct buf *out)
 {
@@ -202,6 +223,8 @@ void nft_rules_print(const struct nft_rules *r, const struct guard_boxes *pass,
     print_sets(out, "", drop);
     nft_pairs_print_sets(r->pairs, out);
     buf_puts(out, link_local);
+    if (r->whole && passes_ports(r, pass))
+        buf_puts(out, whole);
     print_in(r, out);
     print_policies(out, &in, r->pairs, pass, drop);
     buf_puts(out, "}\n");

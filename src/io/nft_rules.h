@@ -11,6 +11,7 @@ struct nft_rules {
     const char *tun;
     uint32_t mark;
     uint16_t port, port_natt;
+    bool whole;                       /* datagrams put together, where that matters */
     bool exempt;                      /* from NAT */
     uint64_t in_dropped, out_dropped; /* what the counters start with */
     const struct nft_pairs *pairs;    /* passed or dropped too; never NULL */
