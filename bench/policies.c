@@ -68,12 +68,15 @@ static struct ts_list remote_of(uint32_t i)
     return (struct ts_list){1, {net(0x64000000u + (i << 8), 256)}};
 }
 
-static void sa_add(struct bench *b, uint32_t i)
+/* The policy that it serves. */
+static uint32_t sa_add(struct bench *b, uint32_t i)
 {
     const struct child_sa sa = {
         .id = i, .conn = "gw", .child = "net", .local_ts = local_of(), .remote_ts = remote_of(i)};
-    if (!policies_sa_add(b->p, &sa, NULL))
+    uint32_t policy = policies_sa_add(b->p, &sa, NULL);
+    if (!policy)
         die("out of memory");
+    return policy;
 }
 
 static void apply(struct bench *b)
@@ -148,15 +151,16 @@ static void measure_dp(struct bench *b, struct result *r)
 
 static void probe(struct bench *b, uint32_t n, uint32_t turn, double *add, double *del)
 {
+    static uint32_t policy[PROBES + 1];
     double t0 = now_us();
     for (uint32_t i = 1; i <= PROBES; i++) {
-        sa_add(b, n + i);
+        policy[i] = sa_add(b, n + i);
         if (i % turn == 0)
             apply(b);
     }
     double t1 = now_us();
     for (uint32_t i = 1; i <= PROBES; i++) {
-        policies_sa_del(b->p, n + i);
+        policies_sa_del(b->p, policy[i]);
         if (i % turn == 0)
             apply(b);
     }

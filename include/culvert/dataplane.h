@@ -75,9 +75,9 @@ err_t dp_child_add(struct dp *d, const struct child_sa *sa, uint64_t now_ms) mus
 /* Installs the direction left out by dp_child_add. */
 err_t dp_child_dir(struct dp *d, uint32_t child_id, enum child_dir dir) must_use;
 /* Stops sending on it; it receives until dp_child_del: what is under way when an SA was replaced.
- */
-void dp_child_quiet(struct dp *d, uint32_t child_id);
-void dp_child_del(struct dp *d, uint32_t child_id);
+ * Both tell the policy that it served until now; 0: it is not known, or quiet already. */
+uint32_t dp_child_quiet(struct dp *d, uint32_t child_id);
+uint32_t dp_child_del(struct dp *d, uint32_t child_id);
 err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *local,
                     const struct endpoint *remote) must_use;
 /*

@@ -92,7 +92,7 @@ err_t core_child_add(struct core *c, const struct child_sa *given, const struct 
     if (!e)
         keylog_add(c->keylog, &sa);
     else
-        policies_sa_del(c->pol, sa.id);
+        policies_sa_del(c->pol, sa.policy);
     return e;
 }
 
@@ -106,8 +106,7 @@ static err_t child_move(struct core *c, uint32_t child_id, const struct endpoint
 
 void core_child_del(struct core *c, uint32_t child_id)
 {
-    datapath_child_del(c->path, child_id);
-    policies_sa_del(c->pol, child_id);
+    policies_sa_del(c->pol, datapath_child_del(c->path, child_id));
     keylog_del(c->keylog, child_id);
 }
 
@@ -155,8 +154,7 @@ static bool do_child(void *ctx, const struct ike_act *a)
     case ACT_CHILD_DIR:
         return datapath_child_dir(path, a->sa->id, (enum child_dir)a->sa->dirs) == E_OK;
     case ACT_CHILD_QUIET:
-        datapath_child_quiet(path, a->sa->id);
-        policies_sa_del(c->pol, a->sa->id);
+        policies_sa_del(c->pol, datapath_child_quiet(path, a->sa->id));
         return true;
     case ACT_CHILD_DEL:
         core_child_del(c, a->sa->id);

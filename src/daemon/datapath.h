@@ -69,8 +69,9 @@ uint32_t datapath_spi_alloc(struct datapath *d, const struct owners_use *use);
 void datapath_spi_free(struct datapath *d, uint32_t spi);
 err_t datapath_child_add(struct datapath *d, const struct child_sa *sa) must_use;
 err_t datapath_child_dir(struct datapath *d, uint32_t child_id, enum child_dir dir) must_use;
-void datapath_child_quiet(struct datapath *d, uint32_t child_id);
-void datapath_child_del(struct datapath *d, uint32_t child_id);
+/* As dp_child_quiet and dp_child_del. */
+uint32_t datapath_child_quiet(struct datapath *d, uint32_t child_id);
+uint32_t datapath_child_del(struct datapath *d, uint32_t child_id);
 err_t datapath_child_move(struct datapath *d, uint32_t child_id, const struct endpoint *local,
                           const struct endpoint *remote) must_use;
 /* What route and interface carry toward its peer now. */

@@ -158,24 +158,25 @@ err_t datapath_child_dir(struct datapath *d, uint32_t child_id, enum child_dir d
     return e;
 }
 
-void datapath_child_quiet(struct datapath *d, uint32_t child_id)
+uint32_t datapath_child_quiet(struct datapath *d, uint32_t child_id)
 {
     struct worker *w = worker_of_child(d, child_id);
     if (!w)
-        return;
-    dp_child_quiet(worker_lock(w), child_id);
+        return 0;
+    uint32_t policy = dp_child_quiet(worker_lock(w), child_id);
     worker_unlock(w);
+    return policy;
 }
 
-void datapath_child_del(struct datapath *d, uint32_t child_id)
+uint32_t datapath_child_del(struct datapath *d, uint32_t child_id)
 {
     struct worker *w = worker_of_child(d, child_id);
     if (!w)
-        return;
-    dp_child_del(worker_lock(w), child_id);
+        return 0;
+    uint32_t policy = dp_child_del(worker_lock(w), child_id);
     worker_unlock(w);
     if (!d->owners)
-        return;
+        return policy;
     struct owners_move m;
     struct change x = {0};
     if (owners_leaving(d->owners, child_id, &m) && m.changed)
@@ -183,6 +184,7 @@ void datapath_child_del(struct datapath *d, uint32_t child_id)
     owners_del(d->owners, child_id, &m);
     policy_moves(d, &m);
     change_end(d, &x);
+    return policy;
 }
 
 err_t datapath_child_move(struct datapath *d, uint32_t child_id, const struct endpoint *local,

@@ -154,7 +154,7 @@ static void find_child(struct policies *p, struct policies_row *r, void *arg)
 {
     struct find *f = arg;
     (void)p;
-    if (r->configured && !strcmp(r->child, f->child))
+    if (r->configured && !strcmp(row_child(r), f->child))
         f->found = r;
 }
 
@@ -257,7 +257,6 @@ void policies_close(struct policies *p)
 {
     if (!p)
         return;
-    policies_sa_forget(p);
     rows_fini(p);
     routes_free(p->routes);
     netlink_rules_del(p->nl, p->set.table, p->set.guard.mark, p->set.priority);

@@ -53,7 +53,8 @@ err_t policies_uninstall(struct policies *p, const char *conn, const char *child
  * when there is none (any more). */
 uint32_t policies_sa_add(struct policies *p, const struct child_sa *sa,
                          const struct conn_child *ch);
-void policies_sa_del(struct policies *p, uint32_t child_id);
+/* It went: the policy that policies_sa_add named. */
+void policies_sa_del(struct policies *p, uint32_t id);
 /* The operator took this down: its rows may go with the last SA. child NULL: all of conn. */
 void policies_release(struct policies *p, const char *conn, const char *child);
 

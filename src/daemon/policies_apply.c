@@ -26,10 +26,12 @@ static struct nft_pair pair_of(const struct ts *l, const struct ts *r, bool pass
 /* Pairs that some packet can have. */
 static err_t guard_change(struct policies *p, const struct policies_row *row, bool add)
 {
+    struct ts_list local, remote;
     err_t e = E_OK;
-    for (size_t i = 0; i < row->local_count && !e; i++) {
-        for (size_t j = 0; j < row->remote_count && !e; j++) {
-            const struct ts *l = &row->ts[i], *r = &row->ts[row->local_count + j];
+    row_selectors(row, &local, &remote);
+    for (size_t i = 0; i < local.count && !e; i++) {
+        for (size_t j = 0; j < remote.count && !e; j++) {
+            const struct ts *l = &local.ts[i], *r = &remote.ts[j];
             if (l->lo.family != r->lo.family || (l->proto && r->proto && l->proto != r->proto))
                 continue;
             struct nft_pair pair = pair_of(l, r, row->action == POL_BYPASS);
@@ -42,23 +44,12 @@ static err_t guard_change(struct policies *p, const struct policies_row *row, bo
     return e;
 }
 
-static bool side_covers(const struct ts *outer, size_t n, const struct ts *inner, size_t m)
-{
-    for (size_t i = 0; i < m; i++) {
-        size_t k = 0;
-        while (k < n && !ts_contains(&outer[k], &inner[i]))
-            k++;
-        if (k == n)
-            return false;
-    }
-    return n && m;
-}
-
 static bool covers(const struct policies_row *a, const struct policies_row *b)
 {
-    return side_covers(a->ts, a->local_count, b->ts, b->local_count) &&
-           side_covers(a->ts + a->local_count, a->remote_count, b->ts + b->local_count,
-                       b->remote_count);
+    struct ts_list al, ar, bl, br;
+    row_selectors(a, &al, &ar);
+    row_selectors(b, &bl, &br);
+    return ts_within(&al, &bl) && ts_within(&ar, &br);
 }
 
 /* The guard needs to hear of a bypass only where a protect row covers all of it. */

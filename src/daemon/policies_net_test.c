@@ -19,6 +19,7 @@ struct fixture {
     struct netlink *nl;
     struct dp *dp;
     struct policies *p;
+    uint32_t serves[8]; /* policies of SAs, by id */
 };
 
 static err_t view_each(void *ctx, err_t (*fn)(void *arg, struct dp *dp), void *arg)
@@ -109,7 +110,12 @@ static uint32_t sa_up(struct fixture *f, const char *conf, uint32_t id, const ch
     const struct child_sa sa = sa_of(id, local, remote);
     uint32_t policy = policies_sa_add(f->p, &sa, c ? &c->child[0] : NULL);
     conn_unref(c);
-    return policy;
+    return f->serves[id] = policy;
+}
+
+static void sa_down(struct fixture *f, uint32_t id)
+{
+    policies_sa_del(f->p, f->serves[id]);
 }
 
 /* "net protect 10.2.0.0/16 sas 1 configured trap" */
@@ -160,9 +166,9 @@ static void test_configured(void **state)
     assert_int_equal(sa_up(f, NULL, 1, "10.1.0.0/16", "10.2.0.0/16"), id);
     assert_int_equal(sa_up(f, NULL, 2, "10.1.0.0/16", "10.2.3.0/24"), id); /* narrowed: covered */
     rows_are(f, ROW("sas 2 configured trap"));
-    policies_sa_del(f->p, 1);
-    policies_sa_del(f->p, 1);
-    policies_sa_del(f->p, 2);
+    sa_down(f, 1);
+    policies_sa_del(f->p, 0); /* quiet before it went */
+    sa_down(f, 2);
     rows_are(f, ROW("sas 0 configured trap"));
     policies_release(f->p, "gw", NULL); /* what is configured stays */
     rows_are(f, ROW("sas 0 configured trap"));
@@ -182,16 +188,16 @@ static void test_kept_and_released(void **state)
     assert_true(id != 0);
     rows_are(f, ROW("sas 1"));
     routes_are(f, 1);
-    policies_sa_del(f->p, 1);
+    sa_down(f, 1);
     rows_are(f, ROW("sas 0")); /* kept: fail closed */
     routes_are(f, 1);
     assert_int_equal(sa_up(f, conf, 2, "10.1.0.0/16", "10.2.0.0/16"), id); /* found again */
     policies_release(f->p, "gw", "net");
     rows_are(f, ROW("sas 1")); /* goes with its last SA */
-    policies_sa_del(f->p, 2);
+    sa_down(f, 2);
     rows_are(f, "");
     sa_up(f, conf, 3, "10.1.0.0/16", "10.2.0.0/16");
-    policies_sa_del(f->p, 3);
+    sa_down(f, 3);
     policies_release(f->p, "other", NULL);
     policies_release(f->p, "gw", "other");
     rows_are(f, ROW("sas 0"));
@@ -207,7 +213,7 @@ static void test_dynamic_peer_is_not_kept(void **state)
     const char *conf = CONN("net { local_ts = 10.1.0.0/16 }");
     sa_up(f, conf, 1, "10.1.0.0/16", "192.0.2.2");
     rows_are(f, "net protect 192.0.2.2/32 sas 1\n");
-    policies_sa_del(f->p, 1);
+    sa_down(f, 1);
     rows_are(f, "");
 }
 
@@ -233,7 +239,7 @@ static void test_unload_under_an_sa(void **state)
     assert_int_equal(policies_id_of(f->p, "gw", "net"), 0);
     assert_int_equal(load(f, conf), E_OK); /* loaded again while the SA is still up */
     rows_are(f, ROW("sas 1") ROW("sas 0 configured trap"));
-    policies_sa_del(f->p, 1);
+    sa_down(f, 1);
     rows_are(f, ROW("sas 0 configured trap"));
 }
 
@@ -312,12 +318,14 @@ static uint32_t storm_net(uint32_t i)
     return 0x64000000u + (net << 8) + (i % 3 ? 0 : 1u << 24);
 }
 
-static void storm_sa(struct fixture *f, uint32_t i)
+static uint32_t storm_sa(struct fixture *f, uint32_t i)
 {
     struct child_sa sa = sa_of(i, "10.1.0.0/16", "100.0.0.0/24");
     put_u32(sa.remote_ts.ts[0].lo.ip, storm_net(i));
     put_u32(sa.remote_ts.ts[0].hi.ip, storm_net(i) + (i % 5 ? 255 : 0));
-    assert_int_not_equal(policies_sa_add(f->p, &sa, NULL), 0);
+    uint32_t policy = policies_sa_add(f->p, &sa, NULL);
+    assert_int_not_equal(policy, 0);
+    return policy;
 }
 
 static void print_remote(FILE *out, uint32_t i)
@@ -329,7 +337,7 @@ static void print_remote(FILE *out, uint32_t i)
     fprintf(out, i % 5 ? "%s/24\n" : "%s\n", addr_str(&net, a));
 }
 
-static void expect(const bool up[TUNNELS + 1], const char *file)
+static void expect(const uint32_t up[TUNNELS + 1], const char *file)
 {
     FILE *out = fopen(file, "w");
     assert_non_null(out);
@@ -357,13 +365,12 @@ static void compare_with_kernel(const char *want, const char *got)
             got, want, got);
 }
 
-static void flip(struct fixture *f, bool up[TUNNELS + 1], uint32_t i)
+/* up: the policies that they serve. */
+static void flip(struct fixture *f, uint32_t up[TUNNELS + 1], uint32_t i)
 {
     if (up[i])
-        policies_sa_del(f->p, i);
-    else
-        storm_sa(f, i);
-    up[i] = !up[i];
+        policies_sa_del(f->p, up[i]);
+    up[i] = up[i] ? 0 : storm_sa(f, i);
 }
 
 /* They come and go by the hundred between two turns; in the end kernel and data plane have what the
@@ -371,7 +378,7 @@ static void flip(struct fixture *f, bool up[TUNNELS + 1], uint32_t i)
 static void test_storm(void **state)
 {
     struct fixture *f = *state;
-    static bool up[TUNNELS + 1];
+    static uint32_t up[TUNNELS + 1];
     struct io_error err = {""};
     char want[] = "/tmp/policies_want_XXXXXX", got[] = "/tmp/policies_got_XXXXXX";
     uint64_t rnd = 17;
@@ -398,7 +405,7 @@ static void test_storm(void **state)
         put_u32(remote.lo.ip, storm_net(i));
         remote.hi = remote.lo;
         if (up[i] || i % 3) /* what is shared is there for another */
-            assert_int_equal(dp_policy_lookup(f->dp, &local, &remote) != 0, up[i]);
+            assert_int_equal(dp_policy_lookup(f->dp, &local, &remote) != 0, up[i] != 0);
     }
     for (uint32_t i = 1; i <= TUNNELS; i++)
         if (up[i])

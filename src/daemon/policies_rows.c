@@ -1,6 +1,7 @@
 /* Rows of the daemon's SPD and how they are found: see policies_rows.h. */
 #include "daemon/policies_rows.h"
 #include "crypto/crypto.h"
+#include "model/ts_pack.h"
 #include <stdlib.h>
 
 /* --- connections --- */
@@ -63,6 +64,19 @@ void rows_each(struct policies *p, row_fn *fn, void *arg)
         each_of(p, container_of(n, struct policies_conn, in_order), fn, arg);
 }
 
+/* --- what a row says --- */
+
+const char *row_child(const struct policies_row *r)
+{
+    return r->data;
+}
+
+void row_selectors(const struct policies_row *r, struct ts_list *local, struct ts_list *remote)
+{
+    const char *packed = r->data + strlen(r->data) + 1;
+    ts_unpack(ts_unpack((const uint8_t *)packed, local), remote);
+}
+
 /* --- keys --- */
 
 /* What a row is found by: configured ones by name, those that SAs made by their first selector. */
@@ -81,9 +95,11 @@ static uint64_t selected_hash(const struct policies *p, const char *conn, const 
 static err_t key_add(struct policies *p, struct policies_row *r)
 {
     const char *conn = r->conn->name;
+    struct ts_list local, remote;
     if (r->configured)
-        return hash_add(&p->named, &r->key_node, name_hash(p, conn, r->child));
-    return hash_add(&p->selected, &r->key_node, selected_hash(p, conn, &r->ts[r->local_count]));
+        return hash_add(&p->named, &r->key_node, name_hash(p, conn, row_child(r)));
+    row_selectors(r, &local, &remote);
+    return hash_add(&p->selected, &r->key_node, selected_hash(p, conn, &remote.ts[0]));
 }
 
 static void key_del(struct policies *p, struct policies_row *r)
@@ -112,7 +128,7 @@ struct policies_row *row_by_id(const struct policies *p, uint32_t id)
 
 static bool has_name(const struct policies_row *r, const char *conn, const char *child)
 {
-    return !strcmp(r->conn->name, conn) && !strcmp(r->child, child);
+    return !strcmp(r->conn->name, conn) && !strcmp(row_child(r), child);
 }
 
 struct policies_row *row_configured(const struct policies *p, const char *conn, const char *child)
@@ -126,23 +142,13 @@ struct policies_row *row_configured(const struct policies *p, const char *conn, 
     return NULL;
 }
 
-/* Whether each selector lies within one of the row's: ts_within on the row's own arrays. */
-static bool all_within(const struct ts *outer, size_t n, const struct ts_list *inner)
-{
-    for (size_t i = 0; i < inner->count; i++) {
-        size_t k = 0;
-        while (k < n && !ts_contains(&outer[k], &inner->ts[i]))
-            k++;
-        if (k == n)
-            return false;
-    }
-    return true;
-}
-
 bool row_covers(const struct policies_row *r, const struct child_sa *sa)
 {
-    return r->action == POL_PROTECT && all_within(r->ts, r->local_count, &sa->local_ts) &&
-           all_within(r->ts + r->local_count, r->remote_count, &sa->remote_ts);
+    struct ts_list local, remote;
+    if (r->action != POL_PROTECT)
+        return false;
+    row_selectors(r, &local, &remote);
+    return ts_within(&local, &sa->local_ts) && ts_within(&remote, &sa->remote_ts);
 }
 
 struct policies_row *row_selected(const struct policies *p, const struct child_sa *sa)
@@ -161,15 +167,12 @@ struct policies_row *row_selected(const struct policies *p, const struct child_s
 static struct policies_row *row_alloc(const char *child, const struct ts_list *local,
                                       const struct ts_list *remote)
 {
-    size_t ts = local->count + remote->count, n = strlen(child) + 1;
-    struct policies_row *r = calloc(1, sizeof *r + ts * sizeof r->ts[0] + n);
+    size_t n = strlen(child) + 1;
+    struct policies_row *r = calloc(1, sizeof *r + n + ts_pack_size(local) + ts_pack_size(remote));
     if (!r)
         return NULL;
-    r->child = memcpy(&r->ts[ts], child, n);
-    r->local_count = (uint16_t)local->count;
-    r->remote_count = (uint16_t)remote->count;
-    memcpy(r->ts, local->ts, local->count * sizeof r->ts[0]);
-    memcpy(r->ts + local->count, remote->ts, remote->count * sizeof r->ts[0]);
+    memcpy(r->data, child, n);
+    ts_pack(ts_pack((uint8_t *)r->data + n, local), remote);
     list_init(&r->node);
     return r;
 }
@@ -245,20 +248,17 @@ const struct policy *row_view(struct policies *p, const struct policies_row *r)
     struct policy *v = &p->scratch;
     v->id = r->id;
     v->priority = r->priority;
-    v->action = r->action;
+    v->action = (enum policy_action)r->action;
     v->iface = r->iface;
     v->conn = r->conn ? r->conn->name : NULL;
-    v->child = r->child;
-    v->local.count = r->local_count;
-    v->remote.count = r->remote_count;
-    memcpy(v->local.ts, r->ts, r->local_count * sizeof r->ts[0]);
-    memcpy(v->remote.ts, r->ts + r->local_count, r->remote_count * sizeof r->ts[0]);
+    v->child = row_child(r);
+    row_selectors(r, &v->local, &v->remote);
     return v;
 }
 
 err_t rows_init(struct policies *p)
 {
-    struct hash *const tables[] = {&p->by_conn, &p->by_id, &p->named, &p->selected, &p->refs};
+    struct hash *const tables[] = {&p->by_conn, &p->by_id, &p->named, &p->selected};
     uint64_t key[2];
     list_init(&p->conns);
     list_init(&p->gone);

@@ -16,23 +16,20 @@ struct policies_conn {
     char name[];
 };
 
-/* One allocation: selectors and the child's name follow it, of the size needed. */
+/* One allocation: packed selectors and the child's name follow it. */
 struct policies_row {
     struct list node; /* of its connection, or in `gone` */
     struct hash_node id_node;
     struct hash_node key_node; /* in `named` while configured, in `selected` otherwise */
     struct policies_conn *conn;
-    const char *child;
     uint32_t id, priority, sas;
-    uint32_t covering; /* a bypass: protect rows that cover all of it and are told */
-    enum policy_action action;
-    uint16_t iface;  /* as in struct policy: no business of the guard and the routes */
-    bool configured; /* by the connection or by install: stays until it is taken back */
-    bool acquire;
-    bool keep; /* stays without SA although an SA made it */
-    bool told; /* guard and routes have it */
-    uint16_t local_count, remote_count;
-    struct ts ts[]; /* local ones, then remote ones */
+    uint32_t covering;         /* a bypass: protect rows that cover all of it and are told */
+    uint16_t iface;            /* as in struct policy: no business of the guard and the routes */
+    uint8_t action;            /* enum policy_action */
+    bool configured : 1,       /* by the connection or by install: stays until it is taken back */
+        acquire : 1, keep : 1, /* stays without SA although an SA made it */
+        told : 1;              /* guard and routes have it */
+    char data[];               /* child's name, local and remote selectors */
 };
 
 struct policies {
@@ -42,7 +39,7 @@ struct policies {
     struct nft_guard *guard;
     struct routes *routes;
     struct list conns; /* in order of appearance */
-    struct hash by_conn, by_id, named, selected, refs;
+    struct hash by_conn, by_id, named, selected;
     struct policy scratch; /* the row last looked at: policy_row points here */
     size_t row_count;
     uint32_t next_id;
@@ -78,10 +75,10 @@ struct policies_row *row_by_id(const struct policies *p, uint32_t id);
 struct policies_row *row_configured(const struct policies *p, const char *conn, const char *child);
 /* Not configured, of this name, that protects all that the SA does. */
 struct policies_row *row_selected(const struct policies *p, const struct child_sa *sa);
+const char *row_child(const struct policies_row *r);
+void row_selectors(const struct policies_row *r, struct ts_list *local, struct ts_list *remote);
 bool row_covers(const struct policies_row *r, const struct child_sa *sa);
 const struct policy *row_view(struct policies *p, const struct policies_row *r); /* in scratch */
-
-void policies_sa_forget(struct policies *p); /* policies_sa.c: all, and the table of them */
 
 err_t rows_init(struct policies *p) must_use;
 void rows_fini(struct policies *p);

@@ -1,12 +1,5 @@
 /* SAs and the rows of the SPD that they serve or bring: see policies.h. */
 #include "daemon/policies_rows.h"
-#include <stdlib.h>
-
-struct sa_ref {
-    struct hash_node node;
-    uint32_t child_id;
-    struct policies_row *row;
-};
 
 static bool has_dynamic(const struct ts_conf_list *l)
 {
@@ -48,46 +41,24 @@ uint32_t policies_sa_add(struct policies *p, const struct child_sa *sa, const st
 {
     if (!sa->local_ts.count || !sa->remote_ts.count)
         return 0;
-    struct sa_ref *ref = calloc(1, sizeof *ref);
-    struct policies_row *r = ref ? row_for_sa(p, sa, ch) : NULL;
-    uint32_t id = sa->id;
-    if (!r || hash_add(&p->refs, &ref->node, hash_of(&p->refs, &id, sizeof id))) {
-        free(ref);
+    struct policies_row *r = row_for_sa(p, sa, ch);
+    if (!r)
         return 0;
-    }
-    ref->child_id = id;
-    ref->row = r;
     r->sas++;
     return r->id;
 }
 
-static struct sa_ref *ref_of(const struct policies *p, uint32_t child_id)
+void policies_sa_del(struct policies *p, uint32_t id)
 {
-    uint64_t h = hash_of(&p->refs, &child_id, sizeof child_id);
-    for (struct hash_node *n = hash_first(&p->refs, h); n; n = hash_next(n)) {
-        struct sa_ref *ref = container_of(n, struct sa_ref, node);
-        if (ref->child_id == child_id)
-            return ref;
-    }
-    return NULL;
-}
-
-void policies_sa_del(struct policies *p, uint32_t child_id)
-{
-    struct sa_ref *ref = ref_of(p, child_id);
-    if (!ref)
-        return;
-    struct policies_row *r = ref->row;
-    hash_del(&p->refs, &ref->node);
-    free(ref);
-    if (--r->sas == 0 && !r->configured && !r->keep)
+    struct policies_row *r = row_by_id(p, id);
+    if (r && --r->sas == 0 && !r->configured && !r->keep)
         row_drop(p, r);
 }
 
 static void release(struct policies *p, struct policies_row *r, void *arg)
 {
     const char *child = arg;
-    if (child && strcmp(r->child, child) != 0)
+    if (child && strcmp(row_child(r), child) != 0)
         return;
     r->keep = false;
     if (r->sas == 0 && !r->configured)
@@ -101,15 +72,4 @@ void policies_release(struct policies *p, const char *conn, const char *child)
         rows_of_conn(p, conn, release, arg);
     else
         rows_each(p, release, arg);
-}
-
-void policies_sa_forget(struct policies *p)
-{
-    size_t i;
-    struct hash_node *next;
-    for (struct hash_node *n = p->refs.slot ? hash_begin(&p->refs, &i) : NULL; n; n = next) {
-        next = hash_step(&p->refs, &i, n);
-        free(container_of(n, struct sa_ref, node));
-    }
-    hash_fini(&p->refs);
 }

@@ -288,24 +288,29 @@ err_t dp_child_dir(struct dp *d, uint32_t child_id, enum child_dir dir)
     return E_OK;
 }
 
-void dp_child_quiet(struct dp *d, uint32_t child_id)
+uint32_t dp_child_quiet(struct dp *d, uint32_t child_id)
 {
     struct child *c = child_find(d, child_id);
-    if (!c || !c->out->active)
-        return;
-    bind_sa_del(c->bind, c->out);
+    if (!c || c->quiet)
+        return 0;
+    if (c->out->active)
+        bind_sa_del(c->bind, c->out);
     c->out->active = false;
+    c->quiet = true;
+    return c->policy;
 }
 
-void dp_child_del(struct dp *d, uint32_t child_id)
+uint32_t dp_child_del(struct dp *d, uint32_t child_id)
 {
     struct child *c = child_find(d, child_id);
     if (!c)
-        return;
+        return 0;
+    uint32_t policy = c->quiet ? 0 : c->policy;
     hash_del(&d->children, &c->node);
     sad_release(&d->sad, c->spi_in);
     child_free(d, c);
     d->stats.sas--;
+    return policy;
 }
 
 void children_free(struct dp *d)

@@ -4,6 +4,7 @@
  */
 #include "ike/child.h"
 #include "ike/engine.h"
+#include "model/ts_pack.h"
 #include <stdlib.h>
 
 struct child *child_by_id(const struct ike *e, uint32_t id)

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "model/id.h"
-#include "model/ts.h"
 
 /* Both identities of an IKE SA. */
 struct id_pair {
@@ -16,8 +15,3 @@ struct id_pair *id_pair_new(const struct id *local,
 /* NULL gives ID_ANY; where NULL is given nothing goes. */
 void id_pair_get(const struct id_pair *p, struct id *local, struct id *remote);
 bool id_pair_eq(const struct id_pair *a, const struct id_pair *b);
-
-/* Selectors in ts_pack_size bytes; ts_unpack gives the end of what it read. */
-size_t ts_pack_size(const struct ts_list *l);
-uint8_t *ts_pack(uint8_t *to, const struct ts_list *l);
-const uint8_t *ts_unpack(const uint8_t *from, struct ts_list *out);

@@ -88,7 +88,7 @@ struct child {
     bool per_cpu, cpus_enough; /* as in struct child_sa; the peer takes no more of them */
     uint8_t cpu;
     bool rekey_soon; /* a limit was reached: TASK_CHILD_REKEY is queued */
-    uint8_t ts[];    /* ours, then theirs: compact.h */
+    uint8_t ts[];    /* ours, then theirs: model/ts_pack.h */
 };
 
 /* A connection's name, what is loaded under it and the SAs that carry it. */
