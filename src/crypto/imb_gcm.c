@@ -95,7 +95,7 @@ void imb_gcm_seal(struct imb_ctx *c, struct cr_op *ops, size_t n)
 void imb_gcm_open(struct imb_ctx *c, struct cr_op *ops, size_t n)
 {
     if (c->vaes)
-        imb_vaes_open(ops, n);
+        imb_vaes_open(c, ops, n);
     else
         library_open(c, ops, n);
 }

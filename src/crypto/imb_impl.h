@@ -36,6 +36,8 @@ struct imb_vaes {
     uint8_t rk[15][16];                 /* round keys; only those of the key's size have memory */
 };
 
+#define IMB_VAES_BEGUN 32 /* registers of text: 2048 bytes */
+
 /* Everything that goes by jobs. */
 struct imb_block {
     struct imb_esp e;
@@ -72,11 +74,11 @@ struct imb_block_cbc_mac {
  * packets. */
 struct imb_ctx {
     IMB_MGR *mgr;
-    bool vaes;     /* AES-GCM goes to imb_vaes.c */
-    uint32_t turn; /* there */
-    DECLARE_ALIGNED(uint8_t tails[1024], 64);
+    bool vaes;         /* AES-GCM goes to imb_vaes.c */
+    bool begun_used;   /* there is something to be wiped in `begun` */
     uint8_t *gcm_page; /* the GCM context goes where imb_gcm_place says */
-    DECLARE_ALIGNED(uint8_t nonce[IMB_CHUNK][16], 64); /* AEAD: salt | IV */
+    DECLARE_ALIGNED(uint8_t begun[IMB_VAES_BEGUN + 1][64], 64); /* imb_vaes.h */
+    DECLARE_ALIGNED(uint8_t nonce[IMB_CHUNK][16], 64);          /* AEAD: salt | IV */
     uint8_t aad[IMB_CHUNK][16];  /* AEAD with ESN: SPI | sequence number, 64 bits */
     uint8_t tag[IMB_CHUNK][32];  /* computed while opening; sealing: where it is to be cut */
     uint8_t want[IMB_CHUNK][32]; /* received; with ESN the high half takes its place meanwhile */
@@ -139,13 +141,24 @@ void imb_gcm_pre(IMB_MGR *m, unsigned bits, const uint8_t *key, struct gcm_key_d
 
 bool imb_vaes_works(const IMB_MGR *m);
 void imb_vaes_take(struct imb_vaes *k, const struct gcm_key_data *g); /* k->e is set */
-/* The last packet sealed is complete after imb_vaes_end, which also wipes the registers. */
 void imb_vaes_seal(struct imb_ctx *c, struct cr_op *ops, size_t n);
-void imb_vaes_open(struct cr_op *ops, size_t n); /* sets their status */
+void imb_vaes_open(struct imb_ctx *c, struct cr_op *ops, size_t n); /* sets their status */
 /* Before sealing, for a text with a body elsewhere: puts in place what imb_vaes_seal reads there.
  */
 void imb_vaes_slices(struct cr_op *op);
+/* Behind the last of a batch: wipes registers and scratch. */
 void imb_vaes_end(struct imb_ctx *c);
+
+/* imb_vaes_short.c has these: three registers, the last with two blocks to spare. */
+#define IMB_VAES_SHORT 160
+static inline bool imb_vaes_is_short(const struct cr_op *op)
+{
+    return op->text_len <= IMB_VAES_SHORT;
+}
+/* The operation in place i, which is short, and those behind it that are and have the same key;
+ * where it ended. */
+size_t imb_vaes_seal_short(struct cr_op *ops, size_t i, size_t n);
+size_t imb_vaes_open_short(struct cr_op *ops, size_t i, size_t n);
 
 /* Everything else by the job interface, together. */
 struct imb_list {

@@ -1,7 +1,11 @@
 /*
- * The parts of AES-GCM on 512-bit registers of which imb_vaes.c is made: counters, rounds, and the
- * hash (GHASH of NIST SP 800-38D, four blocks side by side). Included there alone, so that all of
- * it becomes one function for each size of key.
+ * The parts of AES-GCM on 512-bit registers of which imb_vaes.c and imb_vaes_short.c are made:
+ * counters, rounds, and the hash (GHASH of NIST SP 800-38D, four blocks side by side). Included
+ * there alone, so that all of it becomes one function for each size of key.
+ *
+ * What bounds it are the two ports that take 512-bit operations: one has the rounds of AES, the
+ * other products and shuffles, and what goes between integer, mask and vector registers. Hence
+ * loads that broadcast, and masks that are vectors in memory.
  */
 #pragma once
 
@@ -61,10 +65,11 @@ INLINE void add(struct gcm_sum *s, __m512i block, __m512i h)
     s->hi = _mm512_xor_si512(s->hi, _mm512_clmulepi64_epi128(block, h, 0x11));
 }
 
-/* H to the power of `n` and the lower ones behind it, a lane each; n <= POWERS. */
+/* H to the power of `n` and the lower ones behind it, a lane each; in place of those below the
+ * first and above POWERS there is anything. */
 INLINE __m512i powers(const struct imb_vaes *k, size_t n)
 {
-    return _mm512_loadu_si512(k->power[POWERS - n]);
+    return _mm512_loadu_si512(&k->power[0][0] + 16 * (POWERS - (ptrdiff_t)n));
 }
 
 /* H to the power of 4n in every lane. */
@@ -102,29 +107,66 @@ INLINE __m128i reduce(const struct gcm_sum *s)
     return _mm_xor_si128(hi, lo);
 }
 
-/* RFC 4106 4: salt, IV, and the counter, still zero. */
-INLINE __m128i nonce(const struct imb_vaes *k, uint64_t iv)
+/* A register with all bits of some 32-bit words set: bit i for word i. */
+#define WORD(bits, i) ((bits) >> (i)&1 ? -1 : 0)
+#define WORDS(bits)                                                                                \
+    _mm512_setr_epi32(WORD(bits, 0), WORD(bits, 1), WORD(bits, 2), WORD(bits, 3), WORD(bits, 4),   \
+                      WORD(bits, 5), WORD(bits, 6), WORD(bits, 7), WORD(bits, 8), WORD(bits, 9),   \
+                      WORD(bits, 10), WORD(bits, 11), WORD(bits, 12), WORD(bits, 13),              \
+                      WORD(bits, 14), WORD(bits, 15))
+
+/* b where mask is set, else a. */
+INLINE __m512i choose(__m512i mask, __m512i a, __m512i b)
 {
-    uint32_t salt;
-    memcpy(&salt, k->e.salt, sizeof salt);
-    iv = __builtin_bswap64(iv);
-    return _mm_set_epi64x((long long)(iv >> 32), (long long)(iv << 32 | salt));
+    return _mm512_ternarylogic_epi64(mask, b, a, 0xca);
 }
 
-/* RFC 4106 5: SPI and sequence number, 32 or 64 bits. */
-INLINE __m128i aad_block(const struct cr_op *op)
+/* a ^ (b & mask) */
+INLINE __m512i xor_masked(__m512i a, __m512i b, __m512i mask)
 {
-    uint64_t aad = get_u64(op->p), more = 0;
+    return _mm512_ternarylogic_epi64(a, b, mask, 0x78);
+}
+
+INLINE __m512i load_8_to_all(const void *p)
+{
+    return _mm512_broadcastq_epi64(_mm_loadl_epi64((const __m128i *)p));
+}
+
+/* RFC 4106 4: salt, IV, and the counter, still zero, under the first round key, in every lane. */
+INLINE __m512i nonce(__m512i salted, const uint8_t *iv)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(iv - 4));
+    return xor_masked(salted, _mm512_broadcast_i32x4(v), WORDS(0x6666));
+}
+
+/* The same for an IV that is still a number. */
+INLINE __m512i nonce_of(__m512i salted, const uint64_t *iv)
+{
+    const __m128i order = _mm_set_epi8(-1, -1, -1, -1, 0, 1, 2, 3, 4, 5, 6, 7, -1, -1, -1, -1);
+    __m512i v = _mm512_shuffle_epi8(load_8_to_all(iv), _mm512_broadcast_i32x4(order));
+    return _mm512_xor_si512(salted, v);
+}
+
+/* RFC 4106 5: SPI and sequence number, 32 or 64 bits, as they stand in the packet, into lane `at`
+ * of v, where nothing is. */
+INLINE __m512i with_aad(const struct cr_op *op, __m512i v, unsigned at)
+{
     if (op->esn) {
-        more = aad << 32;
-        aad = (aad & 0xffffffff00000000u) | op->seq_hi;
+        __m128i aad = _mm_loadl_epi64((const __m128i *)(const void *)op->p);
+        aad = _mm_shuffle_epi32(aad, _MM_SHUFFLE(3, 1, 2, 0));
+        aad = _mm_insert_epi32(aad, (int)__builtin_bswap32(op->seq_hi), 1);
+        return _mm512_mask_broadcast_i64x2(v, (__mmask8)(3u << 2 * at), aad);
     }
-    return _mm_set_epi64x((long long)aad, (long long)more);
+    return xor_masked(v, load_8_to_all(op->p), at == 2 ? WORDS(0x0300) : WORDS(0x3000));
 }
 
-INLINE __m128i len_block(const struct cr_op *op)
+/* Bits of associated data, without ESN and with it, and of text: a block in the last lane, bytes
+ * swapped already. There is nothing else in the lane. */
+INLINE __m512i with_lengths(const struct cr_op *op, __m512i v)
 {
-    return _mm_set_epi64x(op->esn ? 96 : 64, (long long)op->text_len * 8);
+    static const uint64_t aad[2][8] __attribute__((aligned(64))) = {{[7] = 64}, {[7] = 96}};
+    v = _mm512_or_si512(v, _mm512_load_si512(aad[op->esn]));
+    return xor_masked(v, _mm512_set1_epi64((long long)op->text_len * 8), WORDS(0x3000));
 }
 
 /* Bytes of the text in register g of n, of which only the last two may be short of 64. */
@@ -139,6 +181,10 @@ INLINE __mmask64 bytes_in(uint32_t left, size_t g, size_t n)
 /* A key's round keys, in every lane; stays in registers while packets of one key follow. */
 struct schedule {
     __m512i rk[15];
+    __m512i salted; /* salt under the first of them */
+    __mmask16 icv;  /* bytes */
+    uint32_t begun; /* registers in the table of begin; 0: there is none */
+    uint8_t (*table)[64];
 };
 
 /*
@@ -152,6 +198,7 @@ struct part {
     ptrdiff_t in_place; /* from src to where the text's first two registers and its rest are */
     uint32_t left, reg; /* bytes; registers done */
     __m512i base;       /* nonce with a counter of zero, under the first round key */
+    __m512i start;      /* what begin adds to its table */
     __m512i acc;
     struct gcm_sum sum;
 };
@@ -178,6 +225,63 @@ INLINE void next_counters(struct part *p, __m512i *x, size_t n)
         x[g] = __builtin_expect(at + g < PAGE - 1, 1)
                    ? _mm512_xor_si512(base, _mm512_load_si512(counters[at + g]))
                    : _mm512_xor_si512(p->base, counter(p->reg + g));
+}
+
+/*
+ * The first round is linear behind its S-boxes, so what comes of the counter and what of the nonce
+ * can be added: while packets of one key follow, the counter's part is in a table, the nonce's is
+ * made once a packet, and the round is an exclusive or.
+ */
+#define BEGUN   IMB_VAES_BEGUN
+#define INV_S_0 0x52525252 /* four bytes of which the S-box makes zero */
+
+INLINE __m512i begun_by_nonce(const struct schedule *ks, __m512i base)
+{
+    __m512i x = choose(WORDS(0x8888), base, _mm512_set1_epi32(INV_S_0));
+    return _mm512_aesenc_epi128(x, ks->rk[1]);
+}
+
+INLINE void begun_by_counter(const struct schedule *ks, __m512i ctr, uint8_t out[64])
+{
+    __m512i x = _mm512_xor_si512(ks->rk[0], ctr);
+    x = choose(WORDS(0x8888), _mm512_set1_epi32(INV_S_0), x);
+    _mm512_store_si512(out, _mm512_aesenc_epi128(x, _mm512_setzero_si512()));
+}
+
+/* The table has at least as many registers as this text needs, or all it can have; behind them is
+ * the counter of the tag's mask. */
+INLINE void begun_for(struct schedule *ks, uint32_t text_len)
+{
+    uint32_t want = text_len / 64 + 2;
+    if (want > BEGUN)
+        want = BEGUN;
+    if (!ks->begun)
+        begun_by_counter(ks, _mm512_set1_epi32(1 << 24), ks->table[BEGUN]);
+    for (; ks->begun < want; ks->begun++)
+        begun_by_counter(ks, _mm512_load_si512(counters[ks->begun]), ks->table[ks->begun]);
+}
+
+/* n registers of counters after the first round; `tag`: in the last lane that of the tag's mask, 1.
+ */
+INLINE void begin(const struct schedule *ks, struct part *p, __m512i *x, size_t n, bool tag)
+{
+    const __m512i last_lane = WORDS(0xf000);
+    if (p->reg + n <= ks->begun) {
+#pragma GCC unroll 5
+        for (size_t g = 0; g < n; g++)
+            x[g] = _mm512_xor_si512(p->start, _mm512_load_si512(ks->table[p->reg + g]));
+        if (tag)
+            x[n - 1] = choose(last_lane, x[n - 1],
+                              _mm512_xor_si512(p->start, _mm512_load_si512(ks->table[BEGUN])));
+    } else {
+        next_counters(p, x, n);
+        if (tag)
+            x[n - 1] = choose(last_lane, x[n - 1],
+                              xor_masked(p->base, _mm512_set1_epi32(1 << 24), WORDS(0x8000)));
+#pragma GCC unroll 5
+        for (size_t g = 0; g < n; g++)
+            x[g] = _mm512_aesenc_epi128(x[g], ks->rk[1]);
+    }
     p->reg += (uint32_t)n;
 }
 
@@ -205,10 +309,11 @@ INLINE void hash_four(const struct imb_vaes *k, struct part *p, const __m512i *b
         hash_one(k, p, block[g], g, at);
 }
 
+/* The rounds that begin has left. */
 INLINE void encrypt(const struct schedule *ks, __m512i *x, size_t n, size_t rounds)
 {
 #pragma GCC unroll 16
-    for (size_t r = 1; r < rounds; r++)
+    for (size_t r = 2; r < rounds; r++)
 #pragma GCC unroll 5
         for (size_t g = 0; g < n; g++)
             x[g] = _mm512_aesenc_epi128(x[g], ks->rk[r]);
@@ -222,14 +327,91 @@ INLINE void encrypt_and_hash(const struct imb_vaes *k, const struct schedule *ks
                              __m512i *x, const __m512i *block, size_t rounds, enum place at)
 {
 #pragma GCC unroll 16
-    for (size_t r = 1; r < rounds; r++) {
+    for (size_t r = 2; r < rounds; r++) {
 #pragma GCC unroll 4
         for (size_t g = 0; g < 4; g++)
             x[g] = _mm512_aesenc_epi128(x[g], ks->rk[r]);
-        if (r % 2 && r < 8)
-            hash_one(k, p, block[r / 2], r / 2, at);
+        if (r % 2 == 0 && r <= 8)
+            hash_one(k, p, block[r / 2 - 1], r / 2 - 1, at);
     }
 #pragma GCC unroll 4
     for (size_t g = 0; g < 4; g++)
         x[g] = _mm512_aesenclast_epi128(x[g], ks->rk[rounds]);
+}
+
+INLINE void schedule_init(struct schedule *ks, const struct imb_vaes *k, size_t rounds)
+{
+    uint32_t salt;
+#pragma GCC unroll 16
+    for (size_t r = 0; r <= rounds; r++)
+        ks->rk[r] = _mm512_broadcast_i32x4(_mm_load_si128((const __m128i *)(const void *)k->rk[r]));
+    memcpy(&salt, k->e.salt, sizeof salt);
+    ks->salted = _mm512_xor_si512(ks->rk[0], _mm512_broadcast_i32x4(_mm_cvtsi32_si128((int)salt)));
+    ks->icv = (__mmask16)((1u << k->e.head.icv_len) - 1);
+    ks->begun = 0;
+}
+
+INLINE struct part part_of(const struct cr_op *op, __m512i base, const uint8_t *src, uint8_t *dst)
+{
+    return (struct part){.src = src, .dst = dst, .left = op->text_len, .base = base};
+}
+
+/* What is left of a packet when all of its text is done: to hash the last registers. */
+struct tail {
+    const struct imb_vaes *k;
+    size_t blocks; /* of text */
+    __m128i mask;  /* of the tag */
+    __m512i acc;
+    __m512i block[REGS];
+};
+
+/*
+ * The rest of the text: n registers. The last lane of the last one is not the text's: the block of
+ * lengths is there, and among the counters the one of the tag's mask, 1. whole: it is all of the
+ * text, and the lane before belongs to the associated data.
+ */
+INLINE void rest(const struct schedule *ks, const struct cr_op *op, struct part *p, struct tail *t,
+                 size_t n, size_t rounds, bool seal, bool whole)
+{
+    __m512i x[REGS];
+    begin(ks, p, x, n, true);
+    encrypt(ks, x, n, rounds);
+#pragma GCC unroll 5
+    for (size_t g = 0; g < n; g++) {
+        __mmask64 m = bytes_in(p->left, g, n);
+        __m512i in = _mm512_maskz_loadu_epi8(m, p->src + 64 * g);
+        __m512i out = _mm512_maskz_mov_epi8(m, _mm512_xor_si512(in, x[g]));
+        _mm512_mask_storeu_epi8(p->dst + 64 * g, m, out);
+        if (seal)
+            in = out;
+        if (whole && g == n - 1)
+            in = with_aad(op, in, 2);
+        t->block[g] = byte_swap(in);
+    }
+    t->block[n - 1] = with_lengths(op, t->block[n - 1]);
+    t->mask = _mm512_extracti32x4_epi32(x[n - 1], 3);
+    t->blocks = (p->left + 15u) / 16;
+}
+
+/* For the last register: H for the lengths, and zero times anything between them and the text. */
+INLINE __m512i last_powers(const struct tail *t, size_t n)
+{
+    return choose(WORDS(0xf000), powers(t->k, t->blocks + 5 - 4 * n), powers(t->k, 4));
+}
+
+INLINE __m128i tag_of(const struct tail *t, const struct gcm_sum *s)
+{
+    const __m128i order = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm_xor_si128(_mm_shuffle_epi8(reduce(s), order), t->mask);
+}
+
+/* The tag of a text that is all here. */
+INLINE __m128i whole_hash(const struct tail *t, size_t n)
+{
+    __m512i last = choose(WORDS(0x0f00), last_powers(t, n), powers(t->k, t->blocks + 4));
+    struct gcm_sum s = mul(t->block[n - 1], last);
+#pragma GCC unroll 5
+    for (size_t g = 0; g + 1 < n; g++)
+        add(&s, t->block[g], powers(t->k, t->blocks + 1 - 4 * g));
+    return tag_of(t, &s);
 }
