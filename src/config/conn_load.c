@@ -98,12 +98,37 @@ static void check_transport(struct cx *cx, const struct vnode *sec, const struct
                       keys[i]);
 }
 
+void beet_check(struct cx *cx, const struct vnode *sec, const struct ts_list *local,
+                const struct ts_list *remote)
+{
+    static const char *const keys[] = {"local_ts", "remote_ts"};
+    const struct ts_list *lists[] = {local, remote};
+    for (size_t i = 0; i < 2; i++)
+        if (lists[i]->count && !ts_list_host(lists[i]))
+            cx_report(cx, DIAG_ERROR, key_or_section(sec, keys[i]), vnode_get(sec, keys[i]),
+                      "BEET joins one address with one address, which its packets do not carry: "
+                      "write one in %s, or use mode = tunnel",
+                      keys[i]);
+}
+
+/* What dynamic will be shows when it is negotiated. */
+static void check_beet(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
+{
+    struct ts_list l, r;
+    if (c->mode != MODE_BEET)
+        return;
+    ts_resolve_in(&c->local_ts, NULL, 0, &l);
+    ts_resolve_in(&c->remote_ts, NULL, 0, &r);
+    beet_check(cx, sec, &l, &r);
+}
+
 static void check_ts(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
 {
     if (!(families(&c->local_ts) & families(&c->remote_ts)))
         cx_report(cx, DIAG_ERROR, key_or_section(sec, "remote_ts"), vnode_get(sec, "remote_ts"),
                   "local_ts and remote_ts have no address family in common");
     check_transport(cx, sec, c);
+    check_beet(cx, sec, c);
     if (c->policy == CHILD_PROTECT && c->mode == MODE_TUNNEL && all_dynamic(&c->local_ts) &&
         all_dynamic(&c->remote_ts) && !has_key(sec, "local_ts") && !has_key(sec, "remote_ts"))
         cx_report(cx, DIAG_WARNING, sec, NULL,

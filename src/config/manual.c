@@ -158,11 +158,13 @@ static void check_kinds(struct cx *cx, const struct vnode *sec, const struct man
         need(cx, sec, m->cpi_in ? "cpi_out" : "cpi_in");
 }
 
-static void check_families(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
+static void check_selectors(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
 {
     struct ts_list l, r;
     ts_resolve(&m->local_ts, &m->local.addr, &l);
     ts_resolve(&m->remote_ts, &m->remote.addr, &r);
+    if (m->mode == MODE_BEET)
+        beet_check(cx, sec, &l, &r);
     for (size_t i = 0; i < l.count; i++)
         for (size_t k = 0; k < r.count; k++)
             if (l.ts[i].lo.family == r.ts[k].lo.family)
@@ -181,7 +183,7 @@ static void fill_in(struct cx *cx, const struct vnode *sec, struct manual_sa *m)
     default_ts(&m->remote_ts, false, false);
     check_ends(cx, sec, m);
     if (cx->d->errors == before)
-        check_families(cx, sec, m);
+        check_selectors(cx, sec, m);
     check_kinds(cx, sec, m);
     if (check_proposals(cx, sec, m))
         check_keys(cx, sec, m);

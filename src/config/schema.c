@@ -310,7 +310,7 @@ const struct row schema[] =
     MANUAL("ah_auth_out", V_KEY, "", bundle.out, "Integrity key of the AH around ESP that we send.")},
     MANUAL("cpi_in", V_SPI, "", cpi_in, "Packets are compressed before they are protected (IPComp with DEFLATE, RFC 3173), where that makes them smaller; this is the CPI of what we receive: the peer's cpi_out. 2 is DEFLATE's own.")},
     MANUAL("cpi_out", V_SPI, "", cpi_out, "CPI of what we send.")},
-    MANUAL("mode", V_WORD, "tunnel", mode, "What is protected."), .words = manual_modes},
+    MANUAL("mode", V_WORD, "tunnel", mode, "What is protected: packets whole (tunnel), those of the two end points (transport), or those of one address on each side, which they do not carry (beet)."), .words = manual_modes},
     MANUAL("local_ts", V_TS, "dynamic", local_ts, "Our side of the traffic; dynamic is our end.")},
     MANUAL("remote_ts", V_TS, "dynamic", remote_ts, "The peer's side.")},
     MANUAL("encap", V_BOOL, "no", encap, "ESP in UDP (RFC 3948).")},

@@ -165,6 +165,10 @@ void conn_xauth_check(struct cx *cx, const struct vnode *sec, const struct conn 
  * own (routed), where routes decide, everything, as far as IKEv1 can say it. */
 void default_ts(struct ts_conf_list *l, bool routed, bool v1);
 
+/* conn_load.c: selectors that mode = beet cannot have. */
+void beet_check(struct cx *cx, const struct vnode *sec, const struct ts_list *local,
+                const struct ts_list *remote);
+
 /* conn_v1.c: what IKEv1 cannot say */
 void conn_v1_check(struct cx *cx, const struct vnode *sec, const struct conn *c);
 

@@ -36,11 +36,11 @@ void modes_trim(struct modes *m, const uint8_t *room, uint32_t len)
     m->used = (size_t)(room - m->arena) + len;
 }
 
-/* BEET has one address on each side: the first of the selectors. */
+/* BEET packets carry no addresses, so there is one on each side. */
 static bool beet_ok(const struct child_sa *sa)
 {
-    return sa->local_ts.count && sa->remote_ts.count &&
-           sa->local_ts.ts[0].lo.family == sa->remote_ts.ts[0].lo.family;
+    const struct addr *l = ts_list_host(&sa->local_ts), *r = ts_list_host(&sa->remote_ts);
+    return l && r && l->family == r->family;
 }
 
 err_t modes_check(const struct child_sa *sa)

@@ -394,6 +394,24 @@ static void test_bundle_alone(void **state)
     kit_down(&t.k);
 }
 
+/* Several addresses on a side: no packet would say which. */
+static void test_beet_ranges(void **state)
+{
+    (void)state;
+    static const char *const wide[] = {"10.1.2.3/31", "10.2.0.0/16", "fd01::5/128"};
+    const struct shape s = {"esp beet", PROTO_ESP, MODE_BEET, false, false};
+    for (size_t i = 0; i < 2 * sizeof wide / sizeof *wide; i++) {
+        struct peers t;
+        up(&t, &s, 4, &kit_suites[0], &(struct kit_opts){0});
+        dp_child_del(t.k.a, t.k.sa_a.id);
+        t.k.sa_a.spi_in = dp_spi_alloc(t.k.a);
+        struct ts_list *l = i % 2 ? &t.k.sa_a.local_ts : &t.k.sa_a.remote_ts;
+        l->ts[0] = kit_ts(wide[i / 2]);
+        assert_int_equal(dp_child_add(t.k.a, &t.k.sa_a, 0), E_NOTSUP);
+        kit_down(&t.k);
+    }
+}
+
 /* What shrinks is sent smaller; what does not, as it is (RFC 3173 2.2). */
 static void test_ipcomp(void **state)
 {
@@ -705,6 +723,7 @@ int main(void)
         cmocka_unit_test(test_source_route),
         cmocka_unit_test(test_nat_oa),
         cmocka_unit_test(test_bundle_alone),
+        cmocka_unit_test(test_beet_ranges),
         cmocka_unit_test(test_ipcomp),
         cmocka_unit_test(test_ipcomp_bad),
         cmocka_unit_test(test_fragments),

@@ -17,10 +17,8 @@ const char *mode_name(enum ipsec_mode mode)
 
 static bool only_host(const struct ts_list *l, const struct addr *a)
 {
-    for (size_t i = 0; i < l->count; i++)
-        if (!addr_eq(&l->ts[i].lo, a) || !addr_eq(&l->ts[i].hi, a))
-            return false;
-    return l->count != 0;
+    const struct addr *host = ts_list_host(l);
+    return host && addr_eq(host, a);
 }
 
 /* RFC 4301 4.1: what transport mode protects is the two peers' own. */

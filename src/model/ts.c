@@ -289,6 +289,15 @@ void ts_list_print(const struct ts_list *l, struct buf *out)
     }
 }
 
+const struct addr *ts_list_host(const struct ts_list *l)
+{
+    const struct addr *a = &l->ts[0].lo;
+    for (size_t i = 0; i < l->count; i++)
+        if (!addr_eq(&l->ts[i].lo, a) || !addr_eq(&l->ts[i].hi, a))
+            return NULL;
+    return l->count ? a : NULL;
+}
+
 bool ts_any_port(const struct ts *t)
 {
     return t->port_lo == 0 && t->port_hi == PORT_ANY_HI;

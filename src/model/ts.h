@@ -55,4 +55,7 @@ err_t ts_narrow(const struct ts_list *ours, const struct ts_list *theirs,
                 struct ts_list *out) must_use;
 /* Initiator's check: every selector the responder returned lies within what we offered. */
 bool ts_within(const struct ts_list *offered, const struct ts_list *returned);
+/* The one address that all of them are of; NULL if they are of several, or none. BEET has one on
+ * each side. */
+const struct addr *ts_list_host(const struct ts_list *l);
 bool ts_list_eq(const struct ts_list *a, const struct ts_list *b);

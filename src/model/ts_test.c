@@ -135,6 +135,30 @@ static struct ts random_ts(void)
 }
 
 /* Every point of a small space lies in the intersection exactly when it lies in both. */
+static void test_host(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool one;
+    } cases[] = {
+        {"10.1.0.1", true},
+        {"10.1.0.1[tcp/80] 10.1.0.1[udp]", true},
+        {"fd01::1", true},
+        {"", false},
+        {"10.1.0.0/31", false},
+        {"10.1.0.1 10.1.0.2", false},
+        {"10.1.0.1 10.1.0.1-10.1.0.2", false},
+        {"10.1.0.1 fd01::1", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ts_list l = list_of(cases[i].text);
+        const struct addr *a = ts_list_host(&l);
+        assert_int_equal(a != NULL, cases[i].one);
+        assert_true(!a || addr_eq(a, &l.ts[0].lo));
+    }
+}
+
 static void test_intersection_against_points(void **state)
 {
     (void)state;
@@ -189,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_print_prefixes),
         cmocka_unit_test(test_dynamic),
         cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_host),
         cmocka_unit_test(test_intersection_against_points),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
