@@ -335,8 +335,8 @@ err_t spd_new(const uint64_t seed[2], struct spd **out)
     struct spd *s = calloc(1, sizeof *s);
     if (!s)
         return E_NOMEM;
-    *s = (struct spd){
-        .slot_mask = 15, .cap = 8, .top = 1, .wide = {.size = 2 * SEL_V6_WORDS * sizeof(uint64_t)}};
+    *s = (struct spd){.slot_mask = 15, .cap = 8, .top = 1};
+    pool_init(&s->wide, &s->home, 2 * SEL_V6_WORDS * sizeof(uint64_t));
     flow_key_init(&s->key, seed);
     s->slots = calloc(s->slot_mask + 1, sizeof *s->slots);
     s->rules = calloc(s->cap, sizeof *s->rules); /* rules[0] is read ahead where a slot is free */
