@@ -92,6 +92,9 @@ struct dp_child_link {
 };
 /* All SAs, at most max; their number. */
 size_t dp_child_links(const struct dp *d, struct dp_child_link *out, size_t max);
+/* The smallest of what links and routes leave to the plain packets of an interface's SAs; 0: none
+ * is there. */
+uint16_t dp_iface_mtu(const struct dp *d, uint16_t iface);
 /* A packet of this SA, of len bytes with its outer IP header, did not fit the outgoing link and is
  * lost; link_mtu as above. */
 void dp_link_too_big(struct dp *d, uint32_t child_id, uint32_t len, uint16_t link_mtu,
@@ -236,6 +239,7 @@ struct dp_note {
     struct endpoint local, remote;
     uint16_t path_mtu;
     enum dp_path_source path_source;
+    uint16_t iface; /* PATH_MTU: of the SA, as in struct policy */
 };
 
 /* Drains the bounded queue of notes; false: empty. Time limits are the IKE engine's own business.

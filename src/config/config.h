@@ -103,6 +103,7 @@ struct config_daemon {
     size_t lan_interfaces;
     char tun[16]; /* name of the shared TUN device: culvert0 */
     uint32_t mtu; /* outer path MTU assumed: 1500 */
+    bool mtu_probing;
     uint32_t route_table, route_table_prio;
     uint32_t busy_poll;                          /* microseconds */
     uint32_t workers;                            /* threads of the data plane; 0: one per CPU */

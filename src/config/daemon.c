@@ -21,6 +21,7 @@ void config_daemon_default(struct config_daemon *s)
         .esp_io = CONFIG_ESP_AUTO,
         .tun = "culvert0",
         .mtu = 1500,
+        .mtu_probing = true,
         .route_table = 220,
         .route_table_prio = 220,
         .fwmark = 220,

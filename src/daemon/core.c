@@ -81,6 +81,13 @@ static void do_send(void *ctx, const struct ike_act *a)
                                               .text = "on sending"});
 }
 
+/* Route-based: routing daemons compare the MTU of an interface, and the kernel makes use of it. */
+static void iface_follow(struct core *c, uint16_t iface)
+{
+    if (iface)
+        ifaces_follow(c->ifaces, iface, datapath_iface_mtu(c->path, iface));
+}
+
 err_t core_child_add(struct core *c, const struct child_sa *given, const struct conn_child *ch)
 {
     struct child_sa sa = *given;
@@ -89,10 +96,11 @@ err_t core_child_add(struct core *c, const struct child_sa *given, const struct 
     sa.policy = policies_sa_add(c->pol, &sa, ch);
     apply(c); /* first: the answer to what comes through the SA must not leave in clear */
     err_t e = sa.policy ? datapath_child_add(c->path, &sa) : E_NOMEM;
-    if (!e)
-        keylog_add(c->keylog, &sa);
-    else
+    if (e)
         policies_sa_del(c->pol, sa.policy);
+    else
+        keylog_add(c->keylog, &sa);
+    iface_follow(c, sa.iface);
     return e;
 }
 
@@ -124,6 +132,15 @@ static bool child_add(struct core *c, const struct child_sa *sa)
     return !e;
 }
 
+static bool child_dir(struct core *c, const struct child_sa *sa)
+{
+    struct child_stats st;
+    err_t e = datapath_child_dir(c->path, sa->id, (enum child_dir)sa->dirs);
+    if (!e && datapath_child_stats(c->path, sa->id, &st))
+        iface_follow(c, st.iface);
+    return !e;
+}
+
 static void acquire_failed(struct core *c, const struct ike_act *a)
 {
     uint32_t id = policies_id_of(c->pol, a->event.conn, a->event.child);
@@ -152,7 +169,7 @@ static bool do_child(void *ctx, const struct ike_act *a)
     case ACT_CHILD_ADD:
         return child_add(c, a->sa);
     case ACT_CHILD_DIR:
-        return datapath_child_dir(path, a->sa->id, (enum child_dir)a->sa->dirs) == E_OK;
+        return child_dir(c, a->sa);
     case ACT_CHILD_QUIET:
         policies_sa_del(c->pol, datapath_child_quiet(path, a->sa->id));
         return true;
@@ -260,6 +277,8 @@ static void on_path_mtu(struct core *c, const struct dp_note *n)
     char text[96];
     struct policy_row row;
     bool known = policies_get(c->pol, n->policy_id, &row);
+    if (n->path_source == DP_PATH_LINK)
+        iface_follow(c, n->iface);
     snprintf(text, sizeof text, "%u bytes, %s", n->path_mtu, how[n->path_source]);
     sinks_event(c->sinks, &(struct event){.kind = EV_PATH_MTU,
                                           .conn = known ? row.conn : NULL,
@@ -379,6 +398,7 @@ static err_t open_path(struct core *c, struct io_error *err)
     s.dp.hold_per_policy = c->set.hold_per_policy;
     s.dp.hold_ms = c->set.hold_ms;
     s.dp.mtu = (uint16_t)c->set.mtu;
+    s.dp.path_probes = c->set.mtu_probing;
     cr_random(s.dp.seed, sizeof s.dp.seed);
     const struct datapath_ports ports = {c, on_first, on_ike, on_note, on_lost, on_say};
     c->path = datapath_open(c->loop, &s, &ports, err);

@@ -76,6 +76,7 @@ err_t datapath_child_move(struct datapath *d, uint32_t child_id, const struct en
                           const struct endpoint *remote) must_use;
 /* What route and interface carry toward its peer now. */
 err_t datapath_child_mtu(struct datapath *d, uint32_t child_id, uint16_t mtu) must_use;
+uint16_t datapath_iface_mtu(struct datapath *d, uint16_t iface); /* dp_iface_mtu */
 bool datapath_child_stats(struct datapath *d, uint32_t child_id, struct child_stats *out);
 /* Calls fn with each worker's data plane while it works on no packets; ends at the first failure.
  */

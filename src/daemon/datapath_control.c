@@ -262,6 +262,14 @@ void datapath_iface_del(struct datapath *d, uint16_t id)
     worker_iface_del(d->worker[dp_iface_worker(id, d->count)], id);
 }
 
+uint16_t datapath_iface_mtu(struct datapath *d, uint16_t iface)
+{
+    struct worker *w = d->worker[dp_iface_worker(iface, d->count)];
+    uint16_t mtu = dp_iface_mtu(worker_lock(w), iface);
+    worker_unlock(w);
+    return mtu;
+}
+
 /* SPIs that a peer chose may be the same on two workers; each sees whether it is meant. */
 void datapath_too_big(void *ctx, const struct icmp_quote *q)
 {

@@ -7,10 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One that some child asked for. */
-struct iface_addr {
+/* Addresses or routes that children asked for, each once. */
+struct prefix_kept {
     struct prefix_conf p;
     bool kept;
+};
+struct prefix_list {
+    struct prefix_kept *v;
+    size_t n;
 };
 
 struct iface {
@@ -19,8 +23,8 @@ struct iface {
     uint16_t id;
     int ifindex;
     bool kept;
-    struct iface_addr *addr; /* of all children that share it */
-    size_t addrs;
+    unsigned mtu, given, follows;   /* as it is; as configured; of its SAs; 0: none */
+    struct prefix_list addr, route; /* of all children that share it */
 };
 
 struct ifaces {
@@ -72,73 +76,143 @@ static uint16_t new_id(struct ifaces *f)
 
 /* --- addresses and routes --- */
 
-static struct iface_addr *addr_of(const struct iface *i, const struct prefix_conf *p)
+static struct prefix_kept *kept_of(const struct prefix_list *l, const struct prefix_conf *p)
 {
-    for (size_t k = 0; k < i->addrs; k++)
-        if (addr_eq(&i->addr[k].p.addr, &p->addr) && i->addr[k].p.bits == p->bits)
-            return &i->addr[k];
+    for (size_t k = 0; k < l->n; k++)
+        if (addr_eq(&l->v[k].p.addr, &p->addr) && l->v[k].p.bits == p->bits)
+            return &l->v[k];
     return NULL;
 }
 
-static err_t addr_add(struct ifaces *f, struct iface *i, const struct prefix_conf *p,
-                      struct io_error *err)
+static void keep(const struct prefix_list *l, const struct prefix_conf *p)
 {
-    struct iface_addr *more = realloc(i->addr, (i->addrs + 1) * sizeof *more);
-    if (!more)
-        return E_NOMEM;
-    i->addr = more;
-    err_t e = netlink_addr_add(f->nl, i->ifindex, &p->addr, p->bits, err);
-    if (!e)
-        i->addr[i->addrs++] = (struct iface_addr){*p, true};
-    return e;
+    struct prefix_kept *k = kept_of(l, p);
+    if (k)
+        k->kept = true;
+}
+
+static void unkeep(const struct prefix_list *l)
+{
+    for (size_t k = 0; k < l->n; k++)
+        l->v[k].kept = false;
+}
+
+/* What the kernel is told, gone or not. */
+typedef err_t tell_fn(struct ifaces *f, const struct iface *i, const struct prefix_conf *p,
+                      bool gone, struct io_error *err);
+
+static err_t tell_addr(struct ifaces *f, const struct iface *i, const struct prefix_conf *p,
+                       bool gone, struct io_error *err)
+{
+    if (!gone)
+        return netlink_addr_add(f->nl, i->ifindex, &p->addr, p->bits, err);
+    netlink_addr_del(f->nl, i->ifindex, &p->addr, p->bits);
+    return E_OK;
+}
+
+static err_t tell_route(struct ifaces *f, const struct iface *i, const struct prefix_conf *p,
+                        bool gone, struct io_error *err)
+{
+    const struct netlink_route r = {
+        .ifindex = i->ifindex, .prefix = p->addr, .bits = p->bits, .gone = gone};
+    return netlink_routes_change(f->nl, RT_TABLE_MAIN, &r, 1, err);
 }
 
 /* Only adds: what nobody loaded names any more goes in ifaces_end. */
-static err_t set_addrs(struct ifaces *f, struct iface *i, const struct iface_conf *want,
-                       struct io_error *err)
+static err_t need(struct ifaces *f, const struct iface *i, struct prefix_list *l,
+                  const struct prefix_conf *p, tell_fn *tell, struct io_error *err)
 {
-    err_t e = E_OK;
-    for (size_t k = 0; k < want->addr_count && !e; k++)
-        if (!addr_of(i, &want->addr[k]))
-            e = addr_add(f, i, &want->addr[k], err);
+    if (kept_of(l, p))
+        return E_OK;
+    struct prefix_kept *more = realloc(l->v, (l->n + 1) * sizeof *more);
+    if (!more)
+        return E_NOMEM;
+    l->v = more;
+    err_t e = tell(f, i, p, false, err);
+    if (!e)
+        l->v[l->n++] = (struct prefix_kept){*p, true};
     return e;
 }
 
-static void drop_addrs(struct ifaces *f, struct iface *i)
+static void drop_unkept(struct ifaces *f, const struct iface *i, struct prefix_list *l,
+                        tell_fn *tell)
 {
+    struct io_error unused;
     size_t kept = 0;
-    for (size_t k = 0; k < i->addrs; k++) {
-        struct iface_addr a = i->addr[k];
-        if (a.kept)
-            i->addr[kept++] = a;
+    for (size_t k = 0; k < l->n; k++) {
+        struct prefix_kept x = l->v[k];
+        if (x.kept)
+            l->v[kept++] = x;
         else
-            netlink_addr_del(f->nl, i->ifindex, &a.p.addr, a.p.bits);
+            (void)!tell(f, i, &x.p, true, &unused);
     }
-    i->addrs = kept;
+    l->n = kept;
 }
 
-/* The peer's side as prefixes; they go with the device. */
-static err_t set_routes(struct ifaces *f, const struct iface *i, const struct ts_conf_list *ts,
-                        struct io_error *err)
+/* The peer's side as prefixes, one after the other: *at is where to go on. */
+struct route_walk {
+    const struct ts_conf_list *ts;
+    size_t at;
+    struct addr lo;
+    bool inside;
+};
+
+static bool route_next(struct route_walk *w, struct prefix_conf *out)
 {
-    err_t e = E_OK;
-    for (size_t k = 0; k < ts->count && !e; k++) {
-        struct netlink_route r = {.ifindex = i->ifindex};
-        struct addr at = ts->ts[k].ts.lo;
-        bool more = !ts->ts[k].dynamic;
-        while (more && !e) {
-            more = addr_range_cut(&at, &ts->ts[k].ts.hi, &r.prefix, &r.bits);
-            e = netlink_routes_change(f->nl, RT_TABLE_MAIN, &r, 1, err);
-        }
+    unsigned bits;
+    while (!w->inside) {
+        if (w->at == w->ts->count)
+            return false;
+        w->lo = w->ts->ts[w->at].ts.lo;
+        w->inside = !w->ts->ts[w->at].dynamic;
+        w->at += !w->inside;
     }
-    return e;
+    w->inside = addr_range_cut(&w->lo, &w->ts->ts[w->at].ts.hi, &out->addr, &bits);
+    out->bits = (uint8_t)bits;
+    w->at += !w->inside;
+    return true;
+}
+
+static struct route_walk routes_of(const struct conn_child *ch)
+{
+    static const struct ts_conf_list none;
+    return (struct route_walk){.ts = ch->iface.routes ? &ch->remote_ts : &none};
 }
 
 static err_t set_up(struct ifaces *f, struct iface *i, const struct conn_child *ch,
                     struct io_error *err)
 {
-    err_t e = set_addrs(f, i, &ch->iface, err);
-    return !e && ch->iface.routes ? set_routes(f, i, &ch->remote_ts, err) : e;
+    struct route_walk w = routes_of(ch);
+    struct prefix_conf p;
+    err_t e = E_OK;
+    for (size_t k = 0; k < ch->iface.addr_count && !e; k++)
+        e = need(f, i, &i->addr, &ch->iface.addr[k], tell_addr, err);
+    while (!e && route_next(&w, &p))
+        e = need(f, i, &i->route, &p, tell_route, err);
+    return e;
+}
+
+/* --- MTU --- */
+
+/* What no SA is there for yet is like the shared one. */
+static void set_mtu(struct ifaces *f, struct iface *i)
+{
+    unsigned mtu = i->given ? i->given : i->follows ? i->follows : f->mtu;
+    if (mtu == i->mtu || netlink_link_mtu(f->nl, i->ifindex, mtu))
+        return;
+    i->mtu = mtu;
+}
+
+/* Below 1280 the kernel takes IPv6 off the interface; the data plane cuts and answers then. */
+void ifaces_follow(struct ifaces *f, uint16_t id, unsigned mtu)
+{
+    list_each (it, &f->all) {
+        struct iface *i = container_of(it, struct iface, link);
+        if (i->id != id)
+            continue;
+        i->follows = !mtu || mtu >= 1280 ? mtu : 1280;
+        set_mtu(f, i);
+    }
 }
 
 /* --- coming and going --- */
@@ -147,26 +221,39 @@ static void drop(struct ifaces *f, struct iface *i)
 {
     f->port.del(f->port.ctx, i->id);
     list_del(&i->link);
-    free(i->addr);
+    free(i->addr.v);
+    free(i->route.v);
     free(i);
 }
 
 static struct iface *make(struct ifaces *f, const struct conn_child *ch, struct io_error *err)
 {
     struct iface *i = calloc(1, sizeof *i);
-    unsigned mtu = ch->iface.mtu ? ch->iface.mtu : f->mtu;
     snprintf(err->text, sizeof err->text, "out of memory or of numbers for interfaces");
     if (!i || !(i->id = new_id(f))) {
         free(i);
         return NULL;
     }
     snprintf(i->name, sizeof i->name, "%s", ch->iface.name);
-    if (f->port.add(f->port.ctx, i->id, i->name, mtu, &i->ifindex, err)) {
+    i->given = ch->iface.mtu;
+    i->mtu = i->given ? i->given : f->mtu;
+    if (f->port.add(f->port.ctx, i->id, i->name, i->mtu, &i->ifindex, err)) {
         free(i);
         return NULL;
     }
     list_add_tail(&f->all, &i->link);
     return i;
+}
+
+/* What the lanes have room for. */
+static err_t check_mtu(const struct ifaces *f, const struct conn_child *ch, struct io_error *err)
+{
+    unsigned most = f->mtu > 1500 ? f->mtu : 1500;
+    if (ch->iface.mtu <= most)
+        return E_OK;
+    snprintf(err->text, sizeof err->text, "interface_mtu = %u of %s: at most %u (culvertd.mtu)",
+             ch->iface.mtu, ch->iface.name, most);
+    return E_USAGE;
 }
 
 err_t ifaces_need(struct ifaces *f, struct conn *c, struct io_error *err)
@@ -176,6 +263,9 @@ err_t ifaces_need(struct ifaces *f, struct conn *c, struct io_error *err)
         struct conn_child *ch = &c->child[k];
         if (!ch->iface.name[0])
             continue;
+        e = check_mtu(f, ch, err);
+        if (e)
+            return e;
         struct iface *i = by_name(f, ch->iface.name);
         if (!i && !(i = make(f, ch, err)))
             return E_SYS;
@@ -190,24 +280,32 @@ void ifaces_begin(struct ifaces *f)
     list_each (it, &f->all) {
         struct iface *i = container_of(it, struct iface, link);
         i->kept = false;
-        for (size_t k = 0; k < i->addrs; k++)
-            i->addr[k].kept = false;
+        i->given = 0;
+        unkeep(&i->addr);
+        unkeep(&i->route);
     }
+}
+
+/* Of several MTUs the smallest counts. */
+static void keep_child(struct iface *i, const struct conn_child *ch)
+{
+    struct route_walk w = routes_of(ch);
+    struct prefix_conf p;
+    i->kept = true;
+    if (ch->iface.mtu && (!i->given || ch->iface.mtu < i->given))
+        i->given = ch->iface.mtu;
+    for (size_t n = 0; n < ch->iface.addr_count; n++)
+        keep(&i->addr, &ch->iface.addr[n]);
+    while (route_next(&w, &p))
+        keep(&i->route, &p);
 }
 
 void ifaces_keep(struct ifaces *f, const struct conn *c)
 {
     for (size_t k = 0; k < c->child_count; k++) {
-        const struct iface_conf *x = &c->child[k].iface;
-        struct iface *i = by_name(f, x->name);
-        if (!i)
-            continue;
-        i->kept = true;
-        for (size_t n = 0; n < x->addr_count; n++) {
-            struct iface_addr *a = addr_of(i, &x->addr[n]);
-            if (a)
-                a->kept = true;
-        }
+        struct iface *i = by_name(f, c->child[k].iface.name);
+        if (i)
+            keep_child(i, &c->child[k]);
     }
 }
 
@@ -215,10 +313,13 @@ void ifaces_end(struct ifaces *f)
 {
     list_each_safe (it, next, &f->all) {
         struct iface *i = container_of(it, struct iface, link);
-        if (i->kept)
-            drop_addrs(f, i);
-        else
+        if (!i->kept) {
             drop(f, i);
+            continue;
+        }
+        drop_unkept(f, i, &i->addr, tell_addr);
+        drop_unkept(f, i, &i->route, tell_route);
+        set_mtu(f, i);
     }
 }
 

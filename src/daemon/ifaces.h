@@ -2,7 +2,8 @@
  * Interfaces of children (`interface = NAME`): route-based VPN, RFC 4301 with selectors bound to a
  * virtual interface. Each is a TUN device; what is routed into it meets the policies of that
  * interface alone. They come with the first connection that names them and go with the last; an
- * interface that stays keeps its SAs, addresses and routes. Called by load.c and core.c.
+ * interface that stays keeps its SAs, and of MTU, addresses and routes what is still asked for.
+ * Called by load.c and core.c.
  */
 #pragma once
 
@@ -26,6 +27,9 @@ void ifaces_free(struct ifaces *f); /* all devices go */
 /* Makes what the connection's children name and is not there yet, and notes their ids in them. On
  * failure err->text says which; what was made goes with the next ifaces_end. */
 err_t ifaces_need(struct ifaces *f, struct conn *c, struct io_error *err) must_use;
+/* The smallest of what links and routes leave to the plain packets of its SAs; 0: there are none.
+ * The MTU of an interface for which none is configured. */
+void ifaces_follow(struct ifaces *f, uint16_t id, unsigned mtu);
 /* Between the two: ifaces_keep for each loaded connection; then those that nobody kept go. */
 void ifaces_begin(struct ifaces *f);
 void ifaces_keep(struct ifaces *f, const struct conn *c);

@@ -237,6 +237,7 @@ static struct child *child_new(const struct dp *d, const struct child_sa *sa)
                         .life_packets = sa->life.life_packets,
                         .spi_in = sa->spi_in,
                         .seeds_at = (uint16_t)seeds_at,
+                        .plain_max = sa->ip.mtu,
                         .link_mtu = sa->path_mtu,
                         .path_mtu = path_of_link(d, sa->path_mtu)};
     sel_set_init(&c->sel, &sa->local_ts, &sa->remote_ts);
@@ -352,6 +353,7 @@ bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *o
                                 .icv_failed = first->icv_failed,
                                 .selector_dropped = in->selector_dropped,
                                 .window = first->replay.window,
+                                .iface = in->iface,
                                 .path_mtu = probe_path_mtu(c),
                                 .plain_mtu = c->out->inner_mtu};
     static const struct lateness none;

@@ -34,6 +34,20 @@ size_t dp_child_links(const struct dp *d, struct dp_child_link *out, size_t max)
     return n;
 }
 
+uint16_t dp_iface_mtu(const struct dp *d, uint16_t iface)
+{
+    uint16_t least = 0;
+    size_t i;
+    for (struct hash_node *h = hash_begin(&d->children, &i); h;
+         h = hash_step(&d->children, &i, h)) {
+        const struct child *c = container_of(h, struct child, node);
+        uint16_t mtu = c->in->iface == iface && c->out->active ? probe_cap(c) : 0;
+        if (mtu && (!least || mtu < least))
+            least = mtu;
+    }
+    return least;
+}
+
 void dp_link_too_big(struct dp *d, uint32_t child_id, uint32_t len, uint16_t link_mtu,
                      uint64_t now_ms)
 {

@@ -67,9 +67,10 @@ uint16_t probe_inner_of(const struct child *c, uint16_t mtu)
     return c->mode ? modes_inner_mtu(c, family, mtu) : tunnel_inner_mtu(&c->out->f, family, mtu);
 }
 
-static uint16_t inner_cap(const struct child *c)
+uint16_t probe_cap(const struct child *c)
 {
-    return probe_inner_of(c, c->path_mtu);
+    uint16_t fits = probe_inner_of(c, c->path_mtu);
+    return c->plain_max && c->plain_max < fits ? c->plain_max : fits;
 }
 
 static uint16_t inner_base(const struct child *c)
@@ -77,10 +78,11 @@ static uint16_t inner_base(const struct child *c)
     return probe_inner_of(c, c->out->remote.addr.family == 6 ? 1280 : 576);
 }
 
-/* Probes are for the plain tunnels of ESP; others have ICMP and what TCP does. */
+/* Probes are for the plain tunnels of ESP; others have ICMP and what TCP does. What the operator
+ * fixed is not asked about. */
 static bool asks_nobody(const struct dp *d, const struct child *c)
 {
-    return !d->set.path_probes || c->mode;
+    return !d->set.path_probes || c->mode || c->plain_max;
 }
 
 static bool asleep(const struct probe *pr)
@@ -93,7 +95,7 @@ static void watch(struct child *c)
 {
     const struct probe *pr = c->probe;
     struct sa_out *out = c->out;
-    bool any = !pr || asleep(pr) || pr->infer.on;
+    bool any = !c->plain_max && (!pr || asleep(pr) || pr->infer.on);
     uint16_t base = inner_base(c);
     out->watch = any && base < out->inner_mtu ? base : out->inner_mtu;
     c->in->look =
@@ -102,7 +104,7 @@ static void watch(struct child *c)
 
 uint16_t probe_path_mtu(const struct child *c)
 {
-    uint16_t less = (uint16_t)(inner_cap(c) - c->out->inner_mtu);
+    uint16_t less = (uint16_t)(probe_cap(c) - c->out->inner_mtu);
     if (!less || c->mode)
         return (uint16_t)(c->path_mtu - less);
     return tunnel_outer_len(&c->out->f, c->out->remote.addr.family, c->out->inner_mtu);
@@ -115,6 +117,7 @@ static void tell(struct dp *d, const struct child *c, enum dp_path_source why)
                               .policy_id = c->policy,
                               .path_mtu = probe_path_mtu(c),
                               .path_source = why,
+                              .iface = c->in->iface,
                               .local = c->out->local,
                               .remote = c->out->remote};
     (void)notes_put(&d->notes, &n);
@@ -123,7 +126,7 @@ static void tell(struct dp *d, const struct child *c, enum dp_path_source why)
 static void apply(struct dp *d, struct child *c, enum dp_path_source why)
 {
     uint16_t was = c->out->inner_mtu;
-    c->out->inner_mtu = c->probe ? c->probe->path.mtu : inner_cap(c);
+    c->out->inner_mtu = c->probe ? c->probe->path.mtu : probe_cap(c);
     watch(c);
     if (c->out->inner_mtu != was)
         tell(d, c, why);
@@ -136,21 +139,21 @@ static void forget(struct dp *d, struct child *c)
     pr->infer = (struct infer){0};
     pr->mute = asks_nobody(d, c);
     pr->fresh = true;
-    path_init(&pr->path, inner_cap(c), inner_base(c), (uint16_t)(c->out->f.align_mask + 1));
+    path_init(&pr->path, probe_cap(c), inner_base(c), (uint16_t)(c->out->f.align_mask + 1));
 }
 
 void probe_settings(struct dp *d, struct child *c)
 {
     if (c->probe)
         forget(d, c);
-    c->out->inner_mtu = inner_cap(c);
+    c->out->inner_mtu = probe_cap(c);
     watch(c);
 }
 
 void probe_link(struct dp *d, struct child *c, uint64_t now_ms)
 {
     struct probe *pr = c->probe;
-    uint16_t was = c->out->inner_mtu, cap = inner_cap(c);
+    uint16_t was = c->out->inner_mtu, cap = probe_cap(c);
     if (pr) {
         uint16_t known = pr->path.mtu < pr->path.cap ? pr->path.mtu : UINT16_MAX;
         bool mute = pr->mute;
@@ -247,7 +250,7 @@ static struct probe *probe_new(struct dp *d, struct child *c)
         return NULL;
     *pr = (struct probe){.child = c, .mute = asks_nobody(d, c), .fresh = true};
     list_init(&pr->link);
-    path_init(&pr->path, inner_cap(c), inner_base(c), (uint16_t)(c->out->f.align_mask + 1));
+    path_init(&pr->path, probe_cap(c), inner_base(c), (uint16_t)(c->out->f.align_mask + 1));
     c->probe = pr;
     return pr;
 }
@@ -255,7 +258,7 @@ static struct probe *probe_new(struct dp *d, struct child *c)
 void probe_touch(struct dp *d, struct child *c, uint64_t now_ms)
 {
     struct probe *pr = c->probe;
-    if ((pr && !asleep(pr)) || !c->out->active)
+    if ((pr && !asleep(pr)) || !c->out->active || c->plain_max)
         return;
     if (!pr && !(pr = probe_new(d, c)))
         return;

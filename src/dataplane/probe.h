@@ -74,6 +74,8 @@ void probe_settings(struct dp *d, struct child *c);
 /* What link and route carry is another: c->path_mtu. */
 void probe_link(struct dp *d, struct child *c, uint64_t now_ms);
 uint16_t probe_inner_of(const struct child *c, uint16_t path_mtu);
+/* The largest inner packet for which link, route and settings have room. */
+uint16_t probe_cap(const struct child *c);
 uint16_t probe_path_mtu(const struct child *c); /* of outer packets, as believed */
 /* A new SA begins with what its predecessor knew. */
 void probe_inherit(struct dp *d, struct child *c, const struct child *old);

@@ -107,6 +107,7 @@ struct child {
     uint32_t spi_in;
     uint32_t ports_rule; /* as in struct bind */
     uint16_t link_mtu, path_mtu; /* as told; that and what the settings say */
+    uint16_t plain_max;          /* of inner packets, by the operator's word; 0: found out */
     bool in_active, soft_noted, hard_noted;
     bool quiet;        /* dp_child_quiet was called */
     uint16_t seeds_at; /* child_seed */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -98,6 +99,15 @@ uint16_t netlink_path_mtu(struct netlink *n, const struct addr *remote, uint32_t
     if (f.mtu && (!mtu || f.mtu < mtu))
         mtu = f.mtu;
     return mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
+}
+
+err_t netlink_link_mtu(struct netlink *n, int ifindex, unsigned mtu)
+{
+    struct ifinfomsg *ifi;
+    struct nlmsghdr *h = rtnl_begin(&n->rt, RTM_NEWLINK, 0, sizeof *ifi, (void **)&ifi);
+    ifi->ifi_index = ifindex;
+    mnl_attr_put_u32(h, IFLA_MTU, mtu);
+    return rtnl_talk(&n->rt, h, NULL, NULL) < 0 ? E_SYS : E_OK;
 }
 
 /* The table "local" comes first (rule 0), so the kernel's answer covers all of 127/8 as well. */

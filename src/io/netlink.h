@@ -50,6 +50,8 @@ bool netlink_local_in(struct netlink *n, const struct addr *lo, const struct add
 err_t netlink_addr_add(struct netlink *n, int ifindex, const struct addr *a, unsigned bits,
                        struct io_error *err) must_use;
 void netlink_addr_del(struct netlink *n, int ifindex, const struct addr *a, unsigned bits);
+/* Negative: the kernel refused it. */
+err_t netlink_link_mtu(struct netlink *n, int ifindex, unsigned mtu) must_use;
 /* Whether addresses of this host may have changed since the last call; true the first time. */
 bool netlink_addrs_changed(struct netlink *n);
 /* Is this address one of the host's own? */

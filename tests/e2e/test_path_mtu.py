@@ -126,6 +126,22 @@ def test_link_shrinks_under_load(lab, encap):
     assert 1292 <= path_mtu(a) <= 1300
 
 
+@pytest.mark.parametrize("daemon,child", [("mtu_probing = no", {}), ("", {"mtu": 1220})])
+def test_without_probes(lab, daemon, child):
+    """Switched off, or the child's MTU fixed: nothing is sent but what the hosts send."""
+    a, b = up(lab, more=f"culvertd {{\n {daemon}\n }}\n", child_more=child)
+    # the fixed size counts from the first packet on, and TCP hears of it in its SYN
+    if child:
+        assert int(a.children()[0]["plain-mtu"]) == 1220
+        assert told(lab, 1260) == 1220
+    cap = lab.capture("wanB")
+    assert lab.ping(count=3, size=1180 - 28, df=True).lost == 0
+    sizes = [len(p.raw) for p in cap.of("esp")]
+    assert len(sizes) == 6 and len(set(sizes)) == 1, sizes
+    assert lab.ping(count=3, size=1400 - 28, df=False).lost == 0
+    assert a.children()[0]["path-mtu"] == "1500"
+
+
 def through_the_hole(lab, mtu):
     black_hole(lab, 1300)
     shape(lab)

@@ -107,6 +107,55 @@ def test_traffic_starts_it(lab, culvert):
     assert lab.ping(count=3).lost == 0
 
 
+def device_mtu(side, name="vti0"):
+    return int(side.gw.must(f"cat /sys/class/net/{name}/mtu"))
+
+
+@pytest.mark.parametrize("outer,esp,mtu", [(4, "aes128gcm16", 1446), (6, "aes128gcm16", 1426),
+                                           (4, "aes256-sha512", 1422)])
+def test_mtu_of_the_interface(lab, culvert, outer, esp, mtu):
+    """It is what the outgoing link leaves to the packets inside, and follows the link."""
+    a, b = start(lab, culvert, {"gw": dict(outer=outer, esp_proposals=esp)})
+    for side in (lab.a, lab.b):
+        until(lambda s=side: device_mtu(s) == mtu, f"MTU {mtu}")
+    lab.a.gw.must("ip link set wan mtu 1400")
+    until(lambda: 1300 < device_mtu(lab.a) <= mtu - 90, "the smaller MTU")
+    lab.a.gw.must("ip link set wan mtu 1500")
+    until(lambda: device_mtu(lab.a) == mtu, "the MTU as before")
+    lab.a.gw.must(f"ping -M do -s {mtu - 28} -c 2 -i 0.1 -W 2 10.255.0.2")
+    for side in (lab.a, lab.b):  # less than IPv6 needs inside: the interface keeps IPv6
+        side.gw.must("ip link set wan mtu 1300")
+        until(lambda s=side: device_mtu(s) == 1280, "IPv6's least MTU")
+    lab.a.gw.must("ping -s 1400 -c 2 -i 0.1 -W 2 10.255.0.2")
+
+
+def test_reload_changes_the_interface(lab, culvert):
+    """MTU, addresses and routes, while the device and its SAs stay."""
+    a, b = start(lab, culvert, {"gw": {}})
+    before = lab.a.gw.must("cat /sys/class/net/vti0/ifindex"), a.children()[0]["uniqueid"]
+
+    def load(**more):
+        a.load(conf.config({"gw": tunnel(lab.a, lab, **more)}))
+        assert (lab.a.gw.must("cat /sys/class/net/vti0/ifindex"), a.children()[0]["uniqueid"]) == before
+
+    def routes():
+        return lab.a.gw.must("ip -br route show dev vti0 proto static").split()
+
+    def addrs():
+        return [w for w in lab.a.gw.must("ip -br -4 addr show dev vti0").split() if "/" in w]
+
+    load(interface_mtu=1350, interface_routes="yes", remote_ts="10.2.0.0/24,10.9.0.0/16",
+         interface_addrs="10.255.0.1/30,10.77.0.1/24")
+    assert device_mtu(lab.a) == 1350 and addrs() == ["10.255.0.1/30", "10.77.0.1/24"]
+    assert [r for r in routes() if "/" in r] == ["10.2.0.0/24", "10.9.0.0/16"]
+    load(interface_mtu=1360, interface_routes="yes", remote_ts="10.9.0.0/16", interface_addrs="10.77.0.1/24")
+    assert device_mtu(lab.a) == 1360 and addrs() == ["10.77.0.1/24"]
+    assert [r for r in routes() if "/" in r] == ["10.9.0.0/16"]
+    load()
+    assert device_mtu(lab.a) == 1446 and addrs() == ["10.255.0.1/30"] and routes() == []
+    assert lab.a.gw.sh("ping -c 2 -i 0.1 -W 2 10.255.0.2").ok
+
+
 def test_it_comes_and_goes_with_its_connection(lab, culvert):
     a, b = start(lab, culvert, {"gw": dict(interface_mtu=1300)})
     link = lab.a.gw.must("ip -d addr show vti0")
