@@ -46,11 +46,13 @@ static bool side(const struct ts *t, const struct ts *p)
 
 static unsigned narrow(const struct policy *p)
 {
-    uint64_t v6[2][SEL_V6_WORDS];
-    struct sel l, r;
-    (void)sel_of_ts(&l, &p->local.ts[0], v6[0]);
-    (void)sel_of_ts(&r, &p->remote.ts[0], v6[1]);
-    return sel_narrow(&l) + sel_narrow(&r);
+    return policy_narrow(&p->local.ts[0]) + policy_narrow(&p->remote.ts[0]);
+}
+
+/* All of them protect. */
+static uint32_t priority(const struct policy *p)
+{
+    return p->priority ? p->priority : POLICY_PRIORITY_PROTECT;
 }
 
 /* The policy's id; a policy that went has none. */
@@ -60,8 +62,8 @@ static uint32_t naive(const struct policy *p, int n, const struct ts *l, const s
     for (int i = 0; i < n; i++) {
         if (!p[i].id || !side(&p[i].local.ts[0], l) || !side(&p[i].remote.ts[0], r))
             continue;
-        if (best < 0 || p[i].priority < p[best].priority ||
-            (p[i].priority == p[best].priority && narrow(&p[i]) > narrow(&p[best])))
+        if (best < 0 || priority(&p[i]) < priority(&p[best]) ||
+            (priority(&p[i]) == priority(&p[best]) && narrow(&p[i]) > narrow(&p[best])))
             best = i;
     }
     return best < 0 ? 0 : p[best].id;

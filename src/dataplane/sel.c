@@ -27,22 +27,6 @@ void sel_range(const struct sel *s, uint64_t lo[2], uint64_t hi[2])
     hi[1] = six ? s->v6[3] : s->v4[1];
 }
 
-static unsigned bit_len(uint64_t v)
-{
-    return v ? 64u - (unsigned)__builtin_clzll(v) : 0;
-}
-
-unsigned sel_narrow(const struct sel *s)
-{
-    uint64_t lo[2], hi[2];
-    sel_range(s, lo, hi);
-    uint64_t low = hi[1] - lo[1];
-    uint64_t high = hi[0] - lo[0] - (hi[1] < lo[1]);
-    unsigned wide = high ? 64 + bit_len(high) : bit_len(low);
-    unsigned ports = bit_len((uint64_t)(s->port_hi - s->port_lo));
-    return (s->family == 6 ? 128u : 32u) - wide + (16u - ports) + (s->proto ? 8u : 0u);
-}
-
 static size_t v6_words(const struct ts_list *l)
 {
     size_t n = 0;

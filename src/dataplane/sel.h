@@ -23,8 +23,6 @@ struct sel {
 /* v6: where an IPv6 range is to be put. Behind it, if it was used. */
 uint64_t *sel_of_ts(struct sel *s, const struct ts *t, uint64_t *v6);
 void sel_range(const struct sel *s, uint64_t lo[2], uint64_t hi[2]);
-/* How narrow it is, in bits: of two rules of equal priority the narrower comes first. */
-unsigned sel_narrow(const struct sel *s);
 
 static inline bool sel_any_port(const struct sel *s)
 {

@@ -1,7 +1,7 @@
 /*
  * The security policy database, RFC 4301 4.4.1: policies come and go one by one, each at a cost
  * that does not grow with their number. Every pair of a policy's local and remote selector is a
- * rule; rules rank by priority, then the narrower first, then the policy's lower id.
+ * rule; rules rank as policy_rank says, those of one rank by the policy's lower id.
  *
  * A rule is filed under the prefixes that just cover its two address ranges and, where they are
  * single values, protocol and ports. Rules that cover alike share a mask; a look-up hashes the flow
@@ -19,9 +19,9 @@ struct bind;
 /* Rules are known by their number; 0: none. A cache line; IPv6 ranges lie in `wide`. */
 struct spd_rule {
     struct sel l, r;
-    struct bind *bind; /* the policy's: its SAs and its hold queue */
-    uint32_t priority;
-    uint16_t narrow;       /* of both selectors, in bits */
+    struct bind *bind;  /* the policy's: its SAs and its hold queue */
+    uint32_t rank_high; /* policy_rank in two parts */
+    uint16_t rank_low;
     uint16_t iface;        /* as in struct policy */
     uint32_t policy;       /* id */
     uint32_t next;         /* with the same key, in order of rank */
@@ -74,7 +74,7 @@ const struct spd_rule *spd_find(const struct spd *s, const struct flow *f);
 /* The lower goes first. */
 static inline uint64_t spd_rank(const struct spd_rule *r)
 {
-    return (uint64_t)r->priority << 32 | (UINT32_MAX - r->narrow);
+    return (uint64_t)r->rank_high << 16 | r->rank_low;
 }
 
 static inline bool spd_before(const struct spd_rule *a, const struct spd_rule *b)

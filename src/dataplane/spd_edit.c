@@ -282,15 +282,16 @@ static err_t add_pair(struct spd *s, const struct policy *p, struct bind *bind, 
         return E_NOMEM;
     uint32_t n = rule_take(s);
     struct spd_rule *rule = &s->rules[n];
+    uint64_t rank = policy_rank(p->priority, p->action, l, r);
     *rule = (struct spd_rule){.bind = bind,
-                              .priority = p->priority,
+                              .rank_high = (uint32_t)(rank >> 16),
+                              .rank_low = (uint16_t)rank,
                               .policy = p->id,
                               .sibling = *first & RULES_MAX,
                               .action = p->action & 3,
                               .iface = p->iface};
     wide = sel_of_ts(&rule->l, l, wide);
     (void)sel_of_ts(&rule->r, r, wide);
-    rule->narrow = (uint16_t)(sel_narrow(&rule->l) + sel_narrow(&rule->r));
     file(s, n);
     *first = n;
     return E_OK;

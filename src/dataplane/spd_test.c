@@ -24,19 +24,27 @@ static bool naive_side(const struct ts *t, const struct ts *pkt)
 
 static unsigned naive_narrow(const struct ts *l, const struct ts *r)
 {
-    uint64_t v6[2][SEL_V6_WORDS];
-    struct sel a, b;
-    (void)sel_of_ts(&a, l, v6[0]);
-    (void)sel_of_ts(&b, r, v6[1]);
-    return sel_narrow(&a) + sel_narrow(&b);
+    return policy_narrow(l) + policy_narrow(r);
+}
+
+static uint32_t naive_priority(const struct policy *p)
+{
+    return p->priority ? p->priority : p->action == POL_PROTECT ? 400000 : 200000;
+}
+
+static unsigned naive_action(const struct policy *p)
+{
+    return p->action == POL_DROP ? 0 : p->action == POL_PROTECT ? 1 : 2;
 }
 
 static bool naive_before(const struct policy *a, unsigned a_narrow, const struct policy *b,
                          unsigned b_narrow)
 {
-    if (a->priority != b->priority)
-        return a->priority < b->priority;
-    return a_narrow != b_narrow ? a_narrow > b_narrow : a->id < b->id;
+    if (naive_priority(a) != naive_priority(b))
+        return naive_priority(a) < naive_priority(b);
+    if (a_narrow != b_narrow)
+        return a_narrow > b_narrow;
+    return a->action != b->action ? naive_action(a) < naive_action(b) : a->id < b->id;
 }
 
 /* A policy that is not there has id 0. */
