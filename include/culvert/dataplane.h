@@ -178,8 +178,8 @@ struct dp_pkt {
 };
 
 /*
- * Plain packets (IPv4 or IPv6 from byte 0) from the TUN device. DP_BYPASS is not a verdict: what
- * must be bypassed never enters the TUN; a bypass policy here means drop with R_DP_NO_POLICY.
+ * Plain packets (IPv4 or IPv6 from byte 0) from the TUN device. What a bypass policy selects by
+ * address alone never enters it; what one selects by port or type leaves `whole`, in clear.
  * With a too big packet an ICMP answer takes its place: verdict DP_TO_HOST.
  */
 void dp_outbound(struct dp *d, struct dp_pkt *const *pkts, size_t n, uint64_t now_ms);
@@ -252,6 +252,7 @@ bool dp_ticks(const struct dp *d);
 
 struct dp_stats {
     uint64_t packets_in, packets_out, bytes_in, bytes_out;
+    uint64_t packets_bypassed;
     uint64_t drops[R_COUNT];
     size_t sas, held;
 };

@@ -89,6 +89,7 @@ static void add_counts(const struct datapath_stats *st, struct vnode *in)
     put_count(in, "held", st->dp.held);
     put_count(in, "packets-in", st->dp.packets_in);
     put_count(in, "packets-out", st->dp.packets_out);
+    put_count(in, "packets-bypassed", st->dp.packets_bypassed);
     put_count(in, "bytes-in", st->dp.bytes_in);
     put_count(in, "bytes-out", st->dp.bytes_out);
     put_count(in, "tx-failed", st->tx_failed);

@@ -329,6 +329,7 @@ static void add_dp(struct dp_stats *sum, const struct dp_stats *x)
 {
     sum->packets_in += x->packets_in;
     sum->packets_out += x->packets_out;
+    sum->packets_bypassed += x->packets_bypassed;
     sum->bytes_in += x->bytes_in;
     sum->bytes_out += x->bytes_out;
     sum->sas += x->sas;

@@ -52,7 +52,7 @@ static bool covers(const struct policies_row *a, const struct policies_row *b)
     return ts_within(&al, &bl) && ts_within(&ar, &br);
 }
 
-/* The guard needs to hear of a bypass only where a protect row covers all of it. */
+/* The guard needs to hear of a bypass only where another row covers all of it. */
 static err_t covering_add(struct policies *p, struct policies_row *bypass)
 {
     return bypass->covering++ ? E_OK : guard_change(p, bypass, true);
@@ -64,7 +64,7 @@ static void covering_del(struct policies *p, struct policies_row *bypass)
     (void)e; /* taking away does not fail */
 }
 
-static err_t guard_protect_add(struct policies *p, struct policies_row *row)
+static err_t guard_cover_add(struct policies *p, struct policies_row *row)
 {
     err_t e = guard_change(p, row, true);
     for (size_t i = 0; i < p->bypass_count && !e; i++)
@@ -73,7 +73,7 @@ static err_t guard_protect_add(struct policies *p, struct policies_row *row)
     return e;
 }
 
-static void guard_protect_del(struct policies *p, struct policies_row *row)
+static void guard_cover_del(struct policies *p, struct policies_row *row)
 {
     err_t e = guard_change(p, row, false);
     (void)e;
@@ -90,7 +90,7 @@ struct covering {
 static void count_covering(struct policies *p, struct policies_row *r, void *arg)
 {
     struct covering *c = arg;
-    if (!c->e && r->told && r->action == POL_PROTECT && covers(r, c->bypass))
+    if (!c->e && r->told && r->action != POL_BYPASS && covers(r, c->bypass))
         c->e = covering_add(p, c->bypass);
 }
 
@@ -126,19 +126,18 @@ static void guard_bypass_del(struct policies *p, struct policies_row *row)
     row->covering = 0;
 }
 
+/* RFC 4301 5.2: what is to be discarded comes in as little as what is to be protected. */
 static err_t guard_row_add(struct policies *p, struct policies_row *row)
 {
-    return row->action == POL_PROTECT  ? guard_protect_add(p, row)
-           : row->action == POL_BYPASS ? guard_bypass_add(p, row)
-                                       : E_OK;
+    return row->action == POL_BYPASS ? guard_bypass_add(p, row) : guard_cover_add(p, row);
 }
 
 static void guard_row_del(struct policies *p, struct policies_row *row)
 {
-    if (row->action == POL_PROTECT)
-        guard_protect_del(p, row);
-    else if (row->action == POL_BYPASS)
+    if (row->action == POL_BYPASS)
         guard_bypass_del(p, row);
+    else
+        guard_cover_del(p, row);
 }
 
 /* --- telling --- */

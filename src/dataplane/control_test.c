@@ -235,7 +235,12 @@ static void test_policies(void **state)
         assert_int_equal(k.reason, R_DP_POLICY_DROP);
         k = inner(100, 4, false);
         kit_out(d, &k);
-        assert_int_equal(k.reason, R_DP_NO_POLICY); /* bypass has no business in the tunnel */
+        assert_true(k.verdict == DP_TO_NET && k.whole && k.len == 100); /* bypass: as it is */
+        assert_int_equal(get_u32(k.remote.addr.ip), 0x0a010203);
+        k = inner(100, 4, false);
+        k.iface = 3;
+        kit_out(d, &k);
+        assert_int_equal(k.reason, R_DP_NO_POLICY);
         k = inner(100, 6, true);
         kit_out(d, &k);
         assert_int_equal(k.reason, R_DP_NO_POLICY);

@@ -139,9 +139,33 @@ static bool is_elsewhere(struct dp *d, const struct spd_rule *r, const struct fl
     return true;
 }
 
-static err_t refusal(const struct spd_rule *r)
+/* RFC 4301 5.1: what a policy lets pass by port or type came here because a route knows neither.
+ * It goes on as it is, past the routes into the tunnels. */
+static void bypass(struct dp *d, const struct out_work *w)
 {
-    return r && r->action == POL_DROP ? R_DP_POLICY_DROP : R_DP_NO_POLICY;
+    struct dp_pkt *p = w->p;
+    bool v4 = p->data[0] >> 4 == 4;
+    gather(p);
+    p->len = w->len;
+    p->local = (struct endpoint){0};
+    p->remote = (struct endpoint){.addr = v4 ? addr_v4(p->data + 16) : addr_v6(p->data + 24)};
+    p->udp = false;
+    p->whole = true;
+    p->tos = 0;
+    p->df = v4 && w->df;
+    p->child_id = 0;
+    p->verdict = DP_TO_NET;
+    p->reason = E_OK;
+    d->stats.packets_bypassed++;
+}
+
+/* No SA is for it. */
+static void without_sa(struct dp *d, const struct spd_rule *r, const struct out_work *w)
+{
+    if (r && r->action == POL_BYPASS && !r->iface)
+        bypass(d, w);
+    else
+        pkt_drop(d, w->p, r && r->action == POL_DROP ? R_DP_POLICY_DROP : R_DP_NO_POLICY);
 }
 
 /* What the SPD says now; the flow cache learns it. NULL: the packet has its verdict. */
@@ -168,7 +192,7 @@ static struct sa_out *choose_slow(struct dp *d, struct out_run *run, const struc
     e->sa_gen = run->sa_gen = sa ? sa->gen : 0;
     run->hit = true;
     if (!sa)
-        pkt_drop(d, w->p, refusal(r));
+        without_sa(d, r, w);
     return sa;
 }
 
@@ -221,7 +245,7 @@ static struct sa_out *choose(struct dp *d, struct out_run *r, const struct out_w
     if (r->sa && r->sa_gen != r->sa->gen)
         return choose_slow(d, r, w, now_ms);
     if (!r->sa)
-        pkt_drop(d, w->p, refusal(r->rule));
+        without_sa(d, r->rule, w);
     return r->sa;
 }
 

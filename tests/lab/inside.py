@@ -90,6 +90,27 @@ def udp_backwards(source, host, port, size):
                              socket.inet_aton(source), socket.inet_aton(host)) + part, (host, 0))
 
 
+def icmp_ask(host, kind, size, timeout):
+    """An ICMP message of this type, code 0, to a host of IPv4; prints the types that come from it."""
+    def checksum(b):
+        n = sum(struct.unpack(f">{len(b) // 2}H", b))
+        n = (n >> 16) + (n & 0xffff)
+        return 0xffff - (n + (n >> 16) & 0xffff)
+    s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    s.settimeout(float(timeout))
+    body = struct.pack(">HH", 7, 1) + bytes(int(size))
+    head = struct.pack(">BBH", int(kind), 0, 0)
+    s.sendto(struct.pack(">BBH", int(kind), 0, checksum(head + body)) + body, (host, 0))
+    try:
+        while True:
+            d, who = s.recvfrom(65535)
+            if who[0] == host:
+                print(d[20])
+                break
+    except TimeoutError:
+        print("none")
+
+
 def ike_like(rnd):
     """Bytes that look like IKE to a first glance: a header with fields out of range or lengths
     that lie, followed by noise."""
@@ -145,7 +166,7 @@ def ike_flood(host, hextext, count):
 
 def main():
     what = {f.__name__.replace("_", "-"): f
-            for f in (tcp_receive, tcp_send, udp_send, udp_echo, udp_ask, udp_backwards, udp_garbage, ike_flood)}
+            for f in (tcp_receive, tcp_send, udp_send, udp_echo, udp_ask, udp_backwards, icmp_ask, udp_garbage, ike_flood)}
     what[sys.argv[1]](*sys.argv[2:])
 
 
