@@ -44,6 +44,14 @@ struct child *child_by_config(const struct ike_sa *sa, const char *name)
     return NULL;
 }
 
+size_t child_count_of(const struct ike_sa *sa, const char *name)
+{
+    size_t n = 0;
+    list_each (it, (struct list *)&sa->children)
+        n += !strcmp(container_of(it, struct child, link)->cc->name, name);
+    return n;
+}
+
 bool child_stats_get(const struct ike *e, const struct child *c, struct child_stats *out)
 {
     *out = (struct child_stats){0};

@@ -383,3 +383,9 @@ bool ts_list_eq(const struct ts_list *a, const struct ts_list *b)
             return false;
     return true;
 }
+
+bool ts_pair_narrower(const struct ts_list a[2], const struct ts_list b[2])
+{
+    return ts_within(&b[0], &a[0]) && ts_within(&b[1], &a[1]) &&
+           !(ts_list_eq(&a[0], &b[0]) && ts_list_eq(&a[1], &b[1]));
+}

@@ -59,3 +59,5 @@ bool ts_within(const struct ts_list *offered, const struct ts_list *returned);
  * each side. */
 const struct addr *ts_list_host(const struct ts_list *l);
 bool ts_list_eq(const struct ts_list *a, const struct ts_list *b);
+/* Local and remote: what a selects, b selects as well, and more. */
+bool ts_pair_narrower(const struct ts_list a[2], const struct ts_list b[2]);

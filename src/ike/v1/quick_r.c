@@ -43,13 +43,13 @@ static bool equal_to_one(const struct ts_list *l, const struct ts *t)
 }
 
 struct sides {
-    struct ts_list local, remote;
+    struct ts_list ts[2]; /* local, remote */
 };
 
 static void resolve(const struct v1_sa *v, const struct conn_child *cc, struct sides *s)
 {
-    vip_local_ts(&v->sa, cc, &s->local);
-    vip_remote_ts(&v->sa, cc, &s->remote);
+    vip_local_ts(&v->sa, cc, &s->ts[0]);
+    vip_remote_ts(&v->sa, cc, &s->ts[1]);
 }
 
 static struct conn *conn_now(const struct v1_sa *v)
@@ -61,11 +61,11 @@ static struct conn *conn_now(const struct v1_sa *v)
 static void as_seen(const struct v1_sa *v, const struct v1_exch *x, const struct conn_child *cc,
                     struct sides *want)
 {
-    *want = (struct sides){{1, {x->local}}, {1, {x->remote}}};
+    *want = (struct sides){{{1, {x->local}}, {1, {x->remote}}}};
     if (cc->mode != MODE_TRANSPORT || !sa_udp(&v->sa))
         return;
-    mode_replace_host(&want->local, &v->sa.local.addr);
-    mode_replace_host(&want->remote, &v->sa.remote.addr);
+    mode_replace_host(&want->ts[0], &v->sa.local.addr);
+    mode_replace_host(&want->ts[1], &v->sa.remote.addr);
 }
 
 /* Cisco Unity: a traveller wants an SA for everything and uses it for the networks that it was told
@@ -81,7 +81,7 @@ static const struct conn_child *choose_split(struct ike *e, const struct v1_sa *
         if (cc->policy != CHILD_PROTECT || cc->mode != MODE_TUNNEL)
             continue;
         resolve(v, cc, &s);
-        if (among(&s.remote, &x->remote) && !ts_narrow(&s.local, &wanted, in)) {
+        if (among(&s.ts[1], &x->remote) && !ts_narrow(&s.ts[0], &wanted, in)) {
             x->narrow = in;
             return cc;
         }
@@ -89,32 +89,52 @@ static const struct conn_child *choose_split(struct ike *e, const struct v1_sa *
     return NULL;
 }
 
-/* The first child that has just this pair, else the first that it lies within. Sets the pair. */
+struct fit {
+    bool equal; /* it has just this pair */
+    size_t sas;
+    struct sides of;
+};
+
+static bool fits_better(const struct fit *a, const struct fit *b)
+{
+    if (a->equal != b->equal)
+        return a->equal;
+    if (ts_pair_narrower(a->of.ts, b->of.ts))
+        return true;
+    if (ts_pair_narrower(b->of.ts, a->of.ts))
+        return false;
+    return a->sas < b->sas;
+}
+
+/* Which child is meant: the one that has just this pair, else the narrowest that it lies within; of
+ * equals the one with fewer SAs, then the first. Sets the pair. */
 static const struct conn_child *choose_child(struct ike *e, const struct v1_sa *v,
                                              struct v1_exch *x, const struct conn *c)
 {
-    const struct conn_child *some = NULL;
-    struct sides s, want, taken;
-    for (size_t i = 0; i < c->child_count; i++) {
+    const struct conn_child *best = NULL;
+    struct fit *f = v1_exch_alloc(e, x, 2 * sizeof *f), *trial = f ? f + 1 : NULL;
+    struct sides want, taken;
+    for (size_t i = 0; f && i < c->child_count; i++) {
         const struct conn_child *cc = &c->child[i];
         if (cc->policy != CHILD_PROTECT)
             continue;
-        resolve(v, cc, &s);
+        resolve(v, cc, &trial->of);
         as_seen(v, x, cc, &want);
-        const struct ts *l = &want.local.ts[0], *r = &want.remote.ts[0];
-        bool equal = equal_to_one(&s.local, l) && equal_to_one(&s.remote, r);
-        if (!equal && (some || !among(&s.local, l) || !among(&s.remote, r)))
+        const struct ts *l = &want.ts[0].ts[0], *r = &want.ts[1].ts[0];
+        trial->equal = equal_to_one(&trial->of.ts[0], l) && equal_to_one(&trial->of.ts[1], r);
+        trial->sas = child_count_of(&v->sa, cc->name);
+        if (!among(&trial->of.ts[0], l) || !among(&trial->of.ts[1], r) ||
+            (best && !fits_better(trial, f)))
             continue;
-        some = cc;
+        best = cc;
+        *f = *trial;
         taken = want;
-        if (equal)
-            break;
     }
-    if (some) {
-        x->local = taken.local.ts[0];
-        x->remote = taken.remote.ts[0];
+    if (best) {
+        x->local = taken.ts[0].ts[0];
+        x->remote = taken.ts[1].ts[0];
     }
-    return some ? some : choose_split(e, v, x, c);
+    return best ? best : choose_split(e, v, x, c);
 }
 
 /* Row by row what we have, and the mirror image of what the peer wants. */
@@ -134,7 +154,7 @@ static err_t not_mirrored(struct ike *e, const struct v1_sa *v, const struct v1_
     if (!cc)
         return r->reason;
     resolve(v, cc, &s);
-    const char *local = ike_str_ts(e, &s.local), *remote = ike_str_ts(e, &s.remote);
+    const char *local = ike_str_ts(e, &s.ts[0]), *remote = ike_str_ts(e, &s.ts[1]);
     r->child = cc->name;
     r->ours = ike_strf(e, "%s === %s", local, remote);
     r->hint = ike_strf(e,

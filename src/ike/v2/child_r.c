@@ -18,7 +18,7 @@ static err_t read_selectors(struct ike *e, struct v2_exch *x)
 }
 
 struct sides {
-    struct ts_list local, remote;  /* ours, resolved */
+    struct ts_list ours[2];        /* local, remote; resolved */
     struct ts_list want_l, want_r; /* the peer's, as seen from here */
     struct ts_list got_l, got_r;   /* narrowed */
 };
@@ -26,14 +26,14 @@ struct sides {
 static bool narrow(const struct v2_sa *v, struct v2_exch *x, const struct conn_child *cc,
                    struct sides *s)
 {
-    vip_local_ts(&v->sa, cc, &s->local);
-    vip_remote_ts(&v->sa, cc, &s->remote);
+    vip_local_ts(&v->sa, cc, &s->ours[0]);
+    vip_remote_ts(&v->sa, cc, &s->ours[1]);
     s->want_l = *x->tsr;
     s->want_r = *x->tsi;
     if (cc->mode == MODE_TRANSPORT)
         v2_mode_as_seen(v, x, &s->want_l, &s->want_r);
-    return !ts_narrow(&s->local, &s->want_l, &s->got_l) &&
-           !ts_narrow(&s->remote, &s->want_r, &s->got_r);
+    return !ts_narrow(&s->ours[0], &s->want_l, &s->got_l) &&
+           !ts_narrow(&s->ours[1], &s->want_r, &s->got_r);
 }
 
 static bool exact(const struct sides *s)
@@ -53,28 +53,55 @@ static struct conn *conn_now(const struct v2_sa *v)
     return v->sa.entry && v->sa.entry->conn ? v->sa.entry->conn : v->sa.conn;
 }
 
-/* The first child that takes the offer as it is, else the first that takes a part of it. */
+/* How well a child takes an offer. */
+struct fit {
+    bool allowed, whole; /* its mode may; all that is offered, in the same mode */
+    size_t sas;          /* that it has already, on this IKE SA */
+};
+
+static struct fit fit_of(const struct v2_sa *v, const struct v2_exch *x,
+                         const struct conn_child *cc, const struct sides *s)
+{
+    bool same_mode = v2_mode_told(x) == (cc->mode == MODE_TRANSPORT);
+    return (struct fit){mode_allowed(x, cc), same_mode && exact(s),
+                        cc->per_cpu ? 0 : child_count_of(&v->sa, cc->name)};
+}
+
+/* Of several that take all of it the one that is the most about it, so that a child for everything
+ * does not take what another is for; then the one with fewer SAs, for children with equal selectors
+ * (interfaces of their own) come up one after the other on both sides. */
+static bool fits_better(const struct fit *a, const struct sides *sa, const struct fit *b,
+                        const struct sides *sb)
+{
+    if (a->allowed != b->allowed || a->whole != b->whole)
+        return a->allowed != b->allowed ? a->allowed : a->whole;
+    if (a->whole && ts_pair_narrower(sa->ours, sb->ours))
+        return true;
+    if (a->whole && ts_pair_narrower(sb->ours, sa->ours))
+        return false;
+    return a->sas < b->sas;
+}
+
+/* The child that fits best, of equals the first; *s: what it takes. */
 static const struct conn_child *choose_child(const struct v2_sa *v, struct v2_exch *x,
                                              const struct conn *c, const char *name,
-                                             struct sides *s)
+                                             struct sides *s, struct sides *trial)
 {
-    bool transport = v2_mode_told(x);
-    const struct conn_child *some = NULL;
+    const struct conn_child *best = NULL;
+    struct fit best_fit = {0};
     for (size_t i = 0; i < c->child_count; i++) {
         const struct conn_child *cc = &c->child[i];
-        if (cc->policy != CHILD_PROTECT || (name && strcmp(cc->name, name) != 0))
+        if (cc->policy != CHILD_PROTECT || (name && strcmp(cc->name, name) != 0) ||
+            !narrow(v, x, cc, trial))
             continue;
-        if (!narrow(v, x, cc, s))
+        struct fit f = fit_of(v, x, cc, trial);
+        if (best && !fits_better(&f, trial, &best_fit, s))
             continue;
-        bool same_mode = transport == (cc->mode == MODE_TRANSPORT);
-        if (exact(s) && same_mode)
-            return cc;
-        if (!some || (!mode_allowed(x, some) && mode_allowed(x, cc)))
-            some = cc;
+        best = cc;
+        best_fit = f;
+        *s = *trial;
     }
-    if (some && !narrow(v, x, some, s))
-        return NULL;
-    return some;
+    return best;
 }
 
 static err_t no_selectors(struct ike *e, const struct v2_sa *v, struct v2_exch *x,
@@ -88,9 +115,9 @@ static err_t no_selectors(struct ike *e, const struct v2_sa *v, struct v2_exch *
     if (!cc)
         return r->reason;
     (void)narrow(v, x, cc, s);
-    bool local_differs = ts_narrow(&s->local, &s->want_l, &s->got_l) != E_OK;
+    bool local_differs = ts_narrow(&s->ours[0], &s->want_l, &s->got_l) != E_OK;
     r->what = local_differs ? "local_ts" : "remote_ts";
-    r->ours = ike_strf(e, "%s === %s", ike_str_ts(e, &s->local), ike_str_ts(e, &s->remote));
+    r->ours = ike_strf(e, "%s === %s", ike_str_ts(e, &s->ours[0]), ike_str_ts(e, &s->ours[1]));
     r->child = cc->name;
     r->hint = ike_strf(e, "set connections.%s.children.%s.%s = %s, or the peer's to ours", c->name,
                        cc->name, r->what, ike_str_ts(e, local_differs ? x->tsr : x->tsi));
@@ -113,13 +140,13 @@ static void say_mode(struct ike *e, const struct v2_sa *v, const struct v2_exch 
 static err_t take_selectors(struct ike *e, struct v2_sa *v, struct v2_exch *x, const char *name,
                             struct refusal *r)
 {
-    struct sides *s = v2_exch_alloc(e, x, sizeof *s);
+    struct sides *s = v2_exch_alloc(e, x, 2 * sizeof *s);
     struct conn *c = conn_now(v);
     if (!s)
         return E_NOMEM;
-    const struct conn_child *cc = choose_child(v, x, c, name, s);
+    const struct conn_child *cc = choose_child(v, x, c, name, s, s + 1);
     if (!cc && name)
-        cc = choose_child(v, x, c, NULL, s);
+        cc = choose_child(v, x, c, NULL, s, s + 1);
     if (!cc)
         return no_selectors(e, v, x, c, s, r);
     if (!mode_fits(e, &v->sa, c, cc, r))
