@@ -479,7 +479,11 @@ err_t core_open(struct core *c, struct io_error *err)
     err_t e = open_path(c, err);
     if (!e)
         e = open_policies(c, err);
-    return e ? e : open_engine(c, err);
+    if (!e)
+        e = open_engine(c, err);
+    if (!e)
+        c->restore = restore_open(c);
+    return e;
 }
 
 void core_stop(struct core *c)
@@ -497,6 +501,7 @@ void core_stop(struct core *c)
 
 void core_close(struct core *c)
 {
+    restore_close(c->restore);
     if (c->manual)
         manual_close(c->manual);
     if (c->runner)
@@ -514,6 +519,7 @@ void core_close(struct core *c)
 
 void core_free(struct core *c)
 {
+    restore_free(c->restore);
     manual_free(c->manual);
     runner_free(c->runner);
     policies_close(c->pol);

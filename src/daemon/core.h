@@ -13,6 +13,7 @@
 #include "daemon/names.h"
 #include "daemon/policies.h"
 #include "daemon/render.h"
+#include "daemon/restore.h"
 #include "daemon/runner.h"
 #include "daemon/sinks.h"
 #include "daemon/vips.h"
@@ -29,6 +30,7 @@ struct core {
     struct netlink *nl;
     struct policies *pol;
     struct vips *vips;
+    struct restore *restore; /* NULL: the kernel does not tell what others change */
     struct manual *manual;
     struct ifaces *ifaces;
     struct names *names;

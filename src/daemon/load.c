@@ -382,7 +382,9 @@ err_t core_load_file(struct core *c, struct diag *d, size_t *loaded, size_t *unl
     err_t e = config_load(c->config_path, &cf, d);
     if (e)
         return e;
-    policies_look(c->pol);
+    (void)policies_look(c->pol);
+    if (policies_restore(c->pol, &err))
+        core_say(c, EV_DAEMON_ERROR, NULL, err.text);
     err_t left_out = any_running(c) ? E_OK : leave_out(c, &cf, d);
     e = need_ifaces(c, &cf, &err);
     if (!e)

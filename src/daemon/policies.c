@@ -224,10 +224,24 @@ bool policies_guard_counters(struct policies *p, uint64_t *in_dropped, uint64_t 
     return nft_guard_counters(p->guard, in_dropped, out_dropped);
 }
 
-void policies_look(struct policies *p)
+bool policies_look(struct policies *p)
 {
-    if (nft_guard_look(p->guard))
-        p->anew = true;
+    bool changed = nft_guard_look(p->guard);
+    p->anew |= changed;
+    return changed;
+}
+
+err_t policies_restore(struct policies *p, struct io_error *err)
+{
+    const struct policies_settings *s = &p->set;
+    routes_lost(p->routes);
+    p->anew = true;
+    return netlink_rules_add(p->nl, s->table, s->guard.mark, s->priority, err);
+}
+
+void policies_addrs(struct policies *p)
+{
+    p->anew |= routes_stale(p->routes);
 }
 
 /* --- life --- */

@@ -78,7 +78,11 @@ void policies_each(struct policies *p, policies_fn *fn, void *ctx);
  * the guard cannot keep that cheaply is told in nft.h.
  */
 err_t policies_apply(struct policies *p, struct io_error *err) must_use;
-/* Looks again for NAT rules of others, for the next policies_apply. */
-void policies_look(struct policies *p);
+/* Looks whether nftables are as we left them, and for NAT rules of others. True: the next
+ * policies_apply has something to do. */
+bool policies_look(struct policies *p);
+/* Routes and rules may be gone: policies_apply tells all of them again. */
+err_t policies_restore(struct policies *p, struct io_error *err) must_use;
+void policies_addrs(struct policies *p); /* addresses of this host may have changed */
 bool policies_dirty(const struct policies *p);
 bool policies_guard_counters(struct policies *p, uint64_t *in_dropped, uint64_t *out_dropped);

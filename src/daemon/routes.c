@@ -59,6 +59,11 @@ void routes_clear(struct routes *rt)
     route_table_clear(&rt->table);
 }
 
+void routes_lost(struct routes *rt)
+{
+    route_table_lost(&rt->table);
+}
+
 err_t routes_add(struct routes *rt, const struct policy *p)
 {
     const struct route_source from = {rt, local_in};

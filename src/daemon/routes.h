@@ -25,6 +25,7 @@ void routes_free(struct routes *r); /* takes all away */
  * the routes' sources, came or went, or something failed. */
 bool routes_stale(struct routes *r);
 void routes_clear(struct routes *r);
+void routes_lost(struct routes *r); /* others took some away: routes_apply puts all of them back */
 err_t routes_add(struct routes *r, const struct policy *p) must_use;
 void routes_del(struct routes *r, const struct policy *p);
 err_t routes_apply(struct routes *r, struct io_error *err) must_use;

@@ -172,6 +172,11 @@ bool netlink_local_in(struct netlink *n, const struct addr *lo, const struct add
     return true;
 }
 
+uint32_t netlink_port(const struct netlink *n)
+{
+    return n->rt.port;
+}
+
 static void watch_start(struct netlink *n)
 {
     n->watch = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);

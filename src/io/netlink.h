@@ -52,6 +52,7 @@ err_t netlink_addr_add(struct netlink *n, int ifindex, const struct addr *a, uns
 void netlink_addr_del(struct netlink *n, int ifindex, const struct addr *a, unsigned bits);
 /* Negative: the kernel refused it. */
 err_t netlink_link_mtu(struct netlink *n, int ifindex, unsigned mtu) must_use;
+uint32_t netlink_port(const struct netlink *n); /* what the kernel tells of our own changes has it */
 /* Whether addresses of this host may have changed since the last call; true the first time. */
 bool netlink_addrs_changed(struct netlink *n);
 /* Is this address one of the host's own? */

@@ -207,33 +207,44 @@ void nft_guard_clear(struct nft_guard *g)
 
 /* --- NAT of others --- */
 
-/* A chain of another table at a NAT hook behind routing, in what `list chains` says. */
-static bool has_nat(const char *text)
+/* What `list chains` says: a chain of another table at a NAT hook behind routing, our own table. */
+struct chains {
+    bool nat, guard;
+};
+
+static struct chains chains_read(const char *text)
 {
+    struct chains c = {0};
     bool ours = false;
     for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
         size_t n = strcspn(line, "\n");
         if (!strncmp(line, "table ", 6))
             ours = n >= strlen("table " NFT_TABLE) &&
                    !strncmp(line + 6, NFT_TABLE " ", strlen(NFT_TABLE " "));
-        const char *hook = memmem(line, n, "type nat hook postrouting", 25);
-        if (hook && !ours)
-            return true;
+        c.guard |= ours;
+        c.nat |= !ours && memmem(line, n, "type nat hook postrouting", 25);
     }
-    return false;
+    return c;
+}
+
+static struct chains chains_there(struct nft_guard *g)
+{
+    if (run(g, "list chains\n", "list chains", NULL))
+        return (struct chains){.guard = true}; /* unreadable: as it was */
+    return chains_read(nft_ctx_get_output_buffer(g->ctx));
 }
 
 static bool exempt_wanted(struct nft_guard *g)
 {
     if (g->set.nat != NFT_NAT_AUTO)
         return g->set.nat == NFT_NAT_YES;
-    return run(g, "list chains\n", "list chains", NULL) == 0 &&
-           has_nat(nft_ctx_get_output_buffer(g->ctx));
+    return chains_there(g).nat;
 }
 
 bool nft_guard_look(struct nft_guard *g)
 {
-    bool differs = g->loaded && exempt_wanted(g) != g->exempt;
+    struct chains c = chains_there(g);
+    bool differs = g->loaded && (!c.guard || (g->set.nat == NFT_NAT_AUTO && c.nat != g->exempt));
     if (differs)
         g->loaded = false;
     return differs;

@@ -54,7 +54,8 @@ void nft_guard_del(struct nft_guard *g, const struct nft_pair *row);
 void nft_guard_clear(struct nft_guard *g); /* all rows */
 /* IKE, ESP, AH of the peers always pass. On failure what was there stays, and is tried again. */
 err_t nft_guard_apply(struct nft_guard *g, struct io_error *err) must_use;
-/* Looks again for NAT rules of others (NFT_NAT_AUTO); true: nft_guard_apply has something to do. */
+/* Looks again for the table, and for NAT rules of others (NFT_NAT_AUTO). True: somebody deleted it,
+ * or they came or went; nft_guard_apply makes it anew. */
 bool nft_guard_look(struct nft_guard *g);
 /* Packets since the table was made; they outlive changes of rows and a crash. False: unreadable. */
 bool nft_guard_counters(struct nft_guard *g, uint64_t *in_dropped, uint64_t *out_dropped);

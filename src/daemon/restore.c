@@ -1,0 +1,121 @@
+/* What is ours in the kernel stays: see restore.h. */
+#include "daemon/restore.h"
+#include "daemon/core.h"
+#include "io/own_watch.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    AT_ONCE_MS = 50, /* changes come in groups */
+    LATER_MS = 1000,
+};
+
+struct restore {
+    struct core *core;
+    struct own_watch *watch;
+    uv_poll_t poll[2];
+    uv_timer_t timer;
+    unsigned got; /* enum own_event, joined */
+    uint64_t not_before_ms;
+    bool down_told;
+};
+
+static void say(struct restore *r, enum event_kind kind, const char *text)
+{
+    core_say(r->core, kind, NULL, text);
+}
+
+/* Routes cannot be put back into a device that is down. */
+static bool device_down(struct restore *r)
+{
+    char text[160];
+    const char *tun = r->core->set.tun;
+    bool up = own_link_up(tun);
+    if (!up && !r->down_told) {
+        snprintf(text, sizeof text,
+                 "%s is down: what policies protect waits for `ip link set %s up'", tun, tun);
+        say(r, EV_DAEMON_ERROR, text);
+    }
+    r->down_told = !up;
+    return !up;
+}
+
+static void put_back(struct restore *r, unsigned got)
+{
+    struct core *c = r->core;
+    struct io_error err;
+    if (got & OWN_NFT && policies_look(c->pol))
+        say(r, EV_DAEMON_IO, "nftables were changed by others: the guard is made anew");
+    if (got & OWN_ROUTES)
+        say(r, EV_DAEMON_IO, "routes or rules of ours were deleted by others: they are put back");
+    if (got & (OWN_ROUTES | OWN_LINK) && policies_restore(c->pol, &err))
+        say(r, EV_DAEMON_ERROR, err.text);
+    if (got & OWN_ADDRS)
+        policies_addrs(c->pol);
+    core_settle(c);
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    struct restore *r = t->data;
+    if (r->core->stopping || device_down(r))
+        return; /* its coming up is heard */
+    unsigned got = r->got;
+    r->got = 0;
+    r->not_before_ms = uv_now(t->loop) + LATER_MS;
+    put_back(r, got);
+}
+
+static void on_readable(uv_poll_t *h, int status, int events)
+{
+    struct restore *r = h->data;
+    (void)status;
+    (void)events;
+    r->got |= own_watch_read(r->watch);
+    if (!r->got || uv_is_active((uv_handle_t *)&r->timer))
+        return;
+    uint64_t now = uv_now(h->loop), at = now + AT_ONCE_MS;
+    uv_timer_start(&r->timer, on_timer, (at > r->not_before_ms ? at : r->not_before_ms) - now, 0);
+}
+
+struct restore *restore_open(struct core *c)
+{
+    struct io_error err = {"out of memory"};
+    struct restore *r = calloc(1, sizeof *r);
+    int fd[2];
+    if (r)
+        r->watch = own_watch_open(c->set.route_table, netlink_port(c->nl), &err);
+    if (!r || !r->watch) {
+        core_say(c, EV_DAEMON_ERROR, NULL, err.text);
+        free(r);
+        return NULL;
+    }
+    r->core = c;
+    r->timer.data = r;
+    uv_timer_init(c->loop, &r->timer);
+    own_watch_fds(r->watch, fd);
+    for (size_t i = 0; i < 2 && fd[i] >= 0; i++) {
+        r->poll[i].data = r;
+        uv_poll_init(c->loop, &r->poll[i], fd[i]);
+        uv_poll_start(&r->poll[i], UV_READABLE, on_readable);
+    }
+    return r;
+}
+
+void restore_close(struct restore *r)
+{
+    if (!r || uv_is_closing((uv_handle_t *)&r->timer))
+        return;
+    uv_close((uv_handle_t *)&r->timer, NULL);
+    for (size_t i = 0; i < 2; i++)
+        if (r->poll[i].loop)
+            uv_close((uv_handle_t *)&r->poll[i], NULL);
+}
+
+void restore_free(struct restore *r)
+{
+    if (!r)
+        return;
+    own_watch_close(r->watch);
+    free(r);
+}
