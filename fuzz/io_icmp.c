@@ -1,4 +1,5 @@
-/* Any bytes as an ICMP error: what is read lies within them, and names an SPI. */
+/* Any bytes as an ICMP error: what is read lies within them, and names an SPI or, with less
+ * evidence, ports. */
 #include "io/icmp.h"
 
 #include <stdlib.h>
@@ -12,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     unsigned family = data[0] & 1 ? 6 : 4;
     if (icmp_parse(family, bytes_of(data + 1, size - 1), &q) &&
-        (!q.spi || !q.mtu || q.local.addr.family != family || q.remote.addr.family != family))
+        (!q.spi != q.weak || (q.weak && !q.udp) || !q.mtu || q.local.addr.family != family || q.remote.addr.family != family))
         abort();
     return 0;
 }

@@ -105,7 +105,10 @@ struct dp_too_big {
     struct endpoint local, remote; /* of the packet; ports with udp */
     uint32_t spi, seq;
     uint16_t mtu;
-    bool udp;
+    bool udp, ah;
+    /* Spi and seq are not known: nothing is believed, but SAs to this peer ask the path themselves.
+     * Costs time with the number of SAs. */
+    bool weak;
 };
 bool dp_path_too_big(struct dp *d, const struct dp_too_big *t, uint64_t now_ms);
 bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *out);

@@ -279,7 +279,9 @@ void datapath_too_big(void *ctx, const struct icmp_quote *q)
                                  .spi = q->spi,
                                  .seq = q->seq,
                                  .mtu = q->mtu,
-                                 .udp = q->udp};
+                                 .udp = q->udp,
+                                 .ah = q->ah,
+                                 .weak = q->weak};
     for (uint32_t i = 0; i < d->count; i++) {
         (void)dp_path_too_big(worker_lock(d->worker[i]), &t, clock_now_ms());
         worker_unlock(d->worker[i]);

@@ -3,7 +3,7 @@
 #include "io/clock.h"
 #include <stdlib.h>
 
-enum { A_SECOND = 200, A_TURN = 32 };
+enum { A_SECOND = 200, WEAK_A_SECOND = 2, A_TURN = 32 };
 
 struct path_icmp {
     struct icmp_port port;
@@ -14,16 +14,16 @@ struct path_icmp {
         int at;
     } one[2];
     uint64_t second;
-    unsigned taken; /* in this second */
+    unsigned taken, weak; /* in this second */
 };
 
-static bool may_take(struct path_icmp *p)
+static bool may_take(struct path_icmp *p, const struct icmp_quote *q)
 {
     uint64_t second = clock_now_ms() / 1000;
     if (second != p->second)
-        p->taken = 0;
+        p->taken = p->weak = 0;
     p->second = second;
-    return p->taken++ < A_SECOND;
+    return q->weak ? p->weak++ < WEAK_A_SECOND : p->taken++ < A_SECOND;
 }
 
 static void on_readable(uv_poll_t *h, int status, int events)
@@ -34,7 +34,7 @@ static void on_readable(uv_poll_t *h, int status, int events)
     (void)status;
     (void)events;
     for (int i = 0; i < A_TURN && any; i++)
-        if (icmp_next(&o->p->port, o->at, &q, &any) && may_take(o->p))
+        if (icmp_next(&o->p->port, o->at, &q, &any) && may_take(o->p, &q))
             o->p->sink.quote(o->p->sink.ctx, &q);
 }
 

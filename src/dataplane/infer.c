@@ -13,6 +13,7 @@ static void watch(struct infer *i, const struct ip_info *ip, uint32_t seq, uint3
                   uint64_t now_ms)
 {
     *i = (struct infer){.on = i->on,
+                        .hint = i->hint,
                         .flow = ip->flow,
                         .at_ms = now_ms,
                         .last_ms = now_ms,
@@ -39,9 +40,9 @@ enum infer_says infer_sent(struct infer *i, const uint8_t *p, const struct ip_in
         return INFER_NOTHING;
     i->last_ms = now_ms;
     i->again++;
-    if (i->again < AGAIN || heard_ms <= i->at_ms)
+    if (i->again < (i->hint ? 1 : AGAIN) || heard_ms <= i->at_ms)
         return INFER_NOTHING;
-    i->watching = false;
+    i->watching = i->hint = false;
     return INFER_BLACK_HOLE;
 }
 
@@ -58,6 +59,6 @@ enum infer_says infer_received(struct infer *i, const uint8_t *p, const struct i
     const uint8_t *tcp = p + ip->l4;
     if (!(tcp[13] & ACK) || (int32_t)(get_u32(tcp + 8) - i->end) < 0)
         return INFER_NOTHING;
-    i->watching = false;
+    i->watching = i->hint = false;
     return INFER_PASSES;
 }

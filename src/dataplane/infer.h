@@ -23,6 +23,7 @@ struct infer {
     uint8_t again;           /* times sent again */
     uint16_t looks;          /* packets that were no use */
     bool on, watching;
+    bool hint; /* there is other evidence as well */
 };
 
 /* A packet larger than the base is sent; heard_ms: when the peer was last heard. */

@@ -297,6 +297,22 @@ uint16_t probe_below(const struct child *c, uint16_t len)
     return len > v6_min ? v6_min : inner_base(c);
 }
 
+/* A peer that answers is asked; with the others one segment sent again is enough, instead of two.
+ */
+void probe_suspect(struct dp *d, struct child *c, uint16_t mtu, uint64_t now_ms)
+{
+    struct probe *pr = c->probe ? c->probe : probe_new(d, c);
+    if (!pr || c->plain_max || !c->out->active || probe_inner_of(c, mtu) >= c->out->inner_mtu)
+        return;
+    if (pr->mute) {
+        pr->infer.on = pr->infer.hint = true;
+        rest(d, pr, now_ms);
+    } else if (!pr->path.searching || pr->waits) {
+        search(d, pr, pr->path.mtu, NEED_FIRST);
+    }
+    watch(c);
+}
+
 void probe_inferred(struct dp *d, struct child *c, enum infer_says says, uint64_t now_ms)
 {
     struct infer *i = &c->probe->infer;

@@ -63,6 +63,8 @@ void probe_received(struct dp *d, struct child *c, const uint8_t *p, uint32_t n,
 void probe_inferred(struct dp *d, struct child *c, enum infer_says says, uint64_t now_ms);
 void probe_believe(struct dp *d, struct child *c, uint16_t inner_mtu, enum dp_path_source why,
                    uint64_t now_ms);
+/* Somebody says that the path carries no more than outer packets of mtu bytes. */
+void probe_suspect(struct dp *d, struct child *c, uint16_t mtu, uint64_t now_ms);
 /* Next packet of ours in *p, with room around it; false: none. */
 bool probe_next(struct dp *d, struct dp_pkt *p, uint64_t now_ms);
 /* What is believed when inner packets of len bytes are too large, and no more is known. */

@@ -431,6 +431,71 @@ static void test_black_hole(void **state)
     kit_down(&r.k);
 }
 
+static bool router_says(struct road *r, uint16_t mtu, int port)
+{
+    struct dp_too_big t = {.local = r->k.sa_a.local,
+                           .remote = r->k.sa_a.remote,
+                           .mtu = mtu,
+                           .udp = true,
+                           .weak = true};
+    t.remote.port = (uint16_t)(t.remote.port + port);
+    return dp_path_too_big(r->k.a, &t, r->now);
+}
+
+/* An error that quotes no SPI: the path is asked at once, and a lie changes nothing. */
+static void test_weak_icmp(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        unsigned path, says;
+        int port;
+        bool asks;
+    } cases[] = {{"true", 1300, 1300, 0, true},
+                 {"a lie", 1500, 576, 0, true},
+                 {"another port", 1500, 1300, 1, false},
+                 {"nothing new", 1500, 1500, 0, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct road r;
+        up(&r, 1500, &(struct kit_opts){.udp = true});
+        assert_false(router_says(&r, 1300, 0)); /* about packets that were never sent */
+        send_from_a(&r, 1400);
+        settle(&r);
+        r.mtu = cases[i].path;
+        unsigned sent = r.sent;
+        bool known = router_says(&r, (uint16_t)cases[i].says, cases[i].port);
+        assert_int_equal(mtu_of(r.k.a), 1500); /* nothing is believed yet */
+        settle(&r);
+        unsigned got = mtu_of(r.k.a);
+        if (known != !cases[i].port || got > cases[i].path || cases[i].path - got > 8 ||
+            (r.sent > sent) != cases[i].asks)
+            fail_msg("%s: %u, %u probes and answers", cases[i].name, got, r.sent - sent);
+        kit_down(&r.k);
+    }
+}
+
+/* With a peer that answers no probes it takes one segment sent again, not two, and no less. */
+static void test_weak_icmp_mute(void **state)
+{
+    (void)state;
+    for (int says = 0; says < 2; says++) {
+        struct road r;
+        up(&r, 1300, &(struct kit_opts){.udp = true});
+        make_mute(&r);
+        if (says)
+            assert_true(router_says(&r, 576, 0));
+        for (int i = 0; i < 2; i++) {
+            r.now += 300;
+            assert_int_equal(mtu_of(r.k.a), 1500);
+            tcp_a(&r, 1390, 0x10, 5000);
+            r.now += 10;
+            tcp_b(&r, 40, 0x10, 5000);
+        }
+        assert_in_range(mtu_of(r.k.a), says ? 1270 : 1500, says ? 1280 : 1500);
+        kit_down(&r.k);
+    }
+}
+
 /* Acknowledged, or the peer is silent, or another segment each time: nothing is concluded. */
 static void test_no_black_hole(void **state)
 {
@@ -462,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_move),       cmocka_unit_test(test_syn),
         cmocka_unit_test(test_black_hole), cmocka_unit_test(test_no_black_hole),
         cmocka_unit_test(test_links),      cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_weak_icmp),  cmocka_unit_test(test_weak_icmp_mute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

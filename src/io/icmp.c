@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { P_UDP = 17, P_ESP = 50, UDP_HEADER = 8, ICMP_HEADER = 8, IP6_HEADER = 40 };
+enum { P_UDP = 17, P_ESP = 50, P_AH = 51, UDP_HEADER = 8, ICMP_HEADER = 8, IP6_HEADER = 40 };
 
 /* --- parsing --- */
 
@@ -23,14 +23,20 @@ static bool sum_ok(struct bytes b)
     return (uint16_t)((sum & 0xffff) + (sum >> 16)) == 0xffff;
 }
 
-/* What follows the quoted IP header. SPI 0 is IKE's marker (RFC 3948 2.2). */
-static bool take_esp(uint8_t proto, struct bytes b, struct icmp_quote *out)
+/* What follows the quoted IP header; AH has its SPI behind four bytes (RFC 4302 2). SPI 0 is IKE's marker (RFC 3948 2.2). */
+static bool take_ipsec(uint8_t proto, struct bytes b, struct icmp_quote *out)
 {
     if (proto == P_UDP && b.n >= UDP_HEADER) {
         out->udp = true;
         out->local.port = get_u16(b.p);
         out->remote.port = get_u16(b.p + 2);
         b = bytes_of(b.p + UDP_HEADER, b.n - UDP_HEADER);
+        out->weak = b.n < 8;
+        if (out->weak)
+            return true;
+    } else if (proto == P_AH && b.n >= 4) {
+        out->ah = true;
+        b = bytes_of(b.p + 4, b.n - 4);
     } else if (proto != P_ESP) {
         return false;
     }
@@ -67,7 +73,7 @@ static bool parse4(struct bytes b, struct icmp_quote *out)
         out->mtu = plateau_below(get_u16(ip + 2));
     out->local.addr = addr_v4(ip + 12);
     out->remote.addr = addr_v4(ip + 16);
-    return take_esp(ip[9], bytes_of(ip + head, left - head), out);
+    return take_ipsec(ip[9], bytes_of(ip + head, left - head), out);
 }
 
 static bool parse6(struct bytes b, struct icmp_quote *out)
@@ -81,7 +87,7 @@ static bool parse6(struct bytes b, struct icmp_quote *out)
     out->mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
     out->local.addr = addr_v6(ip + 8);
     out->remote.addr = addr_v6(ip + 24);
-    return take_esp(ip[6], bytes_of(ip + IP6_HEADER, b.n - ICMP_HEADER - IP6_HEADER), out);
+    return take_ipsec(ip[6], bytes_of(ip + IP6_HEADER, b.n - ICMP_HEADER - IP6_HEADER), out);
 }
 
 bool icmp_parse(unsigned family, struct bytes packet, struct icmp_quote *out)

@@ -11,14 +11,16 @@
 
 struct icmp_quote {
     struct endpoint local, remote; /* of the packet that did not fit; ports with udp */
-    uint32_t spi, seq;             /* of its ESP header */
+    uint32_t spi, seq;             /* of its ESP or AH header */
     uint16_t mtu;
-    bool udp;
+    bool udp, ah;
+    bool weak; /* no more than the ports is quoted (RFC 792): spi and seq are not known */
 };
 
 /*
  * family 4: from the IP header on, as a raw IPv4 socket gives it; 6: from the ICMPv6 header on.
- * False: not such an error, about something else, or not enough of it quoted to name an SPI.
+ * False: not such an error, about something else, or not enough of it quoted to name an SPI or, of
+ * ESP in UDP, the ports.
  */
 bool icmp_parse(unsigned family, struct bytes packet, struct icmp_quote *out) must_use;
 

@@ -37,6 +37,10 @@ static size_t error4(uint8_t *p, uint8_t proto, uint16_t mtu, size_t quoted)
         l4 += 8;
         quoted -= 8;
     }
+    if (proto == 51 && quoted >= 4) {
+        l4 += 4;
+        quoted -= 4;
+    }
     if (quoted >= 8) {
         put_u32(l4, 0xabcd1234);
         put_u32(l4 + 4, 77);
@@ -55,9 +59,15 @@ static size_t error6(uint8_t *p, uint8_t proto, uint32_t mtu, size_t quoted)
     p[8 + 6] = proto;
     p[8 + 8] = 0xfd;
     p[8 + 24] = 0xfe;
-    if (proto == 50 && quoted >= 8) {
-        put_u32(p + 48, 0xabcd1234);
-        put_u32(p + 52, 77);
+    uint8_t *l4 = p + 48;
+    if (proto == 17 && quoted >= 16) {
+        put_u16(l4, 4500);
+        put_u16(l4 + 2, 4501);
+        l4 += 8;
+    }
+    if (quoted >= 16 || proto == 50) {
+        put_u32(l4, 0xabcd1234);
+        put_u32(l4 + 4, 77);
     }
     return n;
 }
@@ -71,19 +81,26 @@ static void test_good(void **state)
         uint16_t mtu, want;
         size_t quoted;
         bool ok;
-    } cases[] = {
-        {4, 50, 1300, 1300, 8, true},  {4, 50, 1300, 1300, 200, true}, {4, 50, 0, 1006, 8, true},
-        {4, 17, 1300, 1300, 16, true}, {4, 17, 1300, 0, 8, false},     {4, 50, 1300, 0, 7, false},
-        {4, 6, 1300, 0, 20, false},    {4, 51, 1300, 0, 20, false},    {6, 50, 1300, 1300, 8, true},
-        {6, 50, 0, 0, 8, false},       {6, 50, 1300, 1300, 900, true}, {6, 6, 1300, 0, 20, false}};
+    } cases[] = {{4, 50, 1300, 1300, 8, true},   {4, 50, 1300, 1300, 200, true},
+                 {4, 50, 0, 1006, 8, true},      {4, 17, 1300, 1300, 16, true},
+                 {4, 17, 1300, 1300, 8, true},   {4, 17, 1300, 1300, 15, true},
+                 {4, 17, 1300, 0, 7, false},     {4, 50, 1300, 0, 7, false},
+                 {4, 51, 1300, 1300, 12, true},  {4, 51, 1300, 0, 11, false},
+                 {6, 17, 1300, 1300, 900, true}, {4, 6, 1300, 0, 20, false},
+                 {4, 51, 1300, 1300, 20, true},  {6, 50, 1300, 1300, 8, true},
+                 {6, 50, 0, 0, 8, false},        {6, 50, 1300, 1300, 900, true},
+                 {6, 6, 1300, 0, 20, false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint8_t p[1500];
         struct icmp_quote q;
         size_t n = cases[i].family == 4 ? error4(p, cases[i].proto, cases[i].mtu, cases[i].quoted)
                                         : error6(p, cases[i].proto, cases[i].mtu, cases[i].quoted);
         bool ok = icmp_parse(cases[i].family, bytes_of(p, n), &q);
-        if (ok != cases[i].ok || (ok && (q.mtu != cases[i].want || q.spi != 0xabcd1234 ||
-                                         q.seq != 77 || q.udp != (cases[i].proto == 17))))
+        bool weak = cases[i].proto == 17 && cases[i].quoted < 16;
+        if (ok != cases[i].ok ||
+            (ok && (q.mtu != cases[i].want || q.spi != (weak ? 0 : 0xabcd1234) ||
+                    q.seq != (weak ? 0 : 77) || q.udp != (cases[i].proto == 17) ||
+                    q.ah != (cases[i].proto == 51) || q.weak != weak)))
             fail_msg("case %zu", i);
         if (ok && q.udp)
             assert_true(q.local.port == 4500 && q.remote.port == 4501);

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from lab import conf
+from lab import PYTHON, conf
 from lab.wait import until
 
 RATE = 24  # Mbit/s, of the path: far below what any machine does
@@ -140,6 +140,41 @@ def test_without_probes(lab, daemon, child):
     assert len(sizes) == 6 and len(set(sizes)) == 1, sizes
     assert lab.ping(count=3, size=1400 - 28, df=False).lost == 0
     assert a.children()[0]["path-mtu"] == "1500"
+
+
+ROUTER = """
+import socket, struct, sys
+def checksum(b):
+    s = sum(struct.unpack("!%dH" % (len(b) // 2), b))
+    s = (s & 0xffff) + (s >> 16)
+    return ~(s + (s >> 16)) & 0xffff
+hears = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x800))
+hears.bind(("wanA", 0))
+says = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+print("ready", flush=True)
+while True:
+    p, at = hears.recvfrom(65535)
+    if at[2] != socket.PACKET_OUTGOING and len(p) > 1300 and p[9] in (17, 50, 51):
+        icmp = struct.pack("!BBHHH", 3, 4, 0, 0, 1300) + p[:20 + int(sys.argv[1])]
+        says.sendto(icmp[:2] + struct.pack("!H", checksum(icmp)) + icmp[4:], (socket.inet_ntoa(p[12:16]), 0))
+"""
+
+
+@pytest.mark.parametrize("encap,quote", [("yes", 8), (None, 8), (None, 28)])
+def test_old_router(lab, encap, quote):
+    """RFC 792: a router quotes eight bytes. Of ESP in UDP these are only ports, which prove nothing; but the SA looks
+    for itself then, at once, and not when its time comes."""
+    a, b = up(lab, encap=encap)
+    big = dict(size=1380, df=True)
+    assert lab.ping(count=2, **big).lost == 0
+    log = lab.dir / "router.log"
+    lab.net.spawn([PYTHON, "-c", ROUTER, quote], log=log)
+    until(lambda: "ready" in log.read_text(), "the router")
+    black_hole(lab, 1300)
+    lab.ping(count=1, **big)
+    until(lambda: path_mtu(a) <= 1300, "the smaller MTU", 3)
+    assert path_mtu(a) >= 1292
+    assert ("by an ICMP error" in a.log()) == (encap is None)
 
 
 def through_the_hole(lab, mtu):
