@@ -183,6 +183,21 @@ static void check_bundle(struct cx *cx, const struct vnode *sec, const struct co
                   "(RFC 4301 4.3): write version = 1, or take one of the two out");
 }
 
+/* RFC 8221 4: the third way to have both encryption and integrity, and the least */
+static void warn_no_integrity(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
+{
+    for (size_t i = 0; i < c->esp.count; i++) {
+        const struct proposal *p = &c->esp.p[i];
+        const struct alg *encr = proposal_alg(p, T_ENCR);
+        if (encr && !encr->aead && !proposal_get(p, T_INTEG))
+            cx_report(
+                cx, DIAG_WARNING, key_or_section(sec, "esp_proposals"), encr->name,
+                "%s leaves integrity to the AH around it, which RFC 8221 4 recommends against: "
+                "add sha256",
+                encr->name);
+    }
+}
+
 static void child_from_tree(struct cx *cx, const struct vnode *sec, struct conn *conn)
 {
     if (conn->child_count == CONN_CHILDREN_MAX) {
@@ -206,6 +221,7 @@ static void child_from_tree(struct cx *cx, const struct vnode *sec, struct conn 
     if (!has_key(sec, "esp_proposals") && !has_key(sec, "ah_proposals"))
         default_proposals(cx, PROTO_ESP, &c->esp, &c->esp_default);
     check_bundle(cx, sec, conn, c);
+    warn_no_integrity(cx, sec, c);
     child_limits(cx, sec, c);
     check_ts(cx, sec, c);
     check_iface(cx, sec, c);

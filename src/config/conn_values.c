@@ -157,7 +157,8 @@ void set_proposals(struct cx *cx, const struct row *r, const struct vnode *n, vo
         *is_default = *is_default && standard;
         if (!usable_item(cx, n, &it))
             continue;
-        if (proposal_parse(proto, w, out, &err)) {
+        bool in_ah = proto == PROTO_ESP && n->parent && has_key(n->parent, "ah_proposals");
+        if (in_ah ? proposal_parse_in_ah(w, out, &err) : proposal_parse(proto, w, out, &err)) {
             bad_proposal(cx, n, &err);
             continue;
         }

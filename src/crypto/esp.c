@@ -13,11 +13,12 @@ struct cr_esp_ctx {
     struct imb_ctx *imb; /* NULL: OpenSSL only */
 };
 
+/* Encryption alone is for ESP within AH (RFC 8221 4); the data plane sees to it that it is. */
 bool esp_suite_ok(const struct alg *encr, const struct alg *integ)
 {
     if (!encr || encr->type != T_ENCR)
         return false;
-    if (encr->aead)
+    if (encr->aead || (!integ && encr->id != ENCR_NULL))
         return !integ;
     return integ && integ->type == T_INTEG && (!integ->ah_only || encr->id == ENCR_NULL);
 }

@@ -16,7 +16,7 @@ enum esp_kind {
 
 /* Common head of both implementations' keys. */
 struct cr_esp {
-    const struct alg *encr, *integ; /* integ NULL for AEAD */
+    const struct alg *encr, *integ; /* integ NULL for AEAD and within AH */
     uint8_t kind;                   /* enum esp_kind */
     uint8_t iv_len, icv_len, block;
 };

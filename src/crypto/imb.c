@@ -52,7 +52,7 @@ bool imb_vaes_chosen(void)
 
 bool imb_has(const struct alg *encr, const struct alg *integ)
 {
-    if (!mgr || !esp_suite_ok(encr, integ))
+    if (!mgr || !esp_suite_ok(encr, integ) || (!encr->aead && !integ))
         return false;
     switch (encr->id) {
     case ENCR_AES_CCM_8:

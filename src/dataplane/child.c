@@ -44,7 +44,9 @@ static struct framing framing_of(const struct child_sa *sa)
             .hdr_len = AH_FIXED, .icv_len = sa->integ->icv_len, .esn = sa->esn, .kind = KIND_AH};
     uint8_t align = sa->encr->block > 4 ? sa->encr->block : 4; /* RFC 4303 2.4 */
     return (struct framing){.hdr_len = (uint8_t)(8 + sa->encr->iv_len),
-                            .icv_len = sa->encr->aead ? sa->encr->icv_len : sa->integ->icv_len,
+                            .icv_len = sa->encr->aead ? sa->encr->icv_len
+                                       : sa->integ    ? sa->integ->icv_len
+                                                      : 0,
                             .align_mask = (uint8_t)(align - 1),
                             .esn = sa->esn,
                             .udp = sa->udp_encap,
@@ -180,8 +182,8 @@ static err_t check(const struct dp *d, const struct child_sa *sa)
     err_t e = modes_check(sa);
     if (e)
         return e;
-    if (sa->encr && !sa->encr->aead && !sa->integ)
-        return E_NOTSUP; /* RFC 8221 4: never encryption alone */
+    if (sa->encr && !sa->encr->aead && !sa->integ && (!sa->ah.integ || sa->encr->id == ENCR_NULL))
+        return E_NOTSUP; /* RFC 8221 4: never encryption alone, but within AH */
     if (child_find(d, sa->id))
         return R_EXISTS;
     return E_OK;

@@ -8,6 +8,7 @@ struct shape {
     const char *name;
     uint8_t proto, mode;
     bool ah, zip; /* a bundle; IPComp */
+    bool bare;    /* ESP leaves integrity to AH */
 };
 
 static const struct shape shapes[] = {
@@ -23,6 +24,8 @@ static const struct shape shapes[] = {
     {"esp transport ipcomp", PROTO_ESP, MODE_TRANSPORT, false, true},
     {"ah transport ipcomp", PROTO_AH, MODE_TRANSPORT, false, true},
     {"ah+esp beet ipcomp", PROTO_ESP, MODE_BEET, true, true},
+    {"ah+esp without integrity, tunnel", PROTO_ESP, MODE_TUNNEL, true, false, true},
+    {"ah+esp without integrity, transport", PROTO_ESP, MODE_TRANSPORT, true, false, true},
 };
 
 #define SHAPES (sizeof shapes / sizeof shapes[0])
@@ -50,6 +53,11 @@ static void shape_sa(struct child_sa *sa, const struct shape *s, unsigned inner,
         secret_free(&sa->in.encr);
         secret_free(&sa->out.encr);
         sa->encr = NULL;
+    }
+    if (s->bare) {
+        secret_free(&sa->in.integ);
+        secret_free(&sa->out.integ);
+        sa->integ = NULL;
     }
     if (s->zip)
         sa->cpi_in = sa->cpi_out = 0x1234;
@@ -184,7 +192,7 @@ static void test_there(void **state)
         struct kit_opts o = {.esn = i & 1, .udp = i & 2, .outer6 = i & 4};
         unsigned inner = i & 8 ? 6 : 4;
         bool ah = s->proto == PROTO_AH || s->ah;
-        if ((ah && o.udp) || (s->proto == PROTO_AH && !u->integ))
+        if ((ah && o.udp) || (s->proto == PROTO_AH && !u->integ) || (s->bare && i / 16 % 3))
             continue;
         struct peers t;
         up(&t, s, inner, u, &o);

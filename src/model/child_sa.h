@@ -43,7 +43,8 @@ struct child_sa {
     uint8_t mode;  /* enum ipsec_mode */
     uint8_t dirs;  /* enum child_dir */
     uint32_t spi_in, spi_out;
-    const struct alg *encr, *integ; /* integ NULL for AEAD; encr NULL for AH */
+    const struct alg *encr,
+        *integ; /* integ NULL for AEAD, and within AH where ESP has none; encr NULL for AH */
     bool esn;
     uint32_t replay_window; /* packets; 0 turns the check off */
     bool udp_encap;

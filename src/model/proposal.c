@@ -136,8 +136,14 @@ static err_t finish_ah(struct proposal *p, const char *text, struct proposal_err
     return proposal_get(p, T_ESN) ? E_OK : proposal_add(p, T_ESN, ESN_NO, 0);
 }
 
-/* RFC 7296 3.3.3 and RFC 8221 4: a combined-mode cipher goes without integrity, others need it. */
-static err_t finish(struct proposal *p, const char *text, struct proposal_error *err)
+static bool is_null(const struct proposal *p)
+{
+    return proposal_has(p, T_ENCR, ENCR_NULL, 0);
+}
+
+/* RFC 7296 3.3.3 and RFC 8221 4: a combined-mode cipher goes without integrity, others need it, but
+ * what encrypts may leave it to an AH around it. */
+static err_t finish(struct proposal *p, bool in_ah, const char *text, struct proposal_error *err)
 {
     size_t n = strlen(text);
     if (p->proto == PROTO_AH)
@@ -154,7 +160,7 @@ static err_t finish(struct proposal *p, const char *text, struct proposal_error 
         return e;
     if (has_aead(p))
         drop_type(p, T_INTEG);
-    else if (!proposal_get(p, T_INTEG))
+    else if (!proposal_get(p, T_INTEG) && (!in_ah || is_null(p)))
         return bad_word(err, text, n,
                         "encryption without integrity is not allowed (RFC 8221 4): add sha256");
     return E_OK;
@@ -193,7 +199,7 @@ static const char *const default_esp[] = {
 
 static const char *const default_ah = "sha256-sha384-sha512";
 
-static err_t parse_one(enum proto proto, const char *text, struct proposals *out,
+static err_t parse_one(enum proto proto, bool in_ah, const char *text, struct proposals *out,
                        struct proposal_error *err)
 {
     if (out->count >= PROPOSALS_MAX)
@@ -202,7 +208,7 @@ static err_t parse_one(enum proto proto, const char *text, struct proposals *out
     *p = (struct proposal){.number = (uint8_t)(out->count + 1), .proto = (uint8_t)proto};
     err_t e = parse_words(p, text, err);
     if (!e)
-        e = finish(p, text, err);
+        e = finish(p, in_ah, text, err);
     if (!e)
         out->count++;
     return e;
@@ -213,12 +219,20 @@ err_t proposal_parse(enum proto proto, const char *text, struct proposals *out,
 {
     *err = (struct proposal_error){0};
     if (strcmp(text, "default") != 0)
-        return parse_one(proto, text, out, err);
+        return parse_one(proto, false, text, out, err);
     if (proto == PROTO_AH)
-        return parse_one(proto, default_ah, out, err);
+        return parse_one(proto, false, default_ah, out, err);
     const char *const *d = proto == PROTO_IKE ? default_ike : default_esp;
-    err_t e = parse_one(proto, d[0], out, err);
-    return e ? e : parse_one(proto, d[1], out, err);
+    err_t e = parse_one(proto, false, d[0], out, err);
+    return e ? e : parse_one(proto, false, d[1], out, err);
+}
+
+err_t proposal_parse_in_ah(const char *text, struct proposals *out, struct proposal_error *err)
+{
+    if (!strcmp(text, "default"))
+        return proposal_parse(PROTO_ESP, text, out, err);
+    *err = (struct proposal_error){0};
+    return parse_one(PROTO_ESP, true, text, out, err);
 }
 
 /* --- choosing --- */

@@ -50,6 +50,10 @@ struct proposal_error {
 err_t proposal_parse(enum proto proto, const char *text, struct proposals *out,
                      struct proposal_error *err) must_use;
 
+/* ESP that has AH around it: encryption without integrity is taken, RFC 8221 4. */
+err_t proposal_parse_in_ah(const char *text, struct proposals *out,
+                           struct proposal_error *err) must_use;
+
 /* First match by our order. `chosen` gets exactly one transform per type that applies; its
  * number and SPI are the peer's. `ours_first`: our list's order decides (responder's preference).
  */

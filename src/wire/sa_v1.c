@@ -65,8 +65,6 @@ static void esp_suite(struct v1_transform *t, uint8_t id, const struct attrs *a)
     bool ok = id && add(&t->p, encr) && a->esn <= 1;
     if (a->hash)
         ok = ok && add(&t->p, find_v1(T_INTEG, false, a->hash));
-    else
-        ok = ok && encr->aead; /* RFC 8221 4: encryption without integrity is not taken */
     if (a->group)
         ok = ok && add(&t->p, find_v1(T_KE, false, a->group));
     ok = ok && !proposal_add(&t->p, T_ESN, a->esn ? ESN_YES : ESN_NO, 0);

@@ -113,6 +113,22 @@ static void fold_ah(struct v1_sa_body *s)
     s->count = n;
 }
 
+/* RFC 8221 4: encryption without integrity is not taken, but with AH around it, as Cisco's sets of
+ * esp-aes and ah-sha-hmac have it; RFC 4301 4.2: never nothing at all. */
+static bool nobody_vouches(const struct v1_transform *t)
+{
+    const struct alg *encr = proposal_alg(&t->p, T_ENCR);
+    return t->proto == PROTO_ESP && encr && !encr->aead && !integ_of(t) &&
+           (!t->ah.there || encr->id == ENCR_NULL);
+}
+
+static void mark_unprotected(struct v1_sa_body *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (nobody_vouches(&s->t[i]))
+            s->t[i].unusable = true;
+}
+
 /* RFC 2408 4.2: proposals of one number are meant together */
 static void mark_bundles(struct v1_sa_body *s)
 {
@@ -127,6 +143,7 @@ void sa_v1_fold(struct v1_sa_body *s, bool ike)
     if (!ike) {
         fold_comp(s);
         fold_ah(s);
+        mark_unprotected(s);
     }
     mark_bundles(s);
 }

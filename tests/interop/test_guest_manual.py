@@ -140,7 +140,8 @@ def drops(a):
 # what goes around the packet, from the outside in; mode; outer family, inner family
 BUNDLES = [("ah esp comp", "tunnel", 4, 4), ("ah esp", "tunnel", 4, 4), ("ah esp", "transport", 4, 4), ("ah esp", "tunnel", 6, 4),
            ("ah esp", "tunnel", 4, 6), ("ah esp", "transport", 6, 6), ("esp comp", "tunnel", 4, 4), ("esp comp", "transport", 4, 4),
-           ("esp comp", "tunnel", 6, 6), ("ah esp comp", "transport", 6, 6), ("ah comp", "tunnel", 4, 4)]
+           ("esp comp", "tunnel", 6, 6), ("ah esp comp", "transport", 6, 6), ("ah comp", "tunnel", 4, 4),
+           ("ah bare", "tunnel", 4, 4), ("ah bare", "transport", 6, 6)]  # bare: ESP that leaves integrity to AH
 AH_SPI, CPI, AH_KEY = (0x3003, 0x4004), (0x1234, 0x5678), ("c3" * 20, "d4" * 20)
 
 
@@ -149,11 +150,13 @@ def our_bundle(lab, a, layers, mode, outer, inner):
     words = dict(local=lab.a.wan(outer), remote=lab.b.wan(outer), spi_in=SPI[0], spi_out=SPI[1], mode=mode, local_ts=ts(lab.a),
                  remote_ts=ts(lab.b))
     auth = AUTH["sha256"]
+    if "bare" in layers:
+        words.update(esp_proposals="aes128", key_in="0x" + KEY[1], key_out="0x" + KEY[0])
     if "esp" in layers:
         words.update(esp_proposals="aes128-sha256", key_in="0x" + KEY[1], key_out="0x" + KEY[0], auth_in="0x" + auth[1],
                      auth_out="0x" + auth[0])
     if "ah" in layers:
-        pre = "ah_" if "esp" in layers else ""
+        pre = "ah_" if "esp" in layers or "bare" in layers else ""
         words["ah_proposals"] = "sha1"
         words.update({f"{pre}auth_in": "0x" + AH_KEY[1], f"{pre}auth_out": "0x" + AH_KEY[0]})
         words.update(dict(ah_spi_in=AH_SPI[0], ah_spi_out=AH_SPI[1]) if pre else {})
@@ -166,12 +169,13 @@ def our_bundle(lab, a, layers, mode, outer, inner):
 
 def their_bundle(lab, ts, layers, mode, outer, inner):
     """Templates from the inside out; only the innermost makes a tunnel."""
-    g, auth, names = lab.b.gw, AUTH["sha256"], layers.split()[::-1]
-    spis = dict(esp=SPI, ah=AH_SPI if "esp" in layers else SPI, comp=CPI)
+    g, auth, names = lab.b.gw, AUTH["sha256"], layers.replace("bare", "esp").split()[::-1]
+    spis = dict(esp=SPI, ah=AH_SPI if "esp" in names else SPI, comp=CPI)
     modes = {n: mode if i == 0 else "transport" for i, n in enumerate(names)}
     mixed = ["af-unspec"] if mode == "tunnel" and outer != inner else []
     for i, (src, dst, way) in enumerate(((lab.a, lab.b, "in"), (lab.b, lab.a, "out"))):
-        what = dict(esp=f"auth-trunc '{auth[2]}' 0x{auth[i]} {auth[3]} enc 'cbc(aes)' 0x{KEY[i]}",
+        integ = "" if "bare" in layers else f"auth-trunc '{auth[2]}' 0x{auth[i]} {auth[3]}"
+        what = dict(esp=f"{integ} enc 'cbc(aes)' 0x{KEY[i]}",
                     ah=f"auth-trunc 'hmac(sha1)' 0x{AH_KEY[i]} 96", comp="comp deflate")
         ends = f"src {src.wan(outer)} dst {dst.wan(outer)}"
         for n in names:

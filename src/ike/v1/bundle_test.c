@@ -24,7 +24,9 @@ static void add(struct proposals *out, enum proto proto, const char *words)
     char copy[256], *save = NULL;
     snprintf(copy, sizeof copy, "%s", words);
     for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save))
-        assert_int_equal(proposal_parse(proto, w, out, &err), 0);
+        assert_int_equal(proto == PROTO_ESP ? proposal_parse_in_ah(w, out, &err)
+                                            : proposal_parse(proto, w, out, &err),
+                         0);
 }
 
 static struct conn *conn_of(struct side *me, struct side *peer, const struct side_words *w)
@@ -116,6 +118,11 @@ static void ups(void **state)
          {.esp = "aes128gcm16", .ah = "sha256"},
          {.esp = "aes128gcm16", .ah = "sha256"},
          AUTH_HMAC_SHA2_256_128,
+         false},
+        {"ESP without integrity, as Cisco's esp-aes ah-sha-hmac",
+         {.esp = "aes128", .ah = "sha1"},
+         {.esp = "aes128", .ah = "sha1"},
+         AUTH_HMAC_SHA1_96,
          false},
         {"ESN of AH",
          {.ah = "sha256-noesn-esn"},
