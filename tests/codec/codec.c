@@ -5,11 +5,13 @@
  *   sa NAME=VALUE ...   the one SA pair from now on, the same SPIs and keys in both directions:
  *                       proto esp ah, mode tunnel transport beet, encr integ (words of
  * swanctl.conf), key auth (hex), ahinteg ahkey ahspi (a bundle), spi, esn, udp, window, cpi, local
- * remote (addresses), lts rts (prefixes), oal oar, seqin seqout
+ * remote (addresses), lts rts (prefixes), lport rport (of UDP, after the prefixes), frags (later
+ * fragments were agreed on), oal oar, seqin seqout
  *                       -> ok, or the error's name
  *   out HEX             a plain packet -> net HEX, the datagram with its outer IP header as the
- *                       kernel would send it; host HEX, an answer; drop NAME
- *   in HEX              a datagram -> host HEX or drop NAME
+ *                       kernel would send it; host HEX, an answer; drop NAME; held
+ *   in HEX              a datagram -> host HEX or drop NAME or held
+ *   more                what was held and may go now -> as out, or drop ok: no more
  *   stats               -> NAME=COUNT ... of the drops so far
  */
 #include "dataplane/modes.h"
@@ -62,6 +64,12 @@ static void set_ts(struct ts_list *l, const char *prefix)
     addr_prefix_range(&a, bits, &l->ts[0].lo, &l->ts[0].hi);
 }
 
+static void set_port(struct ts_list *l, const char *port)
+{
+    l->ts[0].proto = 17;
+    l->ts[0].port_lo = l->ts[0].port_hi = (uint16_t)atoi(port);
+}
+
 static void set_word(const char *name, const char *v)
 {
     if (strcmp(name, "proto") == 0)
@@ -92,6 +100,10 @@ static void set_word(const char *name, const char *v)
         (void)!addr_parse(&sa.oa_local, v);
     else if (strcmp(name, "oar") == 0)
         (void)!addr_parse(&sa.oa_remote, v);
+    else if (strcmp(name, "lport") == 0)
+        set_port(&sa.local_ts, v);
+    else if (strcmp(name, "rport") == 0)
+        set_port(&sa.remote_ts, v);
 }
 
 static void set_number(const char *name, uint64_t v)
@@ -104,6 +116,8 @@ static void set_number(const char *name, uint64_t v)
         sa.esn = sa.ah.esn = v;
     else if (strcmp(name, "udp") == 0)
         sa.udp_encap = v;
+    else if (strcmp(name, "frags") == 0)
+        sa.later_frags = v;
     else if (strcmp(name, "window") == 0)
         sa.replay_window = (uint32_t)v;
     else if (strcmp(name, "cpi") == 0)
@@ -172,17 +186,32 @@ static uint32_t datagram(const struct dp_pkt *p, uint8_t *out)
     return at + p->len;
 }
 
+static void say(const struct dp_pkt *p)
+{
+    if (p->verdict == DP_TO_NET)
+        answer("net", sent, datagram(p, sent));
+    else if (p->verdict == DP_TO_HOST)
+        answer("host", p->data, p->len);
+    else if (p->verdict == DP_HELD)
+        printf("held\n");
+    else
+        printf("drop %s\n", err_name(p->reason));
+}
+
+static void do_more(void)
+{
+    struct dp_pkt p;
+    if (!dp_held_next(d, &p, buf, sizeof buf, 1000))
+        p = (struct dp_pkt){.verdict = DP_DROP};
+    say(&p);
+}
+
 static void do_out(const char *hex)
 {
     struct dp_pkt p = {.data = buf + DP_HEADROOM}, *pp = &p;
     p.len = unhex(hex, p.data);
     dp_outbound(d, &pp, 1, 1000);
-    if (p.verdict == DP_TO_NET)
-        answer("net", sent, datagram(&p, sent));
-    else if (p.verdict == DP_TO_HOST)
-        answer("host", p.data, p.len);
-    else
-        printf("drop %s\n", err_name(p.reason));
+    say(&p);
 }
 
 /* Extension headers up to the one that is for us. */
@@ -212,10 +241,7 @@ static void do_in(const char *hex)
                        .ip_len = (uint16_t)(next == 17 ? 0 : hlen + skip)},
                   *pp = &p;
     dp_inbound(d, &pp, 1, 1000);
-    if (p.verdict == DP_TO_HOST)
-        answer("host", p.data, p.len);
-    else
-        printf("drop %s\n", err_name(p.reason));
+    say(&p);
 }
 
 static void do_stats(void)
@@ -244,6 +270,8 @@ int main(void)
             do_out(line + 4);
         else if (strncmp(line, "in ", 3) == 0)
             do_in(line + 3);
+        else if (strncmp(line, "more", 4) == 0)
+            do_more();
         else
             do_stats();
         fflush(stdout);

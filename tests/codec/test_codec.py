@@ -12,9 +12,9 @@ import zlib
 
 import pytest
 from scapy.config import conf
-from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption
-from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop,
-                                HBHOptUnknown)
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption, fragment
+from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
+                                HBHOptUnknown, fragment6)
 from scapy.layers.ipsec import AH, ESP, SecurityAssociation, zero_mutable_fields
 from scapy.packet import Raw, raw
 
@@ -103,6 +103,15 @@ class Codec:
         word, *rest = self.ask("in " + data.hex())
         return bytes.fromhex(rest[0]) if word == "host" else rest[0]
 
+    def more(self):
+        """What was held, until there is no more."""
+        got = []
+        while True:
+            word, data = self.ask("more")
+            if word == "drop":
+                return got
+            got.append(bytes.fromhex(data))
+
     def stats(self):
         return dict((k, int(v)) for k, v in (x.split("=") for x in self.ask("stats")))
 
@@ -120,7 +129,7 @@ def ip(family, src, dst, **fields):
 
 
 class Cell:
-    def __init__(self, codec, proto, mode, outer, inner, suite, esn, udp, cpi=0):
+    def __init__(self, codec, proto, mode, outer, inner, suite, esn, udp, cpi=0, **ports):
         self.codec, self.proto, self.mode, self.outer, self.inner = codec, proto, mode, outer, inner
         self.us, self.peer = HOSTS[outer]
         self.a, self.b = (self.us, self.peer) if mode == "transport" else INNER[inner]
@@ -137,7 +146,7 @@ class Cell:
             words.update(integ=ah_integ, auth=key(INTEGS[ah_integ][1]).hex())
         if proto == "ahesp":
             words.update(ahinteg=ah_integ, ahkey=key(INTEGS[ah_integ][1]).hex(), ahspi=AHSPI, seqout=start)
-        codec.sa(**words)
+        codec.sa(**words, **ports)
         tunnel = mode == "tunnel"
         self.sas = []
         if proto != "ah":
@@ -404,3 +413,53 @@ def test_linux(codec):
             assert got == plain, name
             n += 1
     assert n > 200
+
+
+def pieces(cell, ours):
+    """A datagram for a selector's port, whole and in fragments."""
+    whole = cell.whole(ours, 4000)
+    if cell.inner == 4:
+        return whole, [IP(raw(p)) for p in fragment(whole, 1000)]
+    p = IPv6(src=whole.src, dst=whole.dst, hlim=61, fl=0) / IPv6ExtHdrFragment(id=0x77) / raw(whole)[40:]
+    p[IPv6ExtHdrFragment].nh = 17
+    return whole, [IPv6(raw(x)) for x in fragment6(p, 1000)]
+
+
+@pytest.mark.parametrize("udp", [False, True])
+@pytest.mark.parametrize("inner", [4, 6])
+def test_ports_in_fragments(codec, inner, udp):
+    """RFC 4301 7.3, both ways, in order and not; and with a peer that has not agreed to later fragments."""
+    def cell(proto="esp", **ports):
+        return Cell(codec, proto, "tunnel", 4, inner, SUITES[1] if proto == "esp" else SUITES[0], False, udp and proto == "esp",
+                    **ports)
+    for proto in ("esp", "ah"):
+        c = cell(proto, rport=4001, frags=1)
+        whole, parts = pieces(c, True)
+        assert len(parts) > 4
+        for p in parts:
+            assert raw(c.from_us(codec.out(p))) == raw(p)
+        c = cell(proto, rport=4001)
+        assert [codec.ask("out " + raw(p).hex()) for p in parts[:-1]] == [["held"]] * (len(parts) - 1)
+        assert raw(c.from_us(codec.out(parts[-1]))) == raw(whole)
+        c = cell(proto, lport=4001, frags=1)
+        whole, parts = pieces(c, False)
+        for p in parts:
+            assert codec.into(c.to_us(p)) == raw(p)
+        c = cell(proto, lport=4001)
+        assert codec.into(c.to_us(parts[0])) == raw(parts[0])
+        assert {codec.into(c.to_us(p)) for p in parts[1:]} == {"dp-frag-ports"}
+        c = cell(proto, lport=4002, frags=1)
+        assert {codec.into(c.to_us(p)) for p in parts} == {"dp-selector"}
+
+
+def test_fragments_backwards(codec):
+    c = Cell(codec, "esp", "tunnel", 4, 4, SUITES[1], False, False, lport=4001, frags=1)
+    _, parts = pieces(c, False)
+    for p in parts:
+        p.id = 0x99
+        del p.chksum
+    parts = [IP(raw(p)) for p in parts]
+    for p in parts[:0:-1]:
+        assert codec.ask("in " + c.to_us(p).hex()) == ["held"]
+    assert codec.into(c.to_us(parts[0])) == raw(parts[0])
+    assert codec.more() == [raw(p) for p in parts[:0:-1]]
