@@ -3,16 +3,17 @@
  */
 #include "daemon/owners.h"
 #include "base/list.h"
+#include "base/slab.h"
 #include <stdlib.h>
 
 enum { PREFIXES_MAX = 64 }; /* of one SA: odd ranges cut into more are handed over */
 
 struct prefix {
     struct hash_node node;
-    struct addr addr;
-    uint8_t bits;
-    uint32_t worker;  /* what the sink was told last */
     struct list refs; /* the newest SA last */
+    uint8_t worker;   /* what the sink was told last */
+    uint8_t bits;
+    struct addr addr;
 };
 
 struct policy_owner {
@@ -25,22 +26,24 @@ struct policy_owner {
 struct ref {
     struct list link;
     struct prefix *prefix;
-    uint32_t worker;
+    uint8_t worker;
 };
 
 struct owned {
     struct hash_node node;
     struct list link; /* of its policy */
-    uint32_t id, worker;
-    bool spread;
     struct policy_owner *policy;
-    uint32_t n;
+    uint32_t id;
+    uint8_t worker;
+    bool spread;
+    uint8_t room, n; /* places in `ref`, taken ones */
     struct ref ref[];
 };
 
 struct owners {
     uint32_t workers, turn;
     struct owners_sink sink;
+    struct slab slab;
     struct hash children, policies, prefixes;
     uint32_t sas[DP_WORKERS_MAX];
     bool ambiguous;
@@ -90,14 +93,14 @@ static struct prefix *prefix_of(const struct owners *o, const struct addr *a, un
 
 static struct prefix *prefix_new(struct owners *o, const struct addr *a, unsigned bits)
 {
-    struct prefix *p = calloc(1, sizeof *p);
+    struct prefix *p = slab_get(&o->slab, sizeof *p);
     if (!p)
         return NULL;
     p->addr = *a;
     p->bits = (uint8_t)bits;
     list_init(&p->refs);
     if (hash_add(&o->prefixes, &p->node, prefix_hash(o, a, bits))) {
-        free(p);
+        slab_put(&o->slab, p, sizeof *p);
         return NULL;
     }
     return p;
@@ -105,7 +108,7 @@ static struct prefix *prefix_new(struct owners *o, const struct addr *a, unsigne
 
 static void route_to(struct owners *o, struct prefix *p, uint32_t worker)
 {
-    p->worker = worker;
+    p->worker = (uint8_t)worker;
     o->sink.route(o->sink.ctx, &p->addr, p->bits, worker, false);
 }
 
@@ -135,7 +138,7 @@ static void prefix_unref(struct owners *o, struct ref *r)
     }
     o->sink.route(o->sink.ctx, &p->addr, p->bits, 0, true);
     hash_del(&o->prefixes, &p->node);
-    free(p);
+    slab_put(&o->slab, p, sizeof *p);
 }
 
 /* The first PREFIXES_MAX prefixes of all ranges. */
@@ -160,13 +163,13 @@ static struct policy_owner *policy_get(struct owners *o, uint32_t id)
     struct policy_owner *p = policy_of(o, id);
     if (p)
         return p;
-    p = calloc(1, sizeof *p);
+    p = slab_get(&o->slab, sizeof *p);
     if (!p)
         return NULL;
     p->id = id;
     list_init(&p->sas);
     if (hash_add(&o->policies, &p->node, hash_of(&o->policies, &id, sizeof id))) {
-        free(p);
+        slab_put(&o->slab, p, sizeof *p);
         return NULL;
     }
     return p;
@@ -177,23 +180,29 @@ static void policy_put(struct owners *o, struct policy_owner *p)
     if (!list_empty(&p->sas))
         return;
     hash_del(&o->policies, &p->node);
-    free(p);
+    slab_put(&o->slab, p, sizeof *p);
+}
+
+static size_t owned_size(uint32_t prefixes)
+{
+    return sizeof(struct owned) + prefixes * sizeof(struct ref);
 }
 
 static struct owned *owned_new(struct owners *o, const struct child_sa *sa, uint32_t worker,
                                uint32_t prefixes)
 {
-    struct owned *c = calloc(1, sizeof *c + prefixes * sizeof c->ref[0]);
+    struct owned *c = slab_get(&o->slab, owned_size(prefixes));
     struct policy_owner *p = c ? policy_get(o, sa->policy) : NULL;
     uint32_t id = sa->id;
     if (!p || hash_add(&o->children, &c->node, hash_of(&o->children, &id, sizeof id))) {
         if (p)
             policy_put(o, p);
-        free(c);
+        slab_put(&o->slab, c, owned_size(prefixes));
         return NULL;
     }
     c->id = id;
-    c->worker = worker;
+    c->room = (uint8_t)prefixes;
+    c->worker = (uint8_t)worker;
     c->policy = p;
     c->spread = sa->per_cpu;
     list_add_tail(sa->cpu ? p->sas.next : &p->sas, &c->link);
@@ -204,7 +213,7 @@ static struct owned *owned_new(struct owners *o, const struct child_sa *sa, uint
 static struct dp_owner newest_of(const struct list *link)
 {
     const struct owned *c = container_of(link, struct owned, link);
-    return (struct dp_owner){(uint8_t)c->worker, c->spread};
+    return (struct dp_owner){c->worker, c->spread};
 }
 
 static bool differ(const struct owners_move *m)
@@ -229,8 +238,8 @@ err_t owners_add(struct owners *o, const struct child_sa *sa, uint32_t worker,
     if (!c)
         return E_NOMEM;
     for (uint32_t i = 0; i < n; i++) { /* without memory its packets are handed over */
-        c->ref[c->n].worker = sa->per_cpu ? OWNERS_ALL : worker;
-        c->n += prefix_ref(o, &c->ref[c->n], &addr[i], bits[i]);
+        c->ref[c->n].worker = sa->per_cpu ? OWNERS_ALL : (uint8_t)worker;
+        c->n = (uint8_t)(c->n + prefix_ref(o, &c->ref[c->n], &addr[i], bits[i]));
     }
     m->to = owners_policy(o, sa->policy);
     m->changed = differ(m);
@@ -245,7 +254,7 @@ static void owned_free(struct owners *o, struct owned *c)
     list_del(&c->link);
     policy_put(o, c->policy);
     o->sas[c->worker]--;
-    free(c);
+    slab_put(&o->slab, c, owned_size(c->room));
 }
 
 bool owners_leaving(const struct owners *o, uint32_t child_id, struct owners_move *m)
@@ -360,5 +369,6 @@ void owners_free(struct owners *o)
     hash_fini(&o->children);
     hash_fini(&o->policies);
     hash_fini(&o->prefixes);
+    slab_fini(&o->slab);
     free(o);
 }

@@ -11,7 +11,7 @@
 
 struct owners;
 
-#define OWNERS_ALL UINT32_MAX /* as a worker: each has an SA, or hands over (RFC 9611) */
+#define OWNERS_ALL UINT8_MAX /* as a worker: each has an SA, or hands over (RFC 9611) */
 
 /* A prefix leads to `worker` from now on, with `gone` to nobody in particular again (worker 0). */
 struct owners_sink {

@@ -28,7 +28,7 @@ static err_t guard_change(struct policies *p, const struct policies_row *row, bo
 {
     struct ts_list local, remote;
     err_t e = E_OK;
-    row_selectors(row, &local, &remote);
+    (void)row_selectors(row, &local, &remote);
     for (size_t i = 0; i < local.count && !e; i++) {
         for (size_t j = 0; j < remote.count && !e; j++) {
             const struct ts *l = &local.ts[i], *r = &remote.ts[j];
@@ -47,8 +47,8 @@ static err_t guard_change(struct policies *p, const struct policies_row *row, bo
 static bool covers(const struct policies_row *a, const struct policies_row *b)
 {
     struct ts_list al, ar, bl, br;
-    row_selectors(a, &al, &ar);
-    row_selectors(b, &bl, &br);
+    (void)row_selectors(a, &al, &ar);
+    (void)row_selectors(b, &bl, &br);
     return ts_within(&al, &bl) && ts_within(&ar, &br);
 }
 
@@ -236,7 +236,7 @@ static err_t view_change(void *arg, struct dp *dp)
 static void settled(struct policies *p)
 {
     list_each_safe (n, nx, &p->gone)
-        free(policies_row_of(n));
+        row_free(p, policies_row_of(n));
     list_init(&p->gone);
     p->fresh_count = 0;
     if (p->fresh_cap > 1024) { /* what a whole configuration took */

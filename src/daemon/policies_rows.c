@@ -71,10 +71,11 @@ const char *row_child(const struct policies_row *r)
     return r->data;
 }
 
-void row_selectors(const struct policies_row *r, struct ts_list *local, struct ts_list *remote)
+const char *row_selectors(const struct policies_row *r, struct ts_list *local,
+                          struct ts_list *remote)
 {
     const char *packed = r->data + strlen(r->data) + 1;
-    ts_unpack(ts_unpack((const uint8_t *)packed, local), remote);
+    return (const char *)ts_unpack(ts_unpack((const uint8_t *)packed, local), remote);
 }
 
 /* --- keys --- */
@@ -98,7 +99,7 @@ static err_t key_add(struct policies *p, struct policies_row *r)
     struct ts_list local, remote;
     if (r->configured)
         return hash_add(&p->named, &r->key_node, name_hash(p, conn, row_child(r)));
-    row_selectors(r, &local, &remote);
+    (void)row_selectors(r, &local, &remote);
     return hash_add(&p->selected, &r->key_node, selected_hash(p, conn, &remote.ts[0]));
 }
 
@@ -147,7 +148,7 @@ bool row_covers(const struct policies_row *r, const struct child_sa *sa)
     struct ts_list local, remote;
     if (r->action != POL_PROTECT)
         return false;
-    row_selectors(r, &local, &remote);
+    (void)row_selectors(r, &local, &remote);
     return ts_within(&local, &sa->local_ts) && ts_within(&remote, &sa->remote_ts);
 }
 
@@ -164,11 +165,25 @@ struct policies_row *row_selected(const struct policies *p, const struct child_s
 
 /* --- rows --- */
 
-static struct policies_row *row_alloc(const char *child, const struct ts_list *local,
-                                      const struct ts_list *remote)
+static size_t row_size(size_t data)
+{
+    return offsetof(struct policies_row, data) + data;
+}
+
+/* Of one that is in no table and no list. */
+void row_free(struct policies *p, struct policies_row *r)
+{
+    struct ts_list local, remote;
+    if (r)
+        slab_put(&p->slab, r, row_size((size_t)(row_selectors(r, &local, &remote) - r->data)));
+}
+
+static struct policies_row *row_alloc(struct policies *p, const char *child,
+                                      const struct ts_list *local, const struct ts_list *remote)
 {
     size_t n = strlen(child) + 1;
-    struct policies_row *r = calloc(1, sizeof *r + n + ts_pack_size(local) + ts_pack_size(remote));
+    struct policies_row *r =
+        slab_get(&p->slab, row_size(n + ts_pack_size(local) + ts_pack_size(remote)));
     if (!r)
         return NULL;
     memcpy(r->data, child, n);
@@ -214,14 +229,14 @@ struct policies_row *row_new(struct policies *p, const char *conn, const char *c
     struct policies_conn *c = conn_get(p, conn);
     if (!c)
         return NULL;
-    struct policies_row *r = row_alloc(child, local, remote);
+    struct policies_row *r = row_alloc(p, child, local, remote);
     if (r) {
         r->conn = c;
         r->configured = configured;
         r->id = ++p->next_id;
     }
     if (!r || row_index(p, r)) {
-        free(r);
+        row_free(p, r);
         conn_put(p, c);
         return NULL;
     }
@@ -252,7 +267,7 @@ const struct policy *row_view(struct policies *p, const struct policies_row *r)
     v->iface = r->iface;
     v->conn = r->conn ? r->conn->name : NULL;
     v->child = row_child(r);
-    row_selectors(r, &v->local, &v->remote);
+    (void)row_selectors(r, &v->local, &v->remote);
     return v;
 }
 
@@ -279,11 +294,12 @@ void rows_fini(struct policies *p)
 {
     rows_each(p, drop, NULL);
     list_each_safe (n, nx, &p->gone)
-        free(policies_row_of(n));
+        row_free(p, policies_row_of(n));
     free(p->fresh);
     free(p->bypass);
     hash_fini(&p->by_conn);
     hash_fini(&p->by_id);
     hash_fini(&p->named);
     hash_fini(&p->selected);
+    slab_fini(&p->slab);
 }

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/list.h"
+#include "base/slab.h"
 #include "daemon/policies.h"
 #include "daemon/routes.h"
 
@@ -39,6 +40,7 @@ struct policies {
     struct nft_guard *guard;
     struct routes *routes;
     struct list conns; /* in order of appearance */
+    struct slab slab;  /* of rows */
     struct hash by_conn, by_id, named, selected;
     struct policy scratch; /* the row last looked at: policy_row points here */
     size_t row_count;
@@ -69,6 +71,7 @@ struct policies_row *row_new(struct policies *p, const char *conn, const char *c
                              const struct ts_list *local, const struct ts_list *remote,
                              bool configured);
 void row_drop(struct policies *p, struct policies_row *r); /* freed when it is applied */
+void row_free(struct policies *p, struct policies_row *r);
 /* The row stays for its SAs, and is found by its selector from now on. */
 void row_unconfigure(struct policies *p, struct policies_row *r);
 struct policies_row *row_by_id(const struct policies *p, uint32_t id);
@@ -76,7 +79,9 @@ struct policies_row *row_configured(const struct policies *p, const char *conn, 
 /* Not configured, of this name, that protects all that the SA does. */
 struct policies_row *row_selected(const struct policies *p, const struct child_sa *sa);
 const char *row_child(const struct policies_row *r);
-void row_selectors(const struct policies_row *r, struct ts_list *local, struct ts_list *remote);
+/* The end of what it keeps. */
+const char *row_selectors(const struct policies_row *r, struct ts_list *local,
+                          struct ts_list *remote);
 bool row_covers(const struct policies_row *r, const struct child_sa *sa);
 const struct policy *row_view(struct policies *p, const struct policies_row *r); /* in scratch */
 

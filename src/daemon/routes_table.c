@@ -5,10 +5,8 @@
 /* One wish for a prefix, of however many policies. Wishes for one prefix share their hash. */
 struct route_want {
     struct hash_node node;
-    struct route_want *next; /* in `changed` */
-    uint32_t refs;
-    bool changed;
-    bool installed; /* the kernel has it; one of a prefix at most */
+    struct route_want *next;                        /* in `changed` */
+    uint32_t refs : 30, changed : 1, installed : 1; /* the kernel has it; one of a prefix at most */
     struct route route;
 };
 
@@ -60,12 +58,12 @@ static err_t want_add(struct route_table *t, const struct route *r)
     uint64_t h = prefix_hash(t, r);
     struct route_want *w = want_find(t, r, h);
     if (!w) {
-        w = calloc(1, sizeof *w);
+        w = slab_get(&t->slab, sizeof *w);
         if (!w)
             return E_NOMEM;
         w->route = *r;
         if (hash_add(&t->wants, &w->node, h)) {
-            free(w);
+            slab_put(&t->slab, w, sizeof *w);
             return E_NOMEM;
         }
     }
@@ -232,7 +230,7 @@ static err_t settle_prefix(struct route_table *t, const struct route_want *w, ro
 static void want_free(struct route_table *t, struct route_want *w)
 {
     hash_del(&t->wants, &w->node);
-    free(w);
+    slab_put(&t->slab, w, sizeof *w);
 }
 
 /* Wishes that nobody has any more stay until all of their prefix were looked at. */
@@ -265,8 +263,9 @@ void route_table_fini(struct route_table *t)
     struct hash_node *next;
     for (struct hash_node *n = t->wants.slot ? hash_begin(&t->wants, &i) : NULL; n; n = next) {
         next = hash_step(&t->wants, &i, n);
-        free(want_of(n));
+        slab_put(&t->slab, want_of(n), sizeof(struct route_want));
     }
     hash_fini(&t->wants);
+    slab_fini(&t->slab);
     t->changed = NULL;
 }

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/list.h"
+#include "base/slab.h"
 #include "model/policy.h"
 
 struct route {
@@ -23,6 +24,7 @@ struct route_source {
 struct route_want;
 
 struct route_table {
+    struct slab slab;
     struct hash wants;          /* by prefix: what policies want there */
     struct route_want *changed; /* since the last route_table_settle */
 };

@@ -67,6 +67,7 @@ void dp_free(struct dp *d)
     frags_free(d->frags);
     modes_close(d->modes);
     pool_home_fini(&d->home);
+    slab_fini(&d->slab);
     sad_fini(&d->sad);
     cr_esp_ctx_free(d->crypto);
     free(d);

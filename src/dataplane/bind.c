@@ -1,6 +1,6 @@
 /* Binds: see bind.h. */
 #include "dataplane/bind.h"
-#include <stdlib.h>
+#include "base/list.h"
 
 struct bind *bind_find(const struct hash *binds, uint32_t policy_id)
 {
@@ -13,16 +13,16 @@ struct bind *bind_find(const struct hash *binds, uint32_t policy_id)
     return NULL;
 }
 
-struct bind *bind_ref(struct hash *binds, uint32_t policy_id)
+struct bind *bind_ref(struct hash *binds, struct slab *slab, uint32_t policy_id)
 {
     struct bind *b = bind_find(binds, policy_id);
     if (!b) {
-        b = calloc(1, sizeof *b);
+        b = slab_get(slab, sizeof *b);
         if (!b)
             return NULL;
         b->policy_id = policy_id;
         if (hash_add(binds, &b->node, hash_of(binds, &policy_id, sizeof policy_id))) {
-            free(b);
+            slab_put(slab, b, sizeof *b);
             return NULL;
         }
     }
@@ -30,12 +30,12 @@ struct bind *bind_ref(struct hash *binds, uint32_t policy_id)
     return b;
 }
 
-void bind_unref(struct hash *binds, struct bind *b)
+void bind_unref(struct hash *binds, struct slab *slab, struct bind *b)
 {
     if (--b->refs)
         return;
     hash_del(binds, &b->node);
-    free(b);
+    slab_put(slab, b, sizeof *b);
 }
 
 struct sa_out *bind_choose(const struct bind *b, const struct flow *f)

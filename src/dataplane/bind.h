@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "base/list.h"
+#include "base/slab.h"
 #include "culvert/dataplane.h"
 #include "dataplane/sa.h"
 
@@ -23,9 +23,11 @@ struct bind {
     bool acquiring;
 };
 
-struct bind *bind_ref(struct hash *binds, uint32_t policy_id); /* found or made; NULL: no memory */
+/* found or made; NULL: no memory */
+struct bind *bind_ref(struct hash *binds, struct slab *slab, uint32_t policy_id);
 struct bind *bind_find(const struct hash *binds, uint32_t policy_id);
-void bind_unref(struct hash *binds, struct bind *b); /* the last one: nothing is held any more */
+/* the last one: nothing is held any more */
+void bind_unref(struct hash *binds, struct slab *slab, struct bind *b);
 
 /* The newest SA whose selectors hold the flow: a child may have several, some narrowed. */
 struct sa_out *bind_choose(const struct bind *b, const struct flow *f);

@@ -158,7 +158,7 @@ static void child_free(struct dp *d, struct child *c)
         bind_let_go(d, c->bind);
     if (c->drops)
         pool_put(&d->drops, c->drops);
-    free(c);
+    slab_put(&d->slab, c, c->size);
 }
 
 static void install(struct dp *d, struct child *c, enum child_dir dir)
@@ -227,10 +227,11 @@ static size_t seed_size(const struct child_keys *k)
 }
 
 /* With all that is its alone in one piece. */
-static struct child *child_new(const struct dp *d, const struct child_sa *sa)
+static struct child *child_new(struct dp *d, const struct child_sa *sa)
 {
     size_t seeds_at = offsetof(struct child, sel) + sel_set_size(&sa->local_ts, &sa->remote_ts);
-    struct child *c = calloc(1, seeds_at + seed_size(&sa->in) + seed_size(&sa->out));
+    size_t size = seeds_at + seed_size(&sa->in) + seed_size(&sa->out);
+    struct child *c = slab_get(&d->slab, size);
     if (!c)
         return NULL;
     *c = (struct child){.id = sa->id,
@@ -238,6 +239,7 @@ static struct child *child_new(const struct dp *d, const struct child_sa *sa)
                         .life_bytes = sa->life.life_bytes,
                         .life_packets = sa->life.life_packets,
                         .spi_in = sa->spi_in,
+                        .size = (uint16_t)size,
                         .seeds_at = (uint16_t)seeds_at,
                         .plain_max = sa->ip.mtu,
                         .link_mtu = sa->path_mtu,

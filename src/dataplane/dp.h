@@ -59,6 +59,7 @@ struct dp {
     struct spd *spd; /* the view; never NULL */
     struct flow_key flow_key;
     struct flow_cache flows;
+    struct slab slab; /* of children and binds */
     struct hash children, binds, outs;
     struct pool_home home; /* of all pools */
     struct pool drops;     /* struct sa_drops */

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/list.h"
 #include "dataplane/bind.h"
 
 #define HOLD_CHUNK 2024 /* bytes of packet in one chunk */

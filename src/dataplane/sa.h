@@ -105,12 +105,12 @@ struct child {
     uint64_t life_bytes, life_packets; /* of struct lifetime; the soft ones: struct life */
     uint32_t id, policy;
     uint32_t spi_in;
-    uint32_t ports_rule; /* as in struct bind */
+    uint32_t ports_rule;         /* as in struct bind */
     uint16_t link_mtu, path_mtu; /* as told; that and what the settings say */
     uint16_t plain_max;          /* of inner packets, by the operator's word; 0: found out */
     bool in_active, soft_noted, hard_noted;
-    bool quiet;        /* dp_child_quiet was called */
-    uint16_t seeds_at; /* child_seed */
+    bool quiet;              /* dp_child_quiet was called */
+    uint16_t size, seeds_at; /* of all of it; child_seed */
     struct sel_set sel;
     /* two key seeds */
 };

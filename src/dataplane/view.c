@@ -4,7 +4,7 @@
 
 struct bind *bind_for(struct dp *d, uint32_t policy_id)
 {
-    struct bind *b = bind_ref(&d->binds, policy_id);
+    struct bind *b = bind_ref(&d->binds, &d->slab, policy_id);
     if (b && b->refs == 1)
         b->owner = d->set.owner ? d->set.owner(d->set.owner_ctx, policy_id)
                                 : (struct dp_owner){.worker = (uint8_t)d->set.self};
@@ -31,7 +31,7 @@ void bind_let_go(struct dp *d, struct bind *b)
 {
     uint32_t held = b->refs == 1 ? hold_drop(&d->hold, b) : 0;
     d->stats.drops[R_DP_HOLD] += held;
-    bind_unref(&d->binds, b);
+    bind_unref(&d->binds, &d->slab, b);
 }
 
 err_t dp_policy_add(struct dp *d, const struct policy *p)

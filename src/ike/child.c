@@ -177,19 +177,27 @@ static bool ah_alloc(struct child *c, const struct child_ah *p)
     return true;
 }
 
-static void child_free(struct child *c)
+static size_t child_size(size_t selectors)
 {
-    if (c)
-        free(c->ah);
-    free(c);
+    return offsetof(struct child, ts) + selectors;
 }
 
-static struct child *child_alloc(const struct child_plan *p)
+static void child_free(struct ike *e, struct child *c)
 {
-    size_t n = ts_pack_size(p->local_ts) + ts_pack_size(p->remote_ts);
-    struct child *c = calloc(1, sizeof *c + n);
+    struct ts_list local, remote;
+    if (!c)
+        return;
+    const uint8_t *end = ts_unpack(ts_unpack(c->ts, &local), &remote);
+    free(c->ah);
+    slab_put(&e->slab, c, child_size((size_t)(end - c->ts)));
+}
+
+static struct child *child_alloc(struct ike *e, const struct child_plan *p)
+{
+    size_t size = child_size(ts_pack_size(p->local_ts) + ts_pack_size(p->remote_ts));
+    struct child *c = slab_get(&e->slab, size);
     if (!c || (p->ah.integ && !ah_alloc(c, &p->ah))) {
-        free(c);
+        slab_put(&e->slab, c, size);
         return NULL;
     }
     ts_pack(ts_pack(c->ts, p->local_ts), p->remote_ts);
@@ -213,11 +221,11 @@ static struct child *child_alloc(const struct child_plan *p)
 
 struct child *child_add(struct ike *e, struct ike_sa *sa, const struct child_plan *p)
 {
-    struct child *c = child_alloc(p);
+    struct child *c = child_alloc(e, p);
     if (c)
         c->id = ++e->next_child;
     if (!c || hash_add(&e->children, &c->id_node, hash_of(&e->children, &c->id, sizeof c->id))) {
-        child_free(c);
+        child_free(e, c);
         ike_fail(e, E_NOMEM);
         return NULL;
     }
@@ -324,7 +332,7 @@ void child_remove(struct ike *e, struct child *c, err_t reason)
         start_again(e, c->conn, c->cc->name);
     sa_dirty(e, c->sa);
     conn_unref(c->conn);
-    child_free(c);
+    child_free(e, c);
 }
 
 /* RFC 7296 2.8: the new IKE SA inherits all children. */

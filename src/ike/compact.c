@@ -1,10 +1,20 @@
 /* Compact copies: see compact.h. 20,000 SAs must not carry 20,000 empty arrays. */
 #include "ike/compact.h"
-#include <stdlib.h>
 
-struct id_pair *id_pair_new(const struct id *local, const struct id *remote)
+static size_t pair_size(size_t local, size_t remote)
 {
-    struct id_pair *p = malloc(sizeof *p + local->len + remote->len);
+    return sizeof(struct id_pair) + local + remote;
+}
+
+void id_pair_free(struct slab *s, struct id_pair *p)
+{
+    if (p)
+        slab_put(s, p, pair_size(p->len[0], p->len[1]));
+}
+
+struct id_pair *id_pair_new(struct slab *s, const struct id *local, const struct id *remote)
+{
+    struct id_pair *p = slab_get(s, pair_size(local->len, remote->len));
     if (!p)
         return NULL;
     p->type[0] = local->type;

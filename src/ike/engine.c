@@ -133,6 +133,7 @@ void ike_free(struct ike *e)
     info_free(e);
     ike_out_free(&out);
     homes_fini(e);
+    slab_fini(&e->slab);
     secret_wipe(e, sizeof *e);
     free(e);
 }

@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/list.h"
+#include "base/slab.h"
 #include "culvert/ike.h"
 #include "ike/compact.h"
 #include "ike/job.h"
@@ -205,6 +206,7 @@ struct ike {
     const struct ike_version *ver[4];
     size_t ver_count;
 
+    struct slab slab; /* of SAs and what is kept for each */
     struct hash by_spi, by_id, by_peer, by_child, children, entries, remotes, owners, sources,
         halves, inits1;
     struct list early1; /* IKEv1 responders that only answered a first message, oldest first */

@@ -55,7 +55,7 @@ static void init_lists(struct ike_sa *sa)
 struct ike_sa *sa_new(struct ike *e, const struct ike_version *ver, bool initiator, uint64_t spi_i,
                       uint64_t spi_r, uint32_t id)
 {
-    struct ike_sa *sa = calloc(1, ver->sa_size);
+    struct ike_sa *sa = slab_get(&e->slab, ver->sa_size);
     if (!sa) {
         ike_fail(e, E_NOMEM);
         return NULL;
@@ -72,13 +72,13 @@ struct ike_sa *sa_new(struct ike *e, const struct ike_version *ver, bool initiat
     uint64_t spi = our_spi(sa);
     if (hash_add(&e->by_id, &sa->id_node, hash_of(&e->by_id, &sa->id, sizeof sa->id))) {
         ike_fail(e, E_NOMEM);
-        free(sa);
+        slab_put(&e->slab, sa, ver->sa_size);
         return NULL;
     }
     if (hash_add(&e->by_spi, &sa->spi_node, hash_of(&e->by_spi, &spi, sizeof spi))) {
         ike_fail(e, E_NOMEM);
         hash_del(&e->by_id, &sa->id_node);
-        free(sa);
+        slab_put(&e->slab, sa, ver->sa_size);
         return NULL;
     }
     list_add_tail(&e->sas, &sa->all);
@@ -135,12 +135,12 @@ static uint64_t peers_hash(const struct ike *e, const struct ike_sa *sa)
 
 bool sa_ids_set(struct ike *e, struct ike_sa *sa, const struct id *local, const struct id *remote)
 {
-    struct id_pair *p = id_pair_new(local, remote);
+    struct id_pair *p = id_pair_new(&e->slab, local, remote);
     if (!p) {
         ike_fail(e, E_NOMEM);
         return false;
     }
-    free(sa->ids);
+    id_pair_free(&e->slab, sa->ids);
     sa->ids = p;
     return true;
 }
@@ -265,21 +265,21 @@ void sa_close(struct ike *e, struct ike_sa *sa, err_t reason)
     sa_dirty(e, sa);
 }
 
-static void sa_free(struct ike_sa *sa)
+static void sa_free(struct ike *e, struct ike_sa *sa)
 {
     list_del(&sa->all);
     if (sa->conn)
         conn_unref(sa->conn);
-    free(sa->ids);
+    id_pair_free(&e->slab, sa->ids);
     free(sa->why);
     retransmit_stop(sa);
-    free(sa);
+    slab_put(&e->slab, sa, sa->ver->sa_size);
 }
 
 void sa_bury(struct ike *e)
 {
     while (!list_empty(&e->graveyard))
-        sa_free(container_of(e->graveyard.next, struct ike_sa, all));
+        sa_free(e, container_of(e->graveyard.next, struct ike_sa, all));
 }
 
 void sa_timer_set(struct ike *e, struct ike_sa *sa)

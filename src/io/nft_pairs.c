@@ -12,12 +12,16 @@
 struct nft_elem {
     struct hash_node node;
     struct nft_elem *next; /* in `changed` */
-    uint32_t refs;
-    bool changed, loaded;
+    uint32_t refs : 30, changed : 1, loaded : 1;
     uint8_t shape;
     bool self; /* in sN */
     uint8_t len, key[];
 };
+
+static size_t elem_size(size_t len)
+{
+    return offsetof(struct nft_elem, key) + len;
+}
 
 /* What a row comes to: elements of shapes. */
 struct part {
@@ -227,7 +231,7 @@ static struct nft_elem *elem_find(const struct nft_pairs *t, size_t shape, const
 
 static struct nft_elem *elem_new(struct nft_pairs *t, size_t shape, const struct part *p)
 {
-    struct nft_elem *e = calloc(1, sizeof *e + p->len);
+    struct nft_elem *e = slab_get(&t->slab, elem_size(p->len));
     if (!e)
         return NULL;
     e->shape = (uint8_t)shape;
@@ -235,7 +239,7 @@ static struct nft_elem *elem_new(struct nft_pairs *t, size_t shape, const struct
     e->len = p->len;
     memcpy(e->key, p->key, p->len);
     if (hash_add(&t->elems, &e->node, elem_hash(t, shape, p))) {
-        free(e);
+        slab_put(&t->slab, e, elem_size(p->len));
         return NULL;
     }
     t->shape[shape].elems++;
@@ -370,7 +374,7 @@ void nft_pairs_settle(struct nft_pairs *t)
             continue;
         hash_del(&t->elems, &e->node);
         t->shape[e->shape].elems--;
-        free(e);
+        slab_put(&t->slab, e, elem_size(e->len));
     }
     t->changes = 0;
     t->reshaped = false;
@@ -503,8 +507,9 @@ void nft_pairs_fini(struct nft_pairs *t)
     struct hash_node *next;
     for (struct hash_node *n = t->elems.slot ? hash_begin(&t->elems, &i) : NULL; n; n = next) {
         next = hash_step(&t->elems, &i, n);
-        free(elem_of(n));
+        slab_put(&t->slab, elem_of(n), elem_size(elem_of(n)->len));
     }
     hash_fini(&t->elems);
+    slab_fini(&t->slab);
     *t = (struct nft_pairs){0};
 }

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/slab.h"
 #include "io/guard_boxes.h"
 #include "io/nft_elems.h"
 
@@ -26,6 +27,7 @@ struct nft_shape {
 struct nft_elem;
 
 struct nft_pairs {
+    struct slab slab;
     struct hash elems;
     struct nft_shape shape[NFT_SHAPES];
     size_t shapes;

@@ -247,7 +247,7 @@ void v2_request_take(struct ike *e, struct v2_sa *v, const struct v2_row *row, s
         float_with(v, p);
     else
         path_follow(e, &v->sa, p);
-    v2_window_take(&v->win, p->msg_id);
+    v2_window_take(e, &v->win, p->msg_id);
     v->rsp = x;
     if (!err)
         err = row ? v2_row_check(row, x->msg) : R_CRITICAL;

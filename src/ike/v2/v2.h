@@ -213,8 +213,8 @@ err_t v2_sk_open(const struct v2_suite *s, const struct v2_keys *k, bool by_init
 /* --- window.c --- */
 enum v2_verdict { V2_NEW, V2_AGAIN, V2_OLD };
 enum v2_verdict v2_window_request(const struct v2_window *w, uint32_t id);
-void v2_window_take(struct v2_window *w, uint32_t id);
-void v2_window_forget(struct v2_window *w);
+void v2_window_take(struct ike *e, struct v2_window *w, uint32_t id);
+void v2_window_forget(struct ike *e, struct v2_window *w);
 bool v2_window_response(const struct ike_sa *sa, uint32_t id);
 /* Sends an answer and keeps it for retransmitted requests. */
 void v2_respond(struct ike *e, struct v2_sa *v, struct v2_build *b);

@@ -65,7 +65,7 @@ static void tick(struct ike *e, struct ike_sa *sa)
 {
     struct v2_window *w = &v2_of(sa)->win;
     if (w->resp && w->resp->forget_at <= e->now)
-        v2_window_forget(w);
+        v2_window_forget(e, w);
 }
 
 void v2_half_done(struct ike *e, struct v2_sa *v)
@@ -90,7 +90,7 @@ static void fini(struct ike *e, struct ike_sa *sa)
 {
     struct v2_sa *v = v2_of(sa);
     release(e, v);
-    v2_window_forget(&v->win);
+    v2_window_forget(e, &v->win);
     secret_free(&v->keys.all);
     v->state = V2_GONE;
 }

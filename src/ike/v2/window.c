@@ -3,7 +3,6 @@
  * until the next request comes, so that a retransmitted request gets the very same bytes.
  */
 #include "ike/v2/v2.h"
-#include <stdlib.h>
 
 #define FORGET_MS 180000 /* 2.1: a responder may forget an answer after several minutes */
 
@@ -15,15 +14,16 @@ enum v2_verdict v2_window_request(const struct v2_window *w, uint32_t id)
     return w->next_in && id == w->next_in - 1 ? V2_AGAIN : V2_OLD;
 }
 
-void v2_window_take(struct v2_window *w, uint32_t id)
+void v2_window_take(struct ike *e, struct v2_window *w, uint32_t id)
 {
     w->next_in = id + 1;
-    v2_window_forget(w);
+    v2_window_forget(e, w);
 }
 
-void v2_window_forget(struct v2_window *w)
+void v2_window_forget(struct ike *e, struct v2_window *w)
 {
-    free(w->resp);
+    if (w->resp)
+        slab_put(&e->slab, w->resp, sizeof *w->resp + w->resp->n);
     w->resp = NULL;
 }
 
@@ -42,8 +42,8 @@ void v2_respond(struct ike *e, struct v2_sa *v, struct v2_build *b)
     struct bytes m;
     if (!v2_build_end(e, v, b, &m))
         return;
-    struct v2_answer *a = malloc(sizeof *a + m.n);
-    v2_window_forget(&v->win);
+    struct v2_answer *a = slab_get(&e->slab, sizeof *a + m.n);
+    v2_window_forget(e, &v->win);
     v->win.resp = a;
     if (!a) {
         ike_fail(e, E_NOMEM);

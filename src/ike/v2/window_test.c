@@ -30,9 +30,10 @@ static void requests(void **state)
 
 static void taking(void **state)
 {
+    static struct ike e;
     struct v2_window w = {0};
     (void)state;
-    v2_window_take(&w, 0);
+    v2_window_take(&e, &w, 0);
     assert_int_equal(v2_window_request(&w, 0), V2_AGAIN);
     assert_int_equal(v2_window_request(&w, 1), V2_NEW);
     assert_null(w.resp); /* nothing to repeat while it is being worked on */
