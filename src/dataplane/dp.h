@@ -27,7 +27,8 @@ struct in_run {
     struct sad_slot *slot;
     struct sa_in *sa;
     uint32_t spi;
-    uint32_t n; /* packets: first those that came, then those that passed the checks */
+    uint32_t n;  /* packets: first those that came, then those that passed the checks */
+    bool in_row; /* numbers of those follow each other */
 };
 
 struct out_work {

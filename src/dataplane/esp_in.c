@@ -83,12 +83,12 @@ static_assert(offsetof(struct framing, kind) == offsetof(struct framing, udp) + 
 static_assert(offsetof(struct dp_pkt, ah) == offsetof(struct dp_pkt, udp) + 1, "likewise");
 
 /* RFC 4303 3.4.2 and 3.4.3: everything that needs no key. */
-static inline err_t check(struct dp *d, struct sa_in *sa, struct in_work *w)
+static inline err_t check(struct dp *d, struct sa_in *sa, struct framing f, struct in_work *w)
 {
-    if (get_u16((const uint8_t *)&sa->f.udp) != get_u16((const uint8_t *)&w->p->udp))
+    if (get_u16((const uint8_t *)&f.udp) != get_u16((const uint8_t *)&w->p->udp))
         return R_DP_ENCAP;
-    uint32_t fixed = (uint32_t)sa->f.hdr_len + sa->f.icv_len;
-    if (w->p->len <= fixed || ((w->p->len - fixed) & sa->f.align_mask))
+    uint32_t fixed = (uint32_t)f.hdr_len + f.icv_len;
+    if (w->p->len <= fixed || ((w->p->len - fixed) & f.align_mask))
         return R_DP_SHORT;
     return rx_fresh(d, sa, get_u32(w->p->data + 4), &w->seq);
 }
@@ -125,20 +125,26 @@ static size_t check_run(struct dp *d, struct in_run *r, const struct in_work *fr
         r->n = 0;
         return k;
     }
-    err_t keyless = r->sa->key ? E_OK : sa_key_in(d, r->sa);
+    struct sa_in *sa = r->sa;
+    const struct framing f = sa->f;
+    err_t keyless = sa->key ? E_OK : sa_key_in(d, sa);
+    uint64_t next = 0;
     for (size_t i = 0; i < r->n; i++) {
         struct in_work w = from[i];
-        err_t e = keyless ? keyless : check(d, r->sa, &w);
+        err_t e = keyless ? keyless : check(d, sa, f, &w);
         if (e) {
-            sa_pkt_drop(d, r->sa->child, w.p, e);
+            sa_pkt_drop(d, sa->child, w.p, e);
             continue;
         }
-        const struct framing *f = &r->sa->f;
-        d->ops[k] = (struct cr_op){.key = r->sa->key,
-                                   .p = w.p->data,
-                                   .text_len = w.p->len - f->hdr_len - f->icv_len,
-                                   .seq_hi = (uint32_t)(w.seq >> 32),
-                                   .esn = f->esn};
+        r->in_row = k == before || (r->in_row && w.seq == next);
+        next = w.seq + 1;
+        struct cr_op *op = &d->ops[k];
+        op->key = sa->key;
+        op->p = w.p->data;
+        op->plain = NULL;
+        op->text_len = w.p->len - f.hdr_len - f.icv_len;
+        op->seq_hi = (uint32_t)(w.seq >> 32);
+        op->esn = f.esn;
         d->in[k++] = w;
     }
     r->n = (uint32_t)(k - before);
@@ -175,16 +181,41 @@ static inline err_t trailer_check(struct dp *d, struct sa_in *sa, struct dp_pkt 
     return rx_inner_check(d, sa, p, p->data + sa->f.hdr_len, text_len - pad - 2, next);
 }
 
-static inline err_t commit(struct dp *d, struct sa_in *sa, const struct in_work *w,
+static bool all_authentic(const struct cr_op *op, size_t n)
+{
+    err_t any = E_OK;
+    for (size_t i = 0; i < n; i++)
+        any |= op[i].status;
+    return any == E_OK;
+}
+
+/* The usual run: all authentic, their numbers in a row beyond the head of the window, no limit
+ * near. What rx_commit does with each packet is done once. */
+static bool commit_at_once(struct dp *d, const struct in_run *r, const struct in_work *w,
                            const struct cr_op *op)
+{
+    struct sa_in *sa = r->sa;
+    if (!r->in_row || w->seq <= sa->replay.top || sa->dead || sa->announce ||
+        life_near(&sa->life, sa->life.packets, r->n) || !all_authentic(op, r->n))
+        return false;
+    replay_commit_row(&sa->replay, w->seq, r->n);
+    rx_look_where(d, sa, w[r->n - 1].p);
+    sa->life.packets += r->n;
+    return true;
+}
+
+/* `at_once`: it is committed. */
+static inline err_t commit(struct dp *d, struct sa_in *sa, const struct in_work *w,
+                           const struct cr_op *op, bool at_once)
 {
     struct dp_pkt *p = w->p;
     bool dummy = false;
-    err_t e = rx_commit(d, sa, p, w->seq, op->status);
+    err_t e = at_once ? E_OK : rx_commit(d, sa, p, w->seq, op->status);
     if (e)
         return e;
     e = trailer_check(d, sa, p, op->text_len, &dummy);
-    rx_count(d, sa, !e && !dummy ? p->len : 0);
+    if (!at_once)
+        rx_count(d, sa, !e && !dummy ? p->len : 0);
     if (!e)
         p->verdict = dummy ? DP_DROP : DP_TO_HOST;
     return e;
@@ -193,13 +224,16 @@ static inline err_t commit(struct dp *d, struct sa_in *sa, const struct in_work 
 static void commit_run(struct dp *d, const struct in_run *r, size_t at, uint64_t now_ms)
 {
     struct sa_in *sa = r->sa;
+    const struct in_work *w = &d->in[at];
+    const struct cr_op *op = &d->ops[at];
     uint64_t taken = sa->life.packets, packets = 0, bytes = 0;
-    for (size_t i = at; i < at + r->n; i++) {
-        struct dp_pkt *p = d->in[i].p;
+    bool at_once = commit_at_once(d, r, w, op);
+    for (const struct in_work *end = w + r->n; w < end; w++, op++) {
+        struct dp_pkt *p = w->p;
         p->child_id = sa->child_id;
         if (sa->iface)
             p->iface = sa->iface;
-        err_t e = commit(d, sa, &d->in[i], &d->ops[i]);
+        err_t e = commit(d, sa, w, op, at_once);
         if (e) {
             rx_drop(d, sa->child, p, e);
         } else if (p->verdict == DP_TO_HOST) {
@@ -207,6 +241,8 @@ static void commit_run(struct dp *d, const struct in_run *r, size_t at, uint64_t
             bytes += p->len;
         }
     }
+    if (at_once)
+        sa->life.bytes += bytes;
     if (sa->life.packets != taken)
         sa->last_ms = now_ms;
     d->stats.packets_in += packets;

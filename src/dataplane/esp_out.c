@@ -298,9 +298,9 @@ static bool look_closer(struct dp *d, struct out_work *w, struct sa_out *sa, uin
 }
 
 /* A packet laid close for an SA that is no longer its own: there is no room for this one. */
-static inline bool has_room(const struct out_work *w, const struct sa_out *sa)
+static inline bool has_room(const struct out_work *w, struct framing f)
 {
-    const struct dp_room r = {sa->f.hdr_len, sa->f.align_mask, sa->f.icv_len};
+    const struct dp_room r = {f.hdr_len, f.align_mask, f.icv_len};
     return !w->p->close || (w->p->head >= r.head && w->p->back >= dp_room_back(&r, w->len));
 }
 
@@ -333,49 +333,48 @@ static inline uint32_t trailer_put(uint8_t *end, uint32_t len, uint32_t align_ma
 }
 
 static inline void frame(struct cr_op *op, const struct out_work *w, const struct sa_out *sa,
-                         uint64_t seq, uint8_t next, uint8_t tos_mask)
+                         struct framing f, uint64_t seq, uint8_t next, uint8_t tos_mask)
 {
     struct dp_pkt *p = w->p;
-    uint8_t *inner = p->data, *esp = inner - sa->f.hdr_len;
+    uint8_t *inner = p->data, *esp = inner - f.hdr_len;
     if (p->body && w->len != p->len)
         gather(p);
-    uint32_t text_len = trailer_put(inner + w->len, w->len, sa->f.align_mask, next);
+    uint32_t text_len = trailer_put(inner + w->len, w->len, f.align_mask, next);
     put_u64(esp, (uint64_t)sa->spi << 32 | (uint32_t)seq);
     *op = (struct cr_op){.key = sa->key,
                          .p = esp,
                          .text_len = text_len,
                          .seq_hi = (uint32_t)(seq >> 32),
-                         .esn = sa->f.esn,
+                         .esn = f.esn,
                          .body = p->body,
                          .body_at = p->len - p->body_len,
                          .body_len = p->body_len,
                          .iv_seed = seq}; /* unique for the life of the key: RFC 4106 3.1 */
     p->body = NULL;
     p->data = esp;
-    p->len = sa->f.hdr_len + text_len + sa->f.icv_len;
+    p->len = f.hdr_len + text_len + f.icv_len;
     p->verdict = DP_TO_NET;
     p->reason = E_OK;
     p->local = sa->local;
     p->remote = sa->remote;
-    p->udp = sa->f.udp;
+    p->udp = f.udp;
     p->tos = w->tos & tos_mask; /* RFC 6040 4.1: ECN copied; RFC 4301 5.1.2: DSCP copied */
     p->df = w->df;
     p->child_id = sa->child_id;
 }
 
-/* A run's packets that have an SA. */
-static void frame_run(struct dp *d, struct sa_out *sa, const struct out_run *r, struct out_work *w,
-                      size_t n, uint64_t now_ms, struct out_sum *sum)
+/* Packets of a run, between which no limit of the SA is reached. */
+static void frame_some(struct dp *d, struct sa_out *sa, const struct out_run *r, struct out_work *w,
+                       size_t n, struct out_sum *sum)
 {
     uint32_t watch = r->look ? 0 : sa->watch;
+    const struct framing f = sa->f;
     const uint8_t df = sa->df, tos_mask = sa->tos_mask;
     uint8_t next = w->p->data[0] >> 4 == 4 ? 4 : 41;
-    for (size_t i = 0; i < n; i++, w++) {
-        if (sa->dead) {
-            sa_pkt_drop(d, sa->child, w->p, life_dead_out(d, sa));
-            continue;
-        }
-        if (!has_room(w, sa)) {
+    uint64_t bytes = 0;
+    size_t k = sum->ops;
+    for (const struct out_work *end = w + n; w < end; w++) {
+        if (!has_room(w, f)) {
             sa_pkt_drop(d, sa->child, w->p, R_DP_ROOM);
             continue;
         }
@@ -383,14 +382,32 @@ static void frame_run(struct dp *d, struct sa_out *sa, const struct out_run *r, 
             w->df = df == DF_SET;
         if (w->len > watch && !look_closer(d, w, sa, r->look))
             continue;
-        frame(&d->ops[sum->ops], w, sa, ++sa->seq, next, tos_mask);
-        d->out[sum->ops++] = *w;
-        sa->last_ms = now_ms;
-        sa->life.bytes += w->len;
-        sum->bytes += w->len;
+        frame(&d->ops[k], w, sa, f, ++sa->seq, next, tos_mask);
+        bytes += w->len;
+        d->out[k++] = *w;
+    }
+    sa->life.bytes += bytes;
+    sum->bytes += bytes;
+    sum->ops = k;
+}
+
+/* A run's packets that have an SA: all at once, one by one where a limit is near. */
+static void frame_run(struct dp *d, struct sa_out *sa, const struct out_run *r, struct out_work *w,
+                      size_t n, uint64_t now_ms, struct out_sum *sum)
+{
+    size_t before = sum->ops;
+    while (n && !sa->dead) {
+        size_t some = life_near(&sa->life, sa->seq, n) ? 1 : n;
+        frame_some(d, sa, r, w, some, sum);
         if (life_due(&sa->life, sa->seq))
             life_reached_out(d, sa);
+        w += some;
+        n -= some;
     }
+    for (; n; w++, n--)
+        sa_pkt_drop(d, sa->child, w->p, life_dead_out(d, sa));
+    if (sum->ops != before)
+        sa->last_ms = now_ms;
 }
 
 /* The other modes have no use for slices. */
@@ -455,7 +472,7 @@ bool esp_out_own(struct dp *d, struct sa_out *sa, struct dp_pkt *p, uint8_t next
                                .df = !plain || sa->df == DF_SET};
     if (sa->dead || (!sa->key && sa_key_out(d, sa)))
         return false;
-    frame(&d->ops[0], &w, sa, ++sa->seq, next, sa->tos_mask);
+    frame(&d->ops[0], &w, sa, sa->f, ++sa->seq, next, sa->tos_mask);
     sa->last_ms = now_ms;
     sa->life.bytes += plain ? w.len : 0;
     if (life_due(&sa->life, sa->seq))

@@ -15,6 +15,12 @@ static inline bool life_due(const struct life *l, uint64_t packets)
     return l->bytes >= l->bytes_limit || packets >= l->packets_limit;
 }
 
+/* n packets more might reach a limit. */
+static inline bool life_near(const struct life *l, uint64_t packets, size_t n)
+{
+    return l->bytes + n * 65536 >= l->bytes_limit || packets + n >= l->packets_limit;
+}
+
 void life_reached_in(struct dp *d, struct sa_in *sa);
 void life_reached_out(struct dp *d, struct sa_out *sa);
 /* A packet met an SA past its hard limit: tells the control side if it has not heard yet. */

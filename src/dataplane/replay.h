@@ -85,3 +85,18 @@ static inline bool replay_commit(struct replay *r, uint64_t seq)
         r->bits[seq >> 6 & r->word_mask] |= 1ull << (seq & 63);
     return true;
 }
+
+/* The same for n numbers in a row, at most 64, the first of them beyond the head. */
+static inline void replay_commit_row(struct replay *r, uint64_t first, uint32_t n)
+{
+    uint64_t last = first + n - 1, ones = ~0ull >> (64 - n), at = first >> 6, shift = first & 63;
+    if ((last ^ r->top) < 64)
+        r->top = last;
+    else
+        replay_advance(r, last);
+    if (!r->window)
+        return;
+    r->bits[at & r->word_mask] |= ones << shift;
+    if (last >> 6 != at)
+        r->bits[last >> 6 & r->word_mask] |= ones >> (64 - shift);
+}

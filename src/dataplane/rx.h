@@ -42,6 +42,13 @@ static inline bool rx_same_endpoint(const struct endpoint *a, const struct endpo
            get_u64(a->addr.ip + 8) == get_u64(b->addr.ip + 8);
 }
 
+/* An authentic packet with the highest number so far. */
+static inline void rx_look_where(struct dp *d, struct sa_in *sa, const struct dp_pkt *p)
+{
+    if (sa->f.udp && !rx_same_endpoint(&sa->remote, &p->remote))
+        rx_tell_moved(d, sa, p);
+}
+
 /* RFC 4303 3.4.4: the ICV has been checked, `status` tells; only now the window moves. */
 static inline err_t rx_commit(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, uint64_t seq,
                               err_t status)
@@ -58,8 +65,8 @@ static inline err_t rx_commit(struct dp *d, struct sa_in *sa, const struct dp_pk
     if (seq < top)
         rx_behind(d, sa, top - seq);
     /* an old packet delayed on the former path says nothing about where the peer is now */
-    else if (seq > top && sa->f.udp && !rx_same_endpoint(&sa->remote, &p->remote))
-        rx_tell_moved(d, sa, p);
+    else if (seq > top)
+        rx_look_where(d, sa, p);
     if (sa->announce)
         rx_tell_first(d, sa);
     sa->life.packets++;
