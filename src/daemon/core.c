@@ -100,6 +100,8 @@ err_t core_child_add(struct core *c, const struct child_sa *given, const struct 
         policies_sa_del(c->pol, sa.policy);
     else
         keylog_add(c->keylog, &sa);
+    if (!e)
+        ifaces_sas(c->ifaces, sa.iface, 1);
     iface_follow(c, sa.iface);
     return e;
 }
@@ -114,7 +116,11 @@ static err_t child_move(struct core *c, uint32_t child_id, const struct endpoint
 
 void core_child_del(struct core *c, uint32_t child_id)
 {
-    policies_sa_del(c->pol, datapath_child_del(c->path, child_id));
+    struct policy_row row;
+    uint32_t policy = datapath_child_del(c->path, child_id);
+    if (policies_get(c->pol, policy, &row))
+        ifaces_sas(c->ifaces, row.iface, -1);
+    policies_sa_del(c->pol, policy);
     keylog_del(c->keylog, child_id);
 }
 

@@ -1,6 +1,7 @@
 /* Interfaces of children: see ifaces.h. */
 #include "daemon/ifaces.h"
 #include "base/list.h"
+#include "io/own_watch.h"
 #include <net/if.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -22,7 +23,9 @@ struct iface {
     char name[IFNAMSIZ];
     uint16_t id;
     int ifindex;
-    bool kept;
+    bool kept, traps; /* loaded children name it; traffic in it starts one of them */
+    bool carrier;
+    unsigned sas;
     unsigned mtu, given, follows;   /* as it is; as configured; of its SAs; 0: none */
     struct prefix_list addr, route; /* of all children that share it */
 };
@@ -42,6 +45,7 @@ struct ifaces *ifaces_new(struct netlink *nl, unsigned mtu, const struct ifaces_
         return NULL;
     *f = (struct ifaces){.nl = nl, .mtu = mtu, .port = *ports};
     list_init(&f->all);
+    netlink_table_flush(nl, RT_TABLE_MAIN);
     return f;
 }
 
@@ -55,12 +59,14 @@ static struct iface *by_name(const struct ifaces *f, const char *name)
     return NULL;
 }
 
-static bool id_used(const struct ifaces *f, uint16_t id)
+static struct iface *by_id(const struct ifaces *f, uint16_t id)
 {
-    list_each (it, (struct list *)&f->all)
-        if (container_of(it, struct iface, link)->id == id)
-            return true;
-    return false;
+    list_each (it, (struct list *)&f->all) {
+        struct iface *i = container_of(it, struct iface, link);
+        if (i->id == id)
+            return i;
+    }
+    return NULL;
 }
 
 /* 0: none is left. */
@@ -68,7 +74,7 @@ static uint16_t new_id(struct ifaces *f)
 {
     for (unsigned n = 0; n < UINT16_MAX; n++) {
         f->last_id++;
-        if (f->last_id && !id_used(f, f->last_id))
+        if (f->last_id && !by_id(f, f->last_id))
             return f->last_id;
     }
     return 0;
@@ -110,12 +116,20 @@ static err_t tell_addr(struct ifaces *f, const struct iface *i, const struct pre
     return E_OK;
 }
 
+/* Behind each route one that leads nowhere, for when the interface has no carrier or, after a
+ * crash, is not there: what was routed into the tunnel does not leave in clear. */
 static err_t tell_route(struct ifaces *f, const struct iface *i, const struct prefix_conf *p,
                         bool gone, struct io_error *err)
 {
-    const struct netlink_route r = {
-        .ifindex = i->ifindex, .prefix = p->addr, .bits = p->bits, .gone = gone};
-    return netlink_routes_change(f->nl, RT_TABLE_MAIN, &r, 1, err);
+    const struct netlink_route r[] = {
+        {.black_hole = true,
+         .metric = UINT32_MAX,
+         .prefix = p->addr,
+         .bits = p->bits,
+         .gone = gone},
+        {.ifindex = i->ifindex, .prefix = p->addr, .bits = p->bits, .gone = gone},
+    };
+    return netlink_routes_change(f->nl, RT_TABLE_MAIN, r, 2, err);
 }
 
 /* Only adds: what nobody loaded names any more goes in ifaces_end. */
@@ -206,24 +220,62 @@ static void set_mtu(struct ifaces *f, struct iface *i)
 /* Below 1280 the kernel takes IPv6 off the interface; the data plane cuts and answers then. */
 void ifaces_follow(struct ifaces *f, uint16_t id, unsigned mtu)
 {
-    list_each (it, &f->all) {
-        struct iface *i = container_of(it, struct iface, link);
-        if (i->id != id)
-            continue;
-        i->follows = !mtu || mtu >= 1280 ? mtu : 1280;
-        set_mtu(f, i);
-    }
+    struct iface *i = by_id(f, id);
+    if (!i)
+        return;
+    i->follows = !mtu || mtu >= 1280 ? mtu : 1280;
+    set_mtu(f, i);
+}
+
+/* --- carrier --- */
+
+/* Without it the kernel and routing daemons take another route, if there is one. */
+static void set_carrier(struct ifaces *f, struct iface *i)
+{
+    bool on = i->sas || i->traps;
+    if (on != i->carrier && !netlink_link_carrier(f->nl, i->ifindex, on))
+        i->carrier = on;
+}
+
+void ifaces_sas(struct ifaces *f, uint16_t id, int more)
+{
+    struct iface *i = by_id(f, id);
+    if (!i)
+        return;
+    i->sas += (unsigned)more;
+    set_carrier(f, i);
+}
+
+/* Its packets bring a tunnel up that is down; so they must come. With dpd_action = restart we do
+ * that ourselves. */
+static bool waits_for_traffic(const struct conn_child *ch)
+{
+    return ((ch->start_action | ch->close_action) & START_TRAP) || ch->dpd_action == DPD_TRAP ||
+           (ch->start_action && ch->dpd_action != DPD_RESTART);
 }
 
 /* --- coming and going --- */
 
 static void drop(struct ifaces *f, struct iface *i)
 {
+    unkeep(&i->route);
+    drop_unkept(f, i, &i->route, tell_route);
     f->port.del(f->port.ctx, i->id);
     list_del(&i->link);
     free(i->addr.v);
     free(i->route.v);
     free(i);
+}
+
+static err_t open_device(struct ifaces *f, struct iface *i, struct io_error *err)
+{
+    err_t e = f->port.add(f->port.ctx, i->id, i->name, i->mtu, &i->ifindex, err);
+    if (e)
+        return e;
+    netlink_carrier_counts(i->name);
+    i->carrier = true;
+    set_carrier(f, i);
+    return E_OK;
 }
 
 static struct iface *make(struct ifaces *f, const struct conn_child *ch, struct io_error *err)
@@ -237,7 +289,8 @@ static struct iface *make(struct ifaces *f, const struct conn_child *ch, struct 
     snprintf(i->name, sizeof i->name, "%s", ch->iface.name);
     i->given = ch->iface.mtu;
     i->mtu = i->given ? i->given : f->mtu;
-    if (f->port.add(f->port.ctx, i->id, i->name, i->mtu, &i->ifindex, err)) {
+    i->traps = waits_for_traffic(ch);
+    if (open_device(f, i, err)) {
         free(i);
         return NULL;
     }
@@ -279,7 +332,7 @@ void ifaces_begin(struct ifaces *f)
 {
     list_each (it, &f->all) {
         struct iface *i = container_of(it, struct iface, link);
-        i->kept = false;
+        i->kept = i->traps = false;
         i->given = 0;
         unkeep(&i->addr);
         unkeep(&i->route);
@@ -292,6 +345,7 @@ static void keep_child(struct iface *i, const struct conn_child *ch)
     struct route_walk w = routes_of(ch);
     struct prefix_conf p;
     i->kept = true;
+    i->traps |= waits_for_traffic(ch);
     if (ch->iface.mtu && (!i->given || ch->iface.mtu < i->given))
         i->given = ch->iface.mtu;
     for (size_t n = 0; n < ch->iface.addr_count; n++)
@@ -320,7 +374,37 @@ void ifaces_end(struct ifaces *f)
         drop_unkept(f, i, &i->addr, tell_addr);
         drop_unkept(f, i, &i->route, tell_route);
         set_mtu(f, i);
+        set_carrier(f, i);
     }
+}
+
+/* Somebody deleted it, or it was down for a while, which takes routes and IPv6 addresses. */
+static err_t restore(struct ifaces *f, struct iface *i, struct io_error *err)
+{
+    bool there = if_nametoindex(i->name) == (unsigned)i->ifindex;
+    if (!there)
+        f->port.del(f->port.ctx, i->id);
+    err_t e = there ? E_OK : open_device(f, i, err);
+    for (size_t k = 0; k < i->addr.n && !e; k++)
+        e = tell_addr(f, i, &i->addr.v[k].p, false, err);
+    for (size_t k = 0; k < i->route.n && !e; k++)
+        e = tell_route(f, i, &i->route.v[k].p, false, err);
+    return e;
+}
+
+err_t ifaces_restore(struct ifaces *f, struct io_error *err)
+{
+    err_t first = E_OK;
+    struct io_error text;
+    list_each (it, &f->all) {
+        struct iface *i = container_of(it, struct iface, link);
+        bool down = if_nametoindex(i->name) == (unsigned)i->ifindex && !own_link_up(i->name);
+        err_t e = down ? E_OK : restore(f, i, &text);
+        if (e && !first)
+            *err = text;
+        first = first ? first : e;
+    }
+    return first;
 }
 
 void ifaces_free(struct ifaces *f)

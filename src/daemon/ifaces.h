@@ -30,6 +30,11 @@ err_t ifaces_need(struct ifaces *f, struct conn *c, struct io_error *err) must_u
 /* The smallest of what links and routes leave to the plain packets of its SAs; 0: there are none.
  * The MTU of an interface for which none is configured. */
 void ifaces_follow(struct ifaces *f, uint16_t id, unsigned mtu);
+/* So many SAs more or less. An interface has a carrier while it has SAs, or one of its children
+ * waits for traffic; routes into one without do not count. */
+void ifaces_sas(struct ifaces *f, uint16_t id, int more);
+/* Devices that others deleted, routes and addresses that went while one was down. */
+err_t ifaces_restore(struct ifaces *f, struct io_error *err) must_use;
 /* Between the two: ifaces_keep for each loaded connection; then those that nobody kept go. */
 void ifaces_begin(struct ifaces *f);
 void ifaces_keep(struct ifaces *f, const struct conn *c);

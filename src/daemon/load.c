@@ -383,7 +383,7 @@ err_t core_load_file(struct core *c, struct diag *d, size_t *loaded, size_t *unl
     if (e)
         return e;
     (void)policies_look(c->pol);
-    if (policies_restore(c->pol, &err))
+    if (policies_restore(c->pol, &err) || ifaces_restore(c->ifaces, &err))
         core_say(c, EV_DAEMON_ERROR, NULL, err.text);
     err_t left_out = any_running(c) ? E_OK : leave_out(c, &cf, d);
     e = need_ifaces(c, &cf, &err);

@@ -185,7 +185,8 @@ static struct policy_row shown(struct policies *p, const struct policies_row *r)
                                .action = v->action,
                                .local = &v->local,
                                .remote = &v->remote,
-                               .sas = r->sas};
+                               .sas = r->sas,
+                               .iface = r->iface};
 }
 
 bool policies_get(struct policies *p, uint32_t id, struct policy_row *out)

@@ -50,6 +50,8 @@ static void put_back(struct restore *r, unsigned got)
         say(r, EV_DAEMON_IO, "routes or rules of ours were deleted by others: they are put back");
     if (got & (OWN_ROUTES | OWN_LINK) && policies_restore(c->pol, &err))
         say(r, EV_DAEMON_ERROR, err.text);
+    if (got & OWN_LINK && ifaces_restore(c->ifaces, &err))
+        say(r, EV_DAEMON_ERROR, err.text);
     if (got & OWN_ADDRS)
         policies_addrs(c->pol);
     core_settle(c);

@@ -5,6 +5,9 @@
 #include "io/fail.h"
 #include "io/netlink_state.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -108,6 +111,30 @@ err_t netlink_link_mtu(struct netlink *n, int ifindex, unsigned mtu)
     ifi->ifi_index = ifindex;
     mnl_attr_put_u32(h, IFLA_MTU, mtu);
     return rtnl_talk(&n->rt, h, NULL, NULL) < 0 ? E_SYS : E_OK;
+}
+
+err_t netlink_link_carrier(struct netlink *n, int ifindex, bool on)
+{
+    struct ifinfomsg *ifi;
+    struct nlmsghdr *h = rtnl_begin(&n->rt, RTM_NEWLINK, 0, sizeof *ifi, (void **)&ifi);
+    ifi->ifi_index = ifindex;
+    mnl_attr_put_u8(h, IFLA_CARRIER, on);
+    return rtnl_talk(&n->rt, h, NULL, NULL) < 0 ? E_SYS : E_OK;
+}
+
+void netlink_carrier_counts(const char *name)
+{
+    static const char *const family[] = {"ipv4", "ipv6"};
+    char path[128];
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "/proc/sys/net/%s/conf/%s/ignore_routes_with_linkdown",
+                 family[i], name);
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd >= 0)
+            (void)!write(fd, "1", 1);
+        if (fd >= 0)
+            close(fd);
+    }
 }
 
 /* The table "local" comes first (rule 0), so the kernel's answer covers all of 127/8 as well. */

@@ -27,13 +27,17 @@ void netlink_rules_del(struct netlink *n, uint32_t table, uint32_t mark, uint32_
 struct netlink_route {
     struct addr prefix, src; /* host bits may be set; src without family: none */
     unsigned bits;
-    int ifindex; /* 0: throw */
-    bool gone;   /* take it away; gone already is fine */
+    int ifindex;     /* 0: throw */
+    bool black_hole; /* instead: packets that no better route takes go nowhere */
+    uint32_t metric;
+    bool gone; /* take it away; gone already is fine */
 };
+#define NETLINK_PROTO 203 /* whose routes these are, as `ip route' has it */
 /* Each replaces one of the same prefix. All are tried; the first failure is told. */
 err_t netlink_routes_change(struct netlink *n, uint32_t table, const struct netlink_route *r,
                             size_t count, struct io_error *err) must_use;
-void netlink_table_flush(struct netlink *n, uint32_t table); /* leftovers of a crash */
+/* Leftovers of a crash. Of the main table ours alone. */
+void netlink_table_flush(struct netlink *n, uint32_t table);
 /* Source address the kernel chooses toward remote for packets with our mark; false: no route. */
 bool netlink_source_addr(struct netlink *n, const struct addr *remote, uint32_t mark,
                          struct addr *out);
@@ -52,7 +56,12 @@ err_t netlink_addr_add(struct netlink *n, int ifindex, const struct addr *a, uns
 void netlink_addr_del(struct netlink *n, int ifindex, const struct addr *a, unsigned bits);
 /* Negative: the kernel refused it. */
 err_t netlink_link_mtu(struct netlink *n, int ifindex, unsigned mtu) must_use;
-uint32_t netlink_port(const struct netlink *n); /* what the kernel tells of our own changes has it */
+err_t netlink_link_carrier(struct netlink *n, int ifindex, bool on) must_use;
+/* Routes into this interface count only while it has a carrier. Where /proc is read-only the
+ * operator has to set ignore_routes_with_linkdown. */
+void netlink_carrier_counts(const char *name);
+uint32_t
+netlink_port(const struct netlink *n); /* what the kernel tells of our own changes has it */
 /* Whether addresses of this host may have changed since the last call; true the first time. */
 bool netlink_addrs_changed(struct netlink *n);
 /* Is this address one of the host's own? */

@@ -89,14 +89,16 @@ static void put_route(struct nlmsghdr *h, struct rtmsg *rt, uint32_t table,
     rt->rtm_family = rtnl_af(prefix.family);
     rt->rtm_dst_len = (uint8_t)r->bits;
     rt->rtm_table = table < 256 ? (uint8_t)table : RT_TABLE_UNSPEC;
-    rt->rtm_protocol = RTPROT_STATIC;
-    rt->rtm_type = r->ifindex ? RTN_UNICAST : RTN_THROW;
+    rt->rtm_protocol = NETLINK_PROTO;
+    rt->rtm_type = r->black_hole ? RTN_BLACKHOLE : r->ifindex ? RTN_UNICAST : RTN_THROW;
     rt->rtm_scope = r->gone ? RT_SCOPE_NOWHERE : r->ifindex ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
     mnl_attr_put_u32(h, RTA_TABLE, table);
     if (r->bits)
         rtnl_put_addr(h, RTA_DST, &prefix);
     if (r->ifindex)
         mnl_attr_put_u32(h, RTA_OIF, (uint32_t)r->ifindex);
+    if (r->metric)
+        mnl_attr_put_u32(h, RTA_PRIORITY, r->metric);
     if (r->src.family && !r->gone)
         rtnl_put_addr(h, RTA_PREFSRC, &r->src);
 }
@@ -133,7 +135,10 @@ static void change_failed(void *ctx, size_t number, int e)
         if_indextoname((unsigned)r->ifindex, name);
     c->e = io_fail(c->err, -e, route_hint(e, r), "cannot %s route %s/%u %s%s table %u",
                    r->gone ? "remove" : "add", addr_str(&r->prefix, prefix), r->bits,
-                   r->ifindex ? "dev " : "throw", name, c->table);
+                   r->ifindex      ? "dev "
+                   : r->black_hole ? "blackhole"
+                                   : "throw",
+                   name, c->table);
 }
 
 static struct nlmsghdr *next_change(struct rtnl_batch *b, const struct netlink_route *r,
@@ -182,7 +187,7 @@ static int on_flush_row(const struct nlmsghdr *h, void *data)
         return MNL_CB_OK;
     const struct nlattr *a = rtnl_attr(h, sizeof *rt, RTA_TABLE);
     uint32_t table = a && mnl_attr_get_payload_len(a) == 4 ? mnl_attr_get_u32(a) : rt->rtm_table;
-    if (table == f->table)
+    if (table == f->table && (table != RT_TABLE_MAIN || rt->rtm_protocol == NETLINK_PROTO))
         buf_add(&f->rows, h, NLMSG_ALIGN(h->nlmsg_len));
     return MNL_CB_OK;
 }

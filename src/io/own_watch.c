@@ -33,7 +33,8 @@ static int filter_rt(struct mnl_socket *s)
 {
     struct sock_filter f[] = {
         BPF_STMT(BPF_LD | BPF_H | BPF_ABS, AT_TYPE),
-        TYPE_IS(RTM_NEWLINK, 5),
+        TYPE_IS(RTM_NEWLINK, 6),
+        TYPE_IS(RTM_DELLINK, 5),
         TYPE_IS(RTM_NEWADDR, 4),
         TYPE_IS(RTM_DELADDR, 3),
         TYPE_IS(RTM_DELROUTE, 2),
@@ -143,6 +144,7 @@ static unsigned event_of(const struct own_watch *w, const struct nlmsghdr *h)
     size_t n = mnl_nlmsg_get_payload_len(h);
     bool own = h->nlmsg_pid == w->port;
     switch (h->nlmsg_type) {
+    case RTM_DELLINK:
     case RTM_NEWLINK: /* ifi_change says what of ifi_flags is new */
         return n >= sizeof *ifi && (ifi->ifi_change & IFF_UP) && is_tun(h) ? OWN_LINK : 0;
     case RTM_NEWADDR:

@@ -12,7 +12,7 @@ struct own_watch;
 
 enum own_event {
     OWN_ROUTES = 1, /* one is gone, or a rule */
-    OWN_LINK = 2,   /* a TUN device came up or went down, ours or another's */
+    OWN_LINK = 2,   /* a TUN device came up, went down, was deleted; ours or another's */
     OWN_ADDRS = 4,
     OWN_NFT = 8, /* somebody changed nftables, perhaps we */
 };

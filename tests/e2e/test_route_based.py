@@ -21,10 +21,11 @@ def tunnel(side, lab, outer=4, name="gw", **more):
                      children=dict(lan=routed(side, lab, **more)))
 
 
-def start(lab, culvert, conns, head="", version=2):
+def start(lab, culvert, conns, head="", **more):
     out = []
     for side in (lab.a, lab.b):
-        text = head + conf.config({n: dict(tunnel(side, lab, name=n, **kw), version=version) for n, kw in conns.items()})
+        text = head + conf.config({n: dict(tunnel(side, lab, name=n, **kw), **dict(dict(version=2), **more))
+                                   for n, kw in conns.items()})
         out.append(lab.daemon(culvert, side).start(text))
     for n in conns:
         r = out[0].cli("up", "lan", "--ike", n)
@@ -139,7 +140,7 @@ def test_reload_changes_the_interface(lab, culvert):
         assert (lab.a.gw.must("cat /sys/class/net/vti0/ifindex"), a.children()[0]["uniqueid"]) == before
 
     def routes():
-        return lab.a.gw.must("ip -br route show dev vti0 proto static").split()
+        return lab.a.gw.must("ip -br route show dev vti0 proto 203").split()
 
     def addrs():
         return [w for w in lab.a.gw.must("ip -br -4 addr show dev vti0").split() if "/" in w]
@@ -189,3 +190,47 @@ def test_a_device_deleted_under_us(lab, culvert):
     assert lab.ping(count=5).lost == 0
     until(lambda: "the interface vti0 is gone" in a.log(), "the line in the log")
     assert a.running()
+
+
+def test_redundant_tunnels_by_metric(lab, culvert):
+    """The interface whose SA died has no carrier, so the route behind it takes over; and gives back."""
+    a, b = start(lab, culvert, {"one": dict(outer=4, interface="vti0", start_action="start", dpd_action="restart"),
+                                "two": dict(outer=6, interface="vti1", start_action="start", dpd_action="restart")},
+                 "culvertd {\n retransmit_timeout = 0.5\n retransmit_tries = 2\n}\n", dpd_delay="1s")
+    route(lab, "vti0", 100)
+    route(lab, "vti1", 200)
+    assert lab.ping(count=3).lost == 0
+    v6 = lab.capture("wanB")
+    lab.net.must("nft add table ip cut; nft add chain ip cut f '{ type filter hook forward priority 0; policy drop; }'")
+    until(lambda: lab.ping(count=1, wait=1).got, "the second tunnel carries", 30)
+    assert "NO-CARRIER" in lab.a.gw.must("ip link show vti0")
+    assert "LOWER_UP" in lab.a.gw.must("ip link show vti1")
+    v6.assert_no_clear(MARK)
+    lab.net.must("nft delete table ip cut")
+    until(lambda: "LOWER_UP" in lab.a.gw.must("ip link show vti0") and lab.ping(count=1, wait=1).got, "the first is back", 60)
+
+
+def test_no_way_around(lab, culvert):
+    """interface_routes: without an SA, with the device down, deleted, or the daemon killed nothing leaves in clear."""
+    a, b = (lab.daemon(culvert, s).start(conf.simple(s, lab, children=dict(lan=routed(
+        s, lab, interface_routes="yes", local_ts=s.net4, remote_ts=lab.other(s).net4,
+        dpd_action="restart", start_action="start" if s is lab.a else "none")))) for s in (lab.a, lab.b))
+    until(lambda: lab.ping(count=1, wait=1).got, "up", 10)
+    lab.net.must(f"ip route add {lab.a.net4} via {lab.a.wan4}; ip route add {lab.b.net4} via {lab.b.wan4}")
+    cap = lab.capture("wanA")
+    lab.a.gw.must("ip link set vti0 down")
+    assert lab.ping(count=2, wait=1).got == 0
+    lab.a.gw.must("ip link set vti0 up")
+    until(lambda: lab.ping(count=1, wait=1).got, "routes and addresses are back", 10)
+    lab.a.gw.must("ip link del vti0")
+    until(lambda: lab.ping(count=1, wait=1).got, "the device is back", 10)
+    assert "10.255.0.1/30" in lab.a.gw.must("ip addr show vti0")
+    assert a.cli("reload").ok
+    assert lab.ping(count=2).lost == 0
+    assert a.cli("down", "gw").ok
+    until(lambda: "dead" in lab.a.gw.must("ip route show 10.2.0.0/24"), "the kernel sees that the carrier is lost", 5)
+    assert lab.ping(count=2, wait=1).got == 0
+    a.kill()
+    assert lab.ping(count=2, wait=1).got == 0
+    cap.assert_no_clear(MARK)
+    assert "blackhole" in lab.a.gw.must("ip route show 10.2.0.0/24")
