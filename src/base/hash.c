@@ -84,11 +84,27 @@ void siphash128(const uint64_t key[2], const void *data, size_t n, uint8_t out[1
     memcpy(out + 8, &hi, 8);
 }
 
+/* Slots, and behind them their bytes. */
+static struct hash_node **slots_new(size_t n)
+{
+    return calloc(n, sizeof(struct hash_node *) + 1);
+}
+
+static void slots_take(struct hash *t, struct hash_node **slot, size_t mask)
+{
+    t->slot = slot;
+    t->seen = (uint8_t *)&slot[mask + 1];
+    t->mask = mask;
+}
+
 err_t hash_init(struct hash *t, const uint64_t key[2])
 {
-    *t = (struct hash){.mask = 15, .key = {key[0], key[1]}};
-    t->slot = calloc(t->mask + 1, sizeof *t->slot);
-    return t->slot ? E_OK : E_NOMEM;
+    *t = (struct hash){.key = {key[0], key[1]}};
+    struct hash_node **slot = slots_new(16);
+    if (!slot)
+        return E_NOMEM;
+    slots_take(t, slot, 15);
+    return E_OK;
 }
 
 void hash_fini(struct hash *t)
@@ -111,57 +127,77 @@ struct hash_node *hash_next(struct hash_node *n)
     return n;
 }
 
+/* By bits that choose no slot. */
+static uint8_t mark(uint64_t h)
+{
+    return (uint8_t)(1u << (h >> 61));
+}
+
 struct hash_node *hash_first(const struct hash *t, uint64_t h)
 {
-    struct hash_node *n = t->slot[h & t->mask];
+    size_t i = h & t->mask;
+    if (!(t->seen[i] & mark(h)))
+        return NULL;
+    struct hash_node *n = t->slot[i];
     while (n && n->h != h)
         n = n->next;
     return n;
 }
 
+static void put(struct hash *t, struct hash_node *n)
+{
+    size_t i = n->h & t->mask;
+    n->next = t->slot[i];
+    t->slot[i] = n;
+    t->seen[i] |= mark(n->h);
+}
+
 static err_t grow(struct hash *t)
 {
-    size_t mask = t->mask * 2 + 1;
-    struct hash_node **slot = calloc(mask + 1, sizeof *slot);
+    struct hash_node **old = t->slot, **slot = slots_new(2 * (t->mask + 1));
+    size_t n = t->mask + 1;
     if (!slot)
         return E_NOMEM;
-    for (size_t i = 0; i <= t->mask; i++) {
-        for (struct hash_node *n = t->slot[i], *nx; n; n = nx) {
-            nx = n->next;
-            n->next = slot[n->h & mask];
-            slot[n->h & mask] = n;
+    slots_take(t, slot, 2 * n - 1);
+    for (size_t i = 0; i < n; i++) {
+        for (struct hash_node *at = old[i], *nx; at; at = nx) {
+            nx = at->next;
+            put(t, at);
         }
     }
-    free(t->slot);
-    t->slot = slot;
-    t->mask = mask;
+    free(old);
     return E_OK;
 }
 
+/* Two nodes a slot at most. */
 err_t hash_add(struct hash *t, struct hash_node *n, uint64_t h)
 {
-    if (t->count > t->mask) {
+    if (t->count / 2 > t->mask) {
         err_t e = grow(t);
         if (e)
             return e;
     }
     n->h = h;
-    n->next = t->slot[h & t->mask];
-    t->slot[h & t->mask] = n;
+    put(t, n);
     t->count++;
     return E_OK;
 }
 
 void hash_del(struct hash *t, struct hash_node *n)
 {
-    struct hash_node **at = &t->slot[n->h & t->mask];
-    while (*at && *at != n)
-        at = &(*at)->next;
+    size_t i = n->h & t->mask;
+    struct hash_node **at = &t->slot[i];
+    uint8_t seen = 0;
+    for (; *at && *at != n; at = &(*at)->next)
+        seen |= mark((*at)->h);
     if (!*at)
         return;
     *at = n->next;
     n->next = NULL;
     t->count--;
+    for (const struct hash_node *rest = *at; rest && seen != t->seen[i]; rest = rest->next)
+        seen |= mark(rest->h);
+    t->seen[i] = seen;
 }
 
 static struct hash_node *from_slot(const struct hash *t, size_t *i)

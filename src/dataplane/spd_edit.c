@@ -82,11 +82,11 @@ static void slot_put(struct spd_slot *slots, size_t mask, struct spd_slot slot)
     slots[i] = slot;
 }
 
-/* At most half full: a run is then a cache line or two. */
+/* At most three quarters full: a run is then a cache line or two. */
 static err_t room_slots(struct spd *s, uint32_t more)
 {
     size_t n = s->slot_mask + 1;
-    while (n < ((size_t)s->n_rules + more) * 2)
+    while (n * 3 < ((size_t)s->n_rules + more) * 4)
         n *= 2;
     if (n == s->slot_mask + 1)
         return E_OK;
