@@ -160,6 +160,7 @@ struct dp_pkt {
     bool ah;                       /* in: protocol 51; `data` is at the SPI all the same */
     bool whole;                    /* out: data begins with an IP header that must stay as it is */
     bool brief;                    /* out: data stay only until the next call: send before it */
+    uint32_t label;                /* out: IPv6 flow label of the outer header; 0: any */
     uint8_t ttl;                   /* out: TTL or hop limit of the outer header; 0: the usual one */
     /* In: bytes in front of data that came with it: IP header, extension headers, the four bytes of
      * AH before its SPI. 0: they are not there; then AH cannot be checked. */

@@ -105,6 +105,7 @@ void lane_to_net(struct lane *l, size_t n)
                                                .remote = p->remote,
                                                .tos = p->tos,
                                                .ttl = p->ttl,
+                                               .label = p->label,
                                                .whole = p->whole,
                                                .tag = p->child_id,
                                                .df = p->df};

@@ -9,6 +9,7 @@
 #include "dataplane/look.h"
 #include "dataplane/mss.h"
 #include "dataplane/train.h"
+#include "dataplane/tunnel.h"
 
 #define ACQUIRE_AGAIN_MS 1000 /* with SAs whose narrowed selectors do not hold the flow */
 #define TELL_MAX         1000 /* ICMP errors a second: for a sender a few are enough */
@@ -358,6 +359,7 @@ static inline void frame(struct cr_op *op, const struct out_work *w, const struc
     p->local = sa->local;
     p->remote = sa->remote;
     p->udp = f.udp;
+    p->label = tunnel_flow_label(sa->spi);
     p->tos = w->tos & tos_mask; /* RFC 6040 4.1: ECN copied; RFC 4301 5.1.2: DSCP copied */
     p->df = w->df;
     p->child_id = sa->child_id;

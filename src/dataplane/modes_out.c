@@ -10,6 +10,7 @@
 #include "dataplane/frags.h"
 #include "dataplane/modes.h"
 #include "dataplane/rx.h"
+#include "dataplane/tunnel.h"
 #include <assert.h>
 
 enum { NEXT_UDP = 17, NEXT_ESP = 50, NEXT_AH = 51, UDP_HEADER = 8, ICV_MAX = 32 };
@@ -27,7 +28,9 @@ static void own_header(const struct sa_out *sa, const struct out_work *w, struct
     bool v4 = sa->remote.addr.family == 4;
     k->h.hlen = transport_header(hdr, &sa->local.addr, &sa->remote.addr, w->tos, w->p->ttl);
     k->h.next_at = v4 ? 9 : 6;
-    if (v4 && w->df)
+    if (!v4)
+        put_u32(hdr, get_u32(hdr) | w->p->label);
+    else if (w->df)
         hdr[6] = 0x40;
 }
 
@@ -42,6 +45,7 @@ static err_t as_transport(const struct out_work *w, struct mode_pkt *k, uint8_t 
     k->at = p->data + k->h.hlen;
     k->len = w->len - k->h.hlen;
     p->ttl = hdr[hdr[0] >> 4 == 4 ? 8 : 7];
+    p->label = hdr[0] >> 4 == 6 ? get_u32(hdr) & 0xfffff : 0; /* the host's own */
     return E_OK;
 }
 
@@ -53,6 +57,7 @@ static err_t as_beet(const struct sa_out *sa, const struct out_work *w, struct m
     uint16_t id = get_u16(p->data + 4);
     bool v4 = p->data[0] >> 4 == 4;
     p->ttl = p->data[v4 ? 8 : 7];
+    p->label = v4 ? tunnel_flow_label(sa->spi) : get_u32(p->data) & 0xfffff;
     err_t e = beet_strip(p->data, w->len, &skip, &k->next);
     if (e)
         return e;
@@ -70,6 +75,7 @@ static err_t as_tunnel(const struct sa_out *sa, struct out_work *w, struct mode_
     k->at = w->p->data;
     k->len = w->len;
     k->next = k->at[0] >> 4 == 4 ? NEXT_IPV4 : NEXT_IPV6;
+    w->p->label = tunnel_flow_label(sa->spi);
     own_header(sa, w, k, hdr);
     return E_OK;
 }

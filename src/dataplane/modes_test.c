@@ -116,7 +116,9 @@ static struct dp_pkt arrive(const struct dp_pkt *p, uint8_t *buf)
     if (!p->whole) {
         h.hlen = transport_header(at, &p->local.addr, &p->remote.addr, p->tos, p->ttl);
         memcpy(at + h.hlen, p->data, p->len);
-        if (p->df && at[0] == 0x45)
+        if (at[0] >> 4 == 6)
+            put_u32(at, get_u32(at) | p->label);
+        else if (p->df)
             at[6] = 0x40;
         transport_finish(at, &h, 50, p->len);
         q.len = p->len;

@@ -28,6 +28,16 @@ static inline err_t tunnel_tos_in(const struct sa_in *sa, uint8_t *inner, uint8_
                                                       : E_OK;
 }
 
+/*
+ * The flow label of the outer IPv6 header (RFC 6437, RFC 6438 3): one for each SA, so that its
+ * packets stay in order and several SAs of two gateways take several paths. Not copied from the
+ * inner header (RFC 4301 5.1.2.2 note 8), nor made of it: that would tell the flows inside apart.
+ */
+static inline uint32_t tunnel_flow_label(uint32_t spi)
+{
+    return (spi * 0x9e3779b1u) >> 12;
+}
+
 /* The largest inner packet whose outer packet fits `mtu`. */
 uint16_t tunnel_inner_mtu(const struct framing *f, unsigned outer_family, uint16_t mtu);
 /* The outer packet of an inner one of `len` bytes. */

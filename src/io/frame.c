@@ -88,9 +88,7 @@ static void put_ip4(uint8_t *out, const struct io_msg *m, uint16_t id)
 
 static void put_ip6(uint8_t *out, const struct io_msg *m)
 {
-    out[0] = (uint8_t)(0x60 | m->tos >> 4);
-    out[1] = (uint8_t)(m->tos << 4);
-    put_u16(out + 2, 0);
+    put_u32(out, 0x60000000u | (uint32_t)m->tos << 20 | (m->label & 0xfffff));
     put_u16(out + 4, (uint16_t)m->len);
     out[6] = NH_ESP;
     out[7] = m->ttl ? m->ttl : HOPS;

@@ -17,6 +17,10 @@
 
 enum { BUFFER_BYTES = 8 << 20 };
 
+enum {
+    FLOWINFO_SEND = 33
+}; /* IPV6_FLOWINFO_SEND of linux/in6.h, which has no place beside netinet/in.h */
+
 struct option {
     int level, name, value;
 };
@@ -79,8 +83,17 @@ static err_t set_each(struct sock *s, const struct option *o, size_t n, struct i
     return 0;
 }
 
+/* Then the address that a message goes to names its flow label as well (RFC 6437). */
+static void use_labels(struct sock *s)
+{
+    int on = 1;
+    s->labels = s->family == 6 && s->kind != SOCK_WHOLE &&
+                setsockopt(s->fd, IPPROTO_IPV6, FLOWINFO_SEND, &on, sizeof on) == 0;
+}
+
 static err_t set_options(struct sock *s, struct io_error *err)
 {
+    use_labels(s);
     size_t n4 = sizeof options4 / sizeof *options4, n6 = sizeof options6 / sizeof *options6;
     size_t raw6 = sizeof options_raw6 / sizeof *options_raw6;
     if (s->family == 4)

@@ -36,6 +36,7 @@ struct sock {
     uint8_t family; /* 4 or 6 */
     enum sock_kind kind;
     uint16_t port;       /* UDP: ours */
+    bool labels;         /* IPv6: the kernel takes io_msg.label */
     bool df;             /* what the socket is set to now, see io_msg.df */
     uint16_t train_max;  /* datagrams that one UDP_SEGMENT send takes; 0: not switched on */
     uint16_t train_rest; /* messages sent singly before UDP_SEGMENT is tried again */
@@ -48,11 +49,12 @@ struct io_msg {
                       IP header (raw IPv4) */
     uint32_t len, cap;
     struct endpoint local, remote; /* port 0 for raw sockets */
-    uint8_t tos;  /* DSCP and ECN: received (for ECN on decapsulation) or to send */
-    uint8_t ttl;  /* send: TTL or hop limit; 0: the system's */
-    uint32_t tag; /* send: the caller's own, for sock_ear */
-    bool ah;      /* received: AH, from its SPI on */
-    bool whole;   /* send: data is a datagram with its IP header; for SOCK_WHOLE */
+    uint8_t tos;    /* DSCP and ECN: received (for ECN on decapsulation) or to send */
+    uint8_t ttl;    /* send: TTL or hop limit; 0: the system's */
+    uint32_t label; /* send: IPv6 flow label, 0: the kernel's choice */
+    uint32_t tag;   /* send: the caller's own, for sock_ear */
+    bool ah;        /* received: AH, from its SPI on */
+    bool whole;     /* send: data is a datagram with its IP header; for SOCK_WHOLE */
     /* Received: bytes in front of data, as they came: IP header, extension headers, and of AH the
      * four before its SPI. 0: none. */
     uint16_t head;

@@ -73,7 +73,7 @@ static inline bool same_endpoint(const struct endpoint *a, const struct endpoint
 
 static bool same_way(const struct io_msg *a, const struct io_msg *b)
 {
-    return a->tos == b->tos && a->ttl == b->ttl && a->df == b->df &&
+    return a->tos == b->tos && a->ttl == b->ttl && a->df == b->df && a->label == b->label &&
            same_endpoint(&a->remote, &b->remote) && same_endpoint(&a->local, &b->local);
 }
 

@@ -4,6 +4,8 @@
 #include "io/nft.h"
 #include "io/tun.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
@@ -325,6 +327,56 @@ static void test_ttl(void **state)
     }
 }
 
+/* As in linux/in6.h: a flow label for one process alone. */
+static void take_label(int fd, uint32_t label)
+{
+    struct {
+        struct in6_addr dst;
+        uint32_t label;
+        uint8_t action, share;
+        uint16_t flags, expires, linger;
+        uint32_t pad;
+    } req = {.label = htonl(label), .share = 1 /* EXCL */, .flags = 1 /* CREATE */};
+    static_assert(sizeof req == 32, "as the kernel has it");
+    req.dst.s6_addr[0] = 0xfd;
+    if (setsockopt(fd, IPPROTO_IPV6, 32, &req, sizeof req) < 0)
+        fail_msg("%s", strerror(errno));
+}
+
+/* Flow labels of ours are refused from the moment on that some process has one for itself: then
+ * messages leave without. */
+static void test_labels(void **state)
+{
+    (void)state;
+    static const enum sock_kind kinds[] = {SOCK_UDP, SOCK_ESP};
+    const struct link *l = &links[1];
+    assert_int_equal(l->family, 6);
+    for (size_t k = 0; k < 2; k++) {
+        struct pair p;
+        struct io_msg m[3], in;
+        size_t failed;
+        open_pair(&p, l, kinds[k]);
+        int other = socket(AF_INET6, SOCK_DGRAM, 0);
+        for (int turn = 0; turn < 3; turn++) {
+            for (size_t i = 0; i < 3; i++) {
+                m[i] = (struct io_msg){.data = (uint8_t *)"question", .len = 8, .label = 7};
+                m[i].remote = (struct endpoint){lab_addr(l->a), p.a.port};
+                m[i].local.addr = lab_addr(l->b);
+            }
+            assert_true(turn > 0 || p.b.labels);
+            if (turn == 1)
+                take_label(other, 0x12345 + (uint32_t)k);
+            assert_int_equal(sock_send(&p.b, m, 3, &failed), 3);
+            assert_int_equal(failed, 0);
+            for (size_t i = 0; i < 3; i++)
+                assert_true(lab_recv(&p.a, &in, buf, sizeof buf));
+        }
+        assert_false(p.b.labels); /* found out by the first that failed */
+        close(other);
+        close_pair(&p);
+    }
+}
+
 static void test_full_buffer(void **state)
 {
     static uint8_t data[60000];
@@ -424,17 +476,12 @@ static void test_without_capabilities(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo),
-        cmocka_unit_test(test_burst),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_failures_go_by),
-        cmocka_unit_test(test_empty_datagram),
-        cmocka_unit_test(test_ip_options),
-        cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_ttl),
-        cmocka_unit_test(test_full_buffer),
-        cmocka_unit_test(test_port_in_use),
-        cmocka_unit_test(test_without_capabilities),
+        cmocka_unit_test(test_echo),           cmocka_unit_test(test_burst),
+        cmocka_unit_test(test_sizes),          cmocka_unit_test(test_failures_go_by),
+        cmocka_unit_test(test_empty_datagram), cmocka_unit_test(test_ip_options),
+        cmocka_unit_test(test_whole),          cmocka_unit_test(test_ttl),
+        cmocka_unit_test(test_labels),         cmocka_unit_test(test_full_buffer),
+        cmocka_unit_test(test_port_in_use),    cmocka_unit_test(test_without_capabilities),
     };
     if (!lab_allowed())
         return LAB_SKIP;

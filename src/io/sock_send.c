@@ -34,15 +34,18 @@ static void put_source(struct msghdr *h, const struct addr *a)
 }
 
 /* Raw IPv6 sockets take a port for a protocol number (ipv6(7)), so it stays 0 there. */
-static socklen_t put_name(union sock_name *name, const struct endpoint *to, bool raw)
+static socklen_t put_name(const struct sock *s, union sock_name *name, const struct io_msg *m)
 {
-    uint16_t port = htons(raw ? 0 : to->port);
+    const struct endpoint *to = &m->remote;
+    uint16_t port = htons(s->kind == SOCK_UDP ? to->port : 0);
     if (to->addr.family == 4) {
         name->in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
         memcpy(&name->in.sin_addr, to->addr.ip, 4);
         return sizeof name->in;
     }
-    name->in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+    name->in6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
+                                      .sin6_port = port,
+                                      .sin6_flowinfo = s->labels ? htonl(m->label) : 0};
     memcpy(&name->in6.sin6_addr, to->addr.ip, 16);
     return sizeof name->in6;
 }
@@ -52,7 +55,7 @@ void sock_tx_prepare(const struct sock *s, struct sock_burst *b, size_t i, const
     struct msghdr *h = &b->hdr[i].msg_hdr;
     int tos = m->tos, ttl = m->ttl;
 
-    h->msg_namelen = put_name(&b->name[i], &m->remote, s->kind != SOCK_UDP);
+    h->msg_namelen = put_name(s, &b->name[i], m);
     h->msg_controllen = 0;
     if (!addr_any(&m->local.addr))
         put_source(h, &m->local.addr);
@@ -125,13 +128,27 @@ void sock_clear_error(struct sock *s)
     (void)!getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &e, &n);
 }
 
+/* A process of this machine may take flow labels for its own; then all others are refused
+ * (IPV6_FL_S_EXCL). True: the message has none any more, and neither have those to come. */
+static bool without_label(struct sock *s, struct msghdr *h)
+{
+    union sock_name *to = h->msg_name;
+    if (s->family != 6 || !to->in6.sin6_flowinfo)
+        return false;
+    to->in6.sin6_flowinfo = 0;
+    s->labels = false;
+    return true;
+}
+
 /* The message may have been in the middle of a burst: then its error is kept for the next one as
  * well, which may be small enough. */
-static void tx_failed(struct sock *s, int e, const struct msghdr *h, const struct io_msg *m,
+static void tx_failed(struct sock *s, int e, struct msghdr *h, const struct io_msg *m,
                       size_t *failed)
 {
-    if (e == EMSGSIZE)
+    if (e == EMSGSIZE || e == EINVAL)
         sock_clear_error(s);
+    if (e == EINVAL && without_label(s, h) && sendmsg(s->fd, h, MSG_DONTWAIT) >= 0)
+        return;
     if (e == EMSGSIZE && tx_cut(s, h))
         return;
     if (e == EMSGSIZE && m->df && s->ear.too_big)
