@@ -107,7 +107,7 @@ void beet_check(struct cx *cx, const struct vnode *sec, const struct ts_list *lo
         if (lists[i]->count && !ts_list_host(lists[i]))
             cx_report(cx, DIAG_ERROR, key_or_section(sec, keys[i]), vnode_get(sec, keys[i]),
                       "BEET joins one address with one address, which its packets do not carry: "
-                      "write one in %s, or use mode = tunnel",
+                      "write one address in %s, or use mode = tunnel",
                       keys[i]);
 }
 
@@ -163,7 +163,7 @@ static void check_iface(struct cx *cx, const struct vnode *sec, const struct con
         if (has_key(sec, keys[i]))
             cx_report(cx, DIAG_ERROR, key_or_section(sec, keys[i]), NULL,
                       "there is no interface: write interface = NAME");
-    if (c->iface.name[0] && (c->policy != CHILD_PROTECT || c->mode == MODE_TRANSPORT))
+    if (c->iface.name[0] && (c->policy != CHILD_PROTECT || c->mode != MODE_TUNNEL))
         cx_report(cx, DIAG_ERROR, key_or_section(sec, "interface"), c->iface.name,
                   "an interface carries tunnel mode; this child's mode is another");
     if (c->iface.name[0] && c->per_cpu)

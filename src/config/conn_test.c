@@ -223,7 +223,9 @@ static const struct {
     {"", "rekey_bytes = 5x", "5x", "number of bytes", DIAG_ERROR},
     {"", "mode = transport\n local_ts = 10.0.0.0/8", "10.0.0.0/8", "joins the two peers",
      DIAG_ERROR},
-    {"", "mode = beet", "beet", "not supported yet", DIAG_ERROR},
+    {"", "mode = beet\n local_ts = 10.0.0.0/30", "10.0.0.0/30", "one address in local_ts",
+     DIAG_ERROR},
+    {"", "mode = transport_proxy", "transport_proxy", "Mobile IPv6", DIAG_ERROR},
     {"", "mode = tunel", "tunel", "expected tunnel", DIAG_ERROR},
     {"", "start_action = now", "now", "none, trap, start", DIAG_ERROR},
     {"", "mark_in = 42", "42", "not supported yet", DIAG_ERROR},
@@ -250,6 +252,10 @@ static void test_bad(void **state)
     }
 }
 
+#define BEET(conn, child)                                                                          \
+    "connections { gw {\n" conn "remote_addrs = 192.0.2.2\n local { auth = psk }\n"                \
+    "remote { auth = psk }\n children { a {\n mode = beet\n" child "} } } }"
+
 /* What depends on a whole section: text, line, word. */
 static const struct {
     const char *text;
@@ -266,6 +272,10 @@ static const struct {
     {"connections { gw { local { auth = psk }\n remote { auth = psk }\n"
      "children { a {\n start_action = start\n} } } }",
      4, "start", "remote_addrs needs"},
+    {BEET("", "remote_ts = 10.0.0.1, 10.0.0.2\n"), 7, NULL, "one address in remote_ts"},
+    {BEET("version = 1\n", ""), 7, "beet", "set version = 2"},
+    {BEET("", "interface = vti0\n local_ts = 10.0.0.1\n remote_ts = 10.0.0.2\n"), 7, "vti0",
+     "carries tunnel mode"},
     {"\nconections { }", 2, "conections", "did you mean `connections'"},
     {"connections = 1", 1, "connections", "expected a section"},
 };

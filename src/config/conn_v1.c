@@ -82,6 +82,9 @@ static void check_child(struct cx *cx, const struct vnode *sec, const struct con
             check_esp(cx, at, &c->esp.p[i]);
         check_ah(cx, at, c, &c->esp.p[i]);
     }
+    if (c->mode == MODE_BEET) /* RFC 2407 4.5 */
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "mode"), "beet",
+                  "IKEv1 has tunnel and transport, no BEET: set version = 2, or mode = tunnel");
     check_ts(cx, sec, "local_ts", &c->local_ts);
     check_ts(cx, sec, "remote_ts", &c->remote_ts);
 }

@@ -273,6 +273,7 @@ void set_mode(struct cx *cx, const struct row *r, const struct vnode *n, void *o
         enum ipsec_mode mode;
     } modes[] = {{"tunnel", CHILD_PROTECT, MODE_TUNNEL},
                  {"transport", CHILD_PROTECT, MODE_TRANSPORT},
+                 {"beet", CHILD_PROTECT, MODE_BEET},
                  {"pass", CHILD_PASS, MODE_TUNNEL},
                  {"drop", CHILD_DROP, MODE_TUNNEL}};
     struct conn_child *c = obj;
@@ -284,8 +285,10 @@ void set_mode(struct cx *cx, const struct row *r, const struct vnode *n, void *o
             return;
         }
     }
-    if (!strcasecmp(n->value, "beet") || !strcasecmp(n->value, "transport_proxy"))
-        cx_report(cx, DIAG_ERROR, n, n->value, "not supported yet; use tunnel or transport");
+    if (!strcasecmp(n->value, "transport_proxy"))
+        cx_report(cx, DIAG_ERROR, n, n->value,
+                  "transport mode in the name of others is for agents of Mobile IPv6, which "
+                  "culvertd is none of; use tunnel, or transport between the two peers");
     else
-        cx_report(cx, DIAG_ERROR, n, n->value, "expected tunnel, transport, pass or drop");
+        cx_report(cx, DIAG_ERROR, n, n->value, "expected tunnel, transport, beet, pass or drop");
 }

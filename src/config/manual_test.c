@@ -152,8 +152,8 @@ static const struct {
     {"x {\n" ENDS CBC "local = 10.0.0.0/8\n}", "expected one address"},
     {"x {\n" ENDS CBC "remote = 2001:db8::1\n}", "not of the same address family"},
     {"x {\n" ENDS CBC "remote_ts = 2001:db8::/32\n}", "no address family in common"},
-    {"x {\n" ENDS CBC "mode = beet\n remote_ts = 10.0.0.0/30\n}", "write one in remote_ts"},
-    {"x {\n" ENDS CBC "mode = beet\n local_ts = 10.0.0.1, dynamic\n}", "write one in local_ts"},
+    {"x {\n" ENDS CBC "mode = beet\n remote_ts = 10.0.0.0/30\n}", "one address in remote_ts"},
+    {"x {\n" ENDS CBC "mode = beet\n local_ts = 10.0.0.1, dynamic\n}", "one address in local_ts"},
     {"x {\n" ENDS CBC "mode = beet\n local_ts = 2001:db8::1\n}", "no address family in common"},
     {"x {\n" ENDS CBC "spi = 1\n}", "unknown"},
 };

@@ -19,6 +19,7 @@ struct half {
     bool natt, nat_local, nat_remote, nat_fake;
     bool frags;  /* RFC 7383 is agreed on */
     bool hashes; /* the answer names our hash algorithms: RFC 7427 4 */
+    bool vendor; /* the answer says whose private numbers we know: mode = beet */
     bool ready;  /* answered: public value and seed are there */
     uint8_t number, count;
     struct transform t[HALF_TRANSFORMS]; /* of the chosen proposal */

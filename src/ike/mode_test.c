@@ -17,6 +17,7 @@ struct way { /* of one side */
     const char *ah; /* instead of ESP */
     const char *ts; /* instead of dynamic, of both ends */
     bool ipcomp;
+    const char *remote_ts; /* instead of ts */
 };
 
 struct expected {
@@ -42,6 +43,8 @@ static struct conn *conn_of(struct side *me, struct side *peer, const struct way
     cc->mode = w->mode;
     cc->ipcomp = w->ipcomp;
     assert_int_equal(ts_conf_parse(&cc->local_ts.ts[0], ts, &why), 0);
+    if (w->remote_ts)
+        ts = w->remote_ts;
     assert_int_equal(ts_conf_parse(&cc->remote_ts.ts[0], ts, &why), 0);
     if (w->ah)
         with_ah(cc, w->ah);
@@ -161,6 +164,31 @@ static void agreements(void **state)
          false,
          {R_PEER_NO_PROPOSAL, .what = "encapsulation mode", .ours = "transport",
           .theirs = "tunnel"}},
+        {"BEET", 2, {MODE_BEET}, {MODE_BEET}, false, {E_OK, MODE_BEET}},
+        {"BEET, NAT",
+         2,
+         {MODE_BEET, .ts = "10.1.0.1", .remote_ts = "10.2.0.1"},
+         {MODE_BEET, .ts = "10.2.0.1", .remote_ts = "10.1.0.1"},
+         true,
+         {E_OK, MODE_BEET}},
+        {"BEET, AH",
+         2,
+         {MODE_BEET, .ah = "sha256"},
+         {MODE_BEET, .ah = "sha256"},
+         false,
+         {E_OK, MODE_BEET}},
+        {"BEET for transport",
+         2,
+         {MODE_BEET},
+         {MODE_TRANSPORT},
+         false,
+         {R_PEER_TS_UNACCEPTABLE, .what = "mode", .ours = "transport", .theirs = "beet"}},
+        {"transport for BEET",
+         2,
+         {MODE_TRANSPORT},
+         {MODE_BEET},
+         false,
+         {R_MODE, .what = "mode", .ours = "transport", .theirs = "tunnel"}},
     };
     (void)state;
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
@@ -238,12 +266,56 @@ static void short_sha256(void **state)
     }
 }
 
+static void mode_told(const struct side *s, const char *theirs)
+{
+    const struct pair_event *ev = pair_event_last(s, EV_CHILD_MODE);
+    if (!theirs) {
+        assert_null(ev);
+        return;
+    }
+    assert_non_null(ev);
+    assert_string_equal(ev->what, "mode");
+    assert_non_null(strstr(ev->theirs, theirs));
+}
+
+/* Where one side has no BEET it is tunnel mode, and who wanted BEET is told. */
+static void beet_falls_back(void **state)
+{
+    static const struct {
+        uint8_t version;
+        struct way a, b;
+        const char *told_a, *told_b;
+    } t[] = {
+        {2, {MODE_BEET}, {0}, "tunnel", "beet, if we like"},
+        {2, {0}, {MODE_BEET}, NULL, "tunnel"},
+        {2,
+         {MODE_BEET, .ts = "10.0.0.0/8"},
+         {MODE_BEET, .ts = "10.0.0.0/8"},
+         "tunnel",
+         "beet, if we like"},
+        {2, {MODE_BEET}, {MODE_BEET}, NULL, NULL},
+        {1, {MODE_BEET}, {MODE_BEET}, "tunnel", "tunnel"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        static struct pair p;
+        set_up(&p, t[i].version, &t[i].a, &t[i].b, false);
+        assert_int_equal(pair_result(&p.a, 7), 0);
+        enum ipsec_mode want = t[i].told_b ? MODE_TUNNEL : MODE_BEET;
+        assert_int_equal(p.a.child[0].mode, want);
+        assert_int_equal(p.b.child[0].mode, want);
+        mode_told(&p.a, t[i].told_a);
+        mode_told(&p.b, t[i].told_b);
+        pair_fini(&p);
+    }
+}
+
 /* Rekeying keeps mode and protocol; a Delete of AH names AH. */
 static void lives(void **state)
 {
-    static const struct way w[] = {{MODE_TRANSPORT}, {MODE_TUNNEL, .ah = "sha256"}};
+    static const struct way w[] = {{MODE_TRANSPORT}, {MODE_TUNNEL, .ah = "sha256"}, {MODE_BEET}};
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         for (uint8_t version = 1; version <= 2; version++) {
             static struct pair p;
             set_up(&p, version, &w[i], &w[i], false);
@@ -255,7 +327,8 @@ static void lives(void **state)
             assert_int_equal(p.a.child_count, 1);
             assert_int_equal(p.b.child_count, 1);
             assert_int_not_equal(p.a.child[0].spi_in, first);
-            assert_int_equal(p.a.child[0].mode, w[i].mode);
+            bool none = version == 1 && w[i].mode == MODE_BEET; /* RFC 2407 4.5 */
+            assert_int_equal(p.a.child[0].mode, none ? MODE_TUNNEL : w[i].mode);
             assert_int_equal(p.b.child[0].proto, w[i].ah ? PROTO_AH : PROTO_ESP);
             struct ike_in end = {.kind = IN_TERMINATE, .cmd = 9, .child = "net"};
             pair_step(&p.b, &end);
@@ -292,7 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agreements),   cmocka_unit_test(original_addresses),
         cmocka_unit_test(short_sha256), cmocka_unit_test(lives),
-        cmocka_unit_test(compression),
+        cmocka_unit_test(compression),  cmocka_unit_test(beet_falls_back),
     };
     if (cr_init(&what))
         return 1;

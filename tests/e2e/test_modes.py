@@ -1,8 +1,10 @@
 """AH, transport mode and BEET between two gateways of ours, keys by hand. In transport mode what the hosts themselves send
 goes through the TUN device too, and arrives with the header that it was sent with."""
+import re
+
 import pytest
 
-from lab import PYTHON
+from lab import PYTHON, conf
 from lab.topo import INSIDE, MARK
 from lab.wait import until
 
@@ -105,6 +107,48 @@ def test_beet(lab, culvert, what):
     sent, received = lab.transfer(1)
     assert sent == received
     cap.assert_protected(MARK if what == "esp" else None, want=(what,), at_least=500)
+
+
+@pytest.mark.parametrize("how", ["native", "udp"])
+def test_beet_negotiated(lab, culvert, how):
+    """IKEv2 agrees on BEET, rekeys it, and packets are as small as those of transport mode."""
+    more = dict(encap="yes") if how == "udp" else {}
+    a, b = [lab.daemon(culvert, s).start(conf.simple(s, lab, children=dict(lan=dict(
+        local_ts=s.host4, remote_ts=lab.other(s).host4, mode="beet", esp_proposals="aes128-sha256")), **more))
+        for s in (lab.a, lab.b)]
+    assert a.cli("up", "lan").ok
+    until(lambda: a.up() and b.up(), "up")
+    assert [d.children()[0]["mode"] for d in (a, b)] == ["BEET", "BEET"]
+    cap = lab.capture("wanB")
+    assert lab.ping(count=5, size=92).lost == 0
+    assert lab.ping(lab.b, count=5).lost == 0
+    esp = cap.of("esp", "esp-udp")
+    # 100 bytes of ICMP, padded to 112 with what ends ESP; SPI, number, IV, ICV of 16
+    assert len(esp[0].raw) == 14 + 20 + (8 if how == "udp" else 0) + 8 + 16 + 112 + 16, len(esp[0].raw)
+    old, cap = a.children()[0]["spi-in"], lab.capture("wanB")
+    p = lab.ping_start(count=300, interval=0.005)
+    assert b.rekey(child="lan")["success"] == "yes"
+    until(lambda: a.up() and b.up() and a.children()[0]["spi-in"] != old, "rekeyed")
+    assert lab.ping_end(p).lost == 0
+    assert [d.children()[0]["mode"] for d in (a, b)] == ["BEET", "BEET"]
+    sent, received = lab.transfer(1)
+    assert sent == received
+    cap.assert_protected(MARK, at_least=500)
+    assert "another mode" not in a.log() + b.log()
+
+
+def test_beet_is_tunnel_for_others(lab, culvert):
+    """A peer that does not want it: the same is protected in tunnel mode, and the log tells of both."""
+    a, b = [lab.daemon(culvert, s).start(conf.simple(s, lab, children=dict(lan=dict(
+        local_ts=s.host4, remote_ts=lab.other(s).host4, mode=m)))) for s, m in ((lab.a, "beet"), (lab.b, "tunnel"))]
+    for d in (a, b):
+        assert d.cli("up", "lan").ok
+        until(lambda: a.up() and b.up(), "up")
+        assert [d.children()[0]["mode"] for d in (a, b)] == ["TUNNEL", "TUNNEL"]
+        assert lab.ping(count=3).lost == 0
+        assert re.search("another mode.*ours: beet.*theirs: tunnel", a.log()), a.tail()
+        a.terminate(ike="gw")
+        until(lambda: not b.sas(), "down")
 
 
 def test_ttl_and_dscp_may_change(lab, culvert):

@@ -126,6 +126,12 @@ struct esp_args {
     struct v1_ah ah; /* around it */
 };
 
+/* RFC 2407 4.5 has tunnel and transport, and strongSwan no number of its own. */
+enum ipsec_mode v1_mode(const struct conn_child *cc)
+{
+    return cc->mode == MODE_BEET ? MODE_TUNNEL : cc->mode;
+}
+
 static uint16_t wrapping(const struct v1_sa *v, enum ipsec_mode mode)
 {
     if (mode == MODE_TRANSPORT)
@@ -232,7 +238,7 @@ size_t v1_offer_esp(struct ike *e, const struct conn_child *cc, const struct v1_
                     bool one_group, struct v1_transform **out)
 {
     struct list_of l;
-    struct esp_args a = {.cc = cc, .encap = wrapping(v, cc->mode)};
+    struct esp_args a = {.cc = cc, .encap = wrapping(v, v1_mode(cc))};
     if (!begin(e, &l))
         return 0;
     for (int comp = cc->ipcomp; comp >= 0; comp--) { /* the same again without IPComp */

@@ -225,7 +225,7 @@ struct child *v1_child_install(struct ike *e, struct v1_sa *v, struct v1_exch *x
         .esn = esn && esn->id == ESN_YES,
         .proto = x->chosen.proto,
         .dirs = dirs,
-        .mode = (uint8_t)x->cc->mode,
+        .mode = (uint8_t)v1_mode(x->cc),
         .oa_local = x->oa_local,
         .oa_remote = x->oa_remote,
         .cpi_in = x->chosen.cpi ? x->cpi : 0,
@@ -254,6 +254,17 @@ struct child *v1_child_install(struct ike *e, struct v1_sa *v, struct v1_exch *x
     return c;
 }
 
+static void say_no_beet(struct ike *e, const struct v1_sa *v, const struct child *c)
+{
+    struct event *ev = ike_event(e, EV_CHILD_MODE, &v->sa, c);
+    ev->what = "mode";
+    ev->ours = mode_name(c->cc->mode);
+    ev->theirs = mode_name(c->mode);
+    ev->text = "IKEv1 has no BEET, tunnel mode is used";
+    ev->hint = "set version = 2 at both peers";
+    ev->clause = "RFC 2407 4.5";
+}
+
 void v1_say_installed(struct ike *e, struct v1_sa *v, const struct v1_exch *x, struct child *c)
 {
     struct buf b = {0};
@@ -268,6 +279,8 @@ void v1_say_installed(struct ike *e, struct v1_sa *v, const struct v1_exch *x, s
         ev->text =
             ike_strf(e, "%s, AH SPIs %08x_i %08x_o", ev->text, c->ah->spi_in, c->ah->spi_out);
     ev->number = x->old_child;
+    if (c->mode != c->cc->mode)
+        say_no_beet(e, v, c);
 }
 
 static bool same_selectors(const struct child *a, const struct child *b)

@@ -78,7 +78,7 @@ static const struct conn_child *choose_split(struct ike *e, const struct v1_sa *
     struct ts_list *in = v->peer_unity && v->sa.vips ? v1_exch_alloc(e, x, sizeof *in) : NULL;
     for (size_t i = 0; in && i < c->child_count; i++) {
         const struct conn_child *cc = &c->child[i];
-        if (cc->policy != CHILD_PROTECT || cc->mode != MODE_TUNNEL)
+        if (cc->policy != CHILD_PROTECT || v1_mode(cc) != MODE_TUNNEL)
             continue;
         resolve(v, cc, &s);
         if (among(&s.ts[1], &x->remote) && !ts_narrow(&s.ts[0], &wanted, in)) {

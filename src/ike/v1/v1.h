@@ -253,6 +253,7 @@ void v1_msg_event(struct ike *e, enum event_kind kind, const struct ike_sa *sa,
 /* Every suite of our proposals that IKEv1 can say, in our order; in the step's arena. */
 size_t v1_offer_ike(struct ike *e, const struct conn *c, const struct addr *local, bool initiator,
                     bool one_group, struct v1_transform **out);
+enum ipsec_mode v1_mode(const struct conn_child *cc); /* what there is of what it asks for */
 size_t v1_offer_esp(struct ike *e, const struct conn_child *cc, const struct v1_sa *v,
                     bool one_group, struct v1_transform **out);
 

@@ -107,6 +107,7 @@ bool v2_spi_new(struct ike *e, struct v2_exch *x)
 bool v2_offer_make(struct ike *e, struct v2_sa *v, struct v2_exch *x, const struct task *t,
                    bool with_ke)
 {
+    x->mode = x->cc->mode;
     v2_per_cpu_ask(e, x, t);
     v2_ipcomp_ask(e, x);
     if (!offer_selectors(e, v, x, t))
@@ -175,7 +176,7 @@ static err_t accept_selectors(struct ike *e, const struct v2_sa *v, struct v2_ex
     err_t err = ts_body_parse(v2_body(x->msg, PL_TSI), i);
     if (!err)
         err = ts_body_parse(v2_body(x->msg, PL_TSR), s);
-    if (!err && x->cc->mode == MODE_TRANSPORT && v2_mode_told(x))
+    if (!err && x->mode == MODE_TRANSPORT && v2_mode_told(x) == MODE_TRANSPORT)
         v2_mode_as_seen(v, x, i, s);
     if (!err && (!i->count || !s->count || !ts_within(x->tsi, i) || !ts_within(x->tsr, s)))
         err = R_TS_UNACCEPTABLE;
@@ -199,7 +200,7 @@ err_t v2_offer_accept(struct ike *e, struct v2_sa *v, struct v2_exch *x, struct 
     if (!err)
         err = accept_selectors(e, v, x, r);
     if (!err)
-        err = v2_mode_accept(e, x, r);
+        err = v2_mode_accept(e, v, x, r);
     if (err > 0)
         r->child = x->cc->name;
     v2_per_cpu_answered(x);
@@ -249,7 +250,7 @@ struct child *v2_child_install(struct ike *e, struct v2_sa *v, struct v2_exch *x
         .esn = esn && esn->id == ESN_YES,
         .proto = x->chosen.proto,
         .dirs = dirs,
-        .mode = x->unwanted ? MODE_TUNNEL : (uint8_t)x->cc->mode,
+        .mode = x->unwanted ? MODE_TUNNEL : (uint8_t)x->mode,
         .per_cpu = x->per_cpu,
         .later_frags = x->later_frags,
         .cpu = x->cpu,

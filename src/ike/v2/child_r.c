@@ -44,7 +44,7 @@ static bool exact(const struct sides *s)
 /* 1.3.1: who asks for transport mode may get tunnel mode, but not the other way round. */
 static bool mode_allowed(const struct v2_exch *x, const struct conn_child *cc)
 {
-    return cc->mode == MODE_TUNNEL || v2_mode_told(x);
+    return cc->mode != MODE_TRANSPORT || v2_mode_told(x) == MODE_TRANSPORT;
 }
 
 /* The configuration as loaded today, if the SA's connection is still there. */
@@ -62,7 +62,7 @@ struct fit {
 static struct fit fit_of(const struct v2_sa *v, const struct v2_exch *x,
                          const struct conn_child *cc, const struct sides *s)
 {
-    bool same_mode = v2_mode_told(x) == (cc->mode == MODE_TRANSPORT);
+    bool same_mode = v2_mode_told(x) == cc->mode;
     return (struct fit){mode_allowed(x, cc), same_mode && exact(s),
                         cc->per_cpu ? 0 : child_count_of(&v->sa, cc->name)};
 }
@@ -124,19 +124,6 @@ static err_t no_selectors(struct ike *e, const struct v2_sa *v, struct v2_exch *
     return r->reason;
 }
 
-/* The peer decides what it makes of our answer; here is why it may end the SA again. */
-static void say_mode(struct ike *e, const struct v2_sa *v, const struct v2_exch *x)
-{
-    if (x->cc->mode == MODE_TRANSPORT || !v2_mode_told(x))
-        return;
-    struct event *ev = ike_event(e, EV_CHILD_MODE, &v->sa, NULL);
-    ev->child = ike_str(e, x->cc->name);
-    ev->what = "mode";
-    ev->ours = "tunnel";
-    ev->theirs = "transport, if we like";
-    ev->clause = "RFC 7296 1.3.1";
-}
-
 static err_t take_selectors(struct ike *e, struct v2_sa *v, struct v2_exch *x, const char *name,
                             struct refusal *r)
 {
@@ -152,11 +139,10 @@ static err_t take_selectors(struct ike *e, struct v2_sa *v, struct v2_exch *x, c
     if (!mode_fits(e, &v->sa, c, cc, r))
         return r->reason;
     if (!mode_allowed(x, cc)) {
-        mode_differs(e, c, cc, MODE_TUNNEL, r);
+        mode_differs(e, c, cc, v2_mode_told(x), r);
         return r->reason;
     }
     v2_exch_conn(x, c, cc);
-    say_mode(e, v, x);
     if (!exact(s)) {
         struct event *ev = ike_event(e, EV_CHILD_NARROWED, &v->sa, NULL);
         ev->child = ike_str(e, cc->name);
@@ -165,6 +151,7 @@ static err_t take_selectors(struct ike *e, struct v2_sa *v, struct v2_exch *x, c
     }
     *x->tsr = s->got_l;
     *x->tsi = s->got_r;
+    v2_mode_choose(e, v, x);
     return E_OK;
 }
 

@@ -29,7 +29,7 @@ void v2_later_frags_put(struct v2_build *b, const struct v2_exch *x)
 /* 7.1: where any port will do there is nothing to agree on. */
 void v2_later_frags_ask(struct v2_exch *x)
 {
-    x->later_frags = x->cc->mode == MODE_TUNNEL && (names_ports(x->tsi) || names_ports(x->tsr));
+    x->later_frags = x->mode == MODE_TUNNEL && (names_ports(x->tsi) || names_ports(x->tsr));
 }
 
 void v2_later_frags_answered(struct v2_exch *x)
@@ -39,5 +39,5 @@ void v2_later_frags_answered(struct v2_exch *x)
 
 void v2_later_frags_choose(struct v2_exch *x)
 {
-    x->later_frags = x->cc->mode == MODE_TUNNEL && is_told(x);
+    x->later_frags = x->mode == MODE_TUNNEL && is_told(x);
 }

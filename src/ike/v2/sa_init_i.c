@@ -81,6 +81,8 @@ static void send_request(struct ike *e, struct v2_sa *v)
         v2_put_notify(&b, N_FRAGMENTATION_SUPPORTED, bytes_of(NULL, 0));
     if (v->sa.conn->auth_local.kind == AUTH_PUBKEY || v->sa.conn->auth_remote.kind == AUTH_PUBKEY)
         v2_put_hashes(&b);
+    if (v2_mode_private(v->sa.conn))
+        v2_mode_put_vendor(&b);
     struct bytes m;
     if (!v2_build_end(e, v, &b, &m) || !ike_msg_set(e, &i->req, m))
         return;

@@ -16,6 +16,7 @@ struct hello { /* a first message and what we make of it */
     struct proposal chosen;
     struct bytes authorities; /* to ask for: those of connections that may be meant */
     bool hashes;              /* and one of them signs or wants signatures */
+    bool vendor;              /* or asks for BEET */
 };
 
 /* 2.1: the same bytes again get the same answer; anything else from there is not believed. */
@@ -105,13 +106,14 @@ static void refuse_addresses(struct ike *e, const struct hello *hi)
 
 #define CANDIDATES_MAX 64 /* strangers shall not make us compare more */
 
-/* RFC 7427 4, RFC 7296 3.7: which connection it is, only the identities will tell. */
-static void signatures(struct ike *e, struct hello *hi, struct conn *const *c, size_t n)
+/* RFC 7427 4, RFC 7296 3.7, 3.12: which connection it is, only the identities will tell. */
+static void all_that_may_be(struct ike *e, struct hello *hi, struct conn *const *c, size_t n)
 {
     struct notify notify;
     struct conn *remote = NULL;
     bool any = false;
     for (size_t i = 0; i < n && i < CANDIDATES_MAX; i++) {
+        hi->vendor = hi->vendor || v2_mode_private(c[i]);
         any |= c[i]->auth_local.kind == AUTH_PUBKEY || c[i]->auth_remote.kind == AUTH_PUBKEY;
         if (!remote && c[i]->auth_remote.kind == AUTH_PUBKEY)
             remote = c[i];
@@ -138,7 +140,7 @@ static bool choose(struct ike *e, struct hello *hi)
         hi->conn = c[i];
         if (!proposal_select(&c[i]->ike, hi->in.offer, &hi->chosen, &why)) {
             proposal_mismatch_free(&why);
-            signatures(e, hi, c, n);
+            all_that_may_be(e, hi, c, n);
             return true;
         }
     }
@@ -195,6 +197,8 @@ bool v2_init_answer(struct ike *e, struct half *h, struct bytes *out)
         v2_put_notify(&b, N_FRAGMENTATION_SUPPORTED, bytes_of(NULL, 0));
     if (h->hashes)
         v2_put_hashes(&b);
+    if (h->vendor)
+        v2_mode_put_vendor(&b);
     return v2_build_end(e, NULL, &b, out);
 }
 
@@ -319,6 +323,7 @@ static void accept(struct ike *e, const struct hello *hi)
     h->frags = hi->conn->fragmentation != FRAG_NO &&
                v2_notify_find(hi->in.m, N_FRAGMENTATION_SUPPORTED, &n);
     h->hashes = hi->hashes;
+    h->vendor = hi->vendor;
     e->env.random(e->env.ctx, half_nr(h), h->nr_len);
     say_hello(e, h, hi->in.m, nat);
     start_job(e, h, &hi->in.ke);

@@ -94,6 +94,7 @@ struct v2_exch {
     uint32_t spi;                    /* inbound SPI reserved for the CHILD SA */
     struct addr oa_local, oa_remote; /* 2.23.1, as in struct child_sa */
     uint16_t cpi_in, cpi_out;        /* 2.22 */
+    enum ipsec_mode mode;            /* asked for, then: agreed */
     bool unwanted;                   /* installed only to be deleted */
     bool spi_used;                   /* it belongs to an installed CHILD SA; otherwise given back */
     uint64_t ike_spi;                /* our SPI of a rekeyed IKE SA */
@@ -386,11 +387,16 @@ err_t v2_frag_split(struct ike *e, struct v2_sa *v, const struct v2_build *b, ui
                     struct bytes inner, struct bytes *out) must_use;
 
 /* --- mode.c --- */
-bool v2_mode_told(const struct v2_exch *x);
+enum ipsec_mode v2_mode_told(const struct v2_exch *x);
+void v2_mode_choose(struct ike *e, const struct v2_sa *v, struct v2_exch *x);
 void v2_mode_put(struct v2_build *b, const struct v2_exch *x);
 void v2_mode_as_seen(const struct v2_sa *v, struct v2_exch *x, struct ts_list *local,
                      struct ts_list *remote);
-err_t v2_mode_accept(struct ike *e, const struct v2_exch *x, struct refusal *r) must_use;
+err_t v2_mode_accept(struct ike *e, const struct v2_sa *v, struct v2_exch *x,
+                     struct refusal *r) must_use;
+/* Some child of the connection asks for BEET, so the peer must hear how we mean it. */
+bool v2_mode_private(const struct conn *c);
+void v2_mode_put_vendor(struct v2_build *b);
 void v2_child_unwanted(struct ike *e, struct v2_sa *v, struct v2_exch *x);
 void v2_child_refused(struct ike *e, struct v2_sa *v, const struct v2_exch *x,
                       const struct notify *n);
