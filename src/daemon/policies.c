@@ -234,10 +234,9 @@ bool policies_look(struct policies *p)
 
 err_t policies_restore(struct policies *p, struct io_error *err)
 {
-    const struct policies_settings *s = &p->set;
     routes_lost(p->routes);
     p->anew = true;
-    return netlink_rules_add(p->nl, s->table, s->guard.mark, s->priority, err);
+    return routes_open(p->routes, err);
 }
 
 void policies_addrs(struct policies *p)
@@ -250,6 +249,7 @@ void policies_addrs(struct policies *p)
 struct policies *policies_open(const struct policies_settings *s, const struct policies_view *view,
                                struct netlink *nl, struct io_error *err)
 {
+    const struct netlink_rule rule = {s->table, s->guard.mark, s->priority, 0};
     struct policies *p = calloc(1, sizeof *p);
     snprintf(err->text, sizeof err->text, "out of memory");
     if (!p)
@@ -260,9 +260,9 @@ struct policies *policies_open(const struct policies_settings *s, const struct p
         policies_close(p);
         return NULL;
     }
-    p->routes = routes_new(nl, s->table, s->ifindex, &s->follower);
+    p->routes = routes_new(nl, &rule, s->ifindex, &s->follower);
     p->guard = nft_guard_open(&s->guard, err);
-    if (p->routes && p->guard && !netlink_rules_add(nl, s->table, s->guard.mark, s->priority, err))
+    if (p->routes && p->guard && !routes_open(p->routes, err))
         return p;
     policies_close(p);
     return NULL;
@@ -274,7 +274,6 @@ void policies_close(struct policies *p)
         return;
     rows_fini(p);
     routes_free(p->routes);
-    netlink_rules_del(p->nl, p->set.table, p->set.guard.mark, p->set.priority);
     if (p->guard)
         nft_guard_close(p->guard, true);
     free(p);

@@ -10,15 +10,22 @@ struct netlink;
 
 struct netlink *netlink_open(struct io_error *err) must_use;
 void netlink_close(struct netlink *n);
+struct netlink_rule {
+    uint32_t table, mark, priority;
+    uint8_t protocol; /* only its packets; 0: all */
+};
 /*
  * Rule "not fwmark MARK lookup TABLE" with this priority, IPv4 and IPv6 (left out where the machine
- * has no IPv6). Idempotent. mark 0 is E_USAGE: our own packets would come back to us.
- * Also sets net.ipv4.conf.all.src_valid_mark: the guard marks what peers send to us, and a strict
- * rp_filter then looks for the way back past our table too, where a policy covers the peer itself.
+ * has no IPv6). Of one protocol, IPv4 alone: "fwmark MARK goto PRIORITY + 1", "ipproto PROTOCOL
+ * lookup TABLE", the same for ICMP errors that this host makes, and an empty rule of the next
+ * priority. Idempotent. mark 0 is E_USAGE: our own packets would come back to us. Deleting the rule
+ * for all protocols deletes what those of single ones share. Also sets
+ * net.ipv4.conf.all.src_valid_mark: the guard marks what peers send to us, and a strict rp_filter
+ * then looks for the way back past our table too, where a policy covers the peer itself.
  */
-err_t netlink_rules_add(struct netlink *n, uint32_t table, uint32_t mark, uint32_t priority,
+err_t netlink_rules_add(struct netlink *n, const struct netlink_rule *r,
                         struct io_error *err) must_use;
-void netlink_rules_del(struct netlink *n, uint32_t table, uint32_t mark, uint32_t priority);
+void netlink_rules_del(struct netlink *n, const struct netlink_rule *r);
 /*
  * "prefix/bits dev ifindex [src address]", or a throw route: the look-up goes on in the next table
  * (bypass policies, and the local networks of a policy whose remote side, 0.0.0.0/0, contains
@@ -60,8 +67,8 @@ err_t netlink_link_carrier(struct netlink *n, int ifindex, bool on) must_use;
 /* Routes into this interface count only while it has a carrier. Where /proc is read-only the
  * operator has to set ignore_routes_with_linkdown. */
 void netlink_carrier_counts(const char *name);
-uint32_t
-netlink_port(const struct netlink *n); /* what the kernel tells of our own changes has it */
+/* What the kernel tells of our own changes has it. */
+uint32_t netlink_port(const struct netlink *n);
 /* Whether addresses of this host may have changed since the last call; true the first time. */
 bool netlink_addrs_changed(struct netlink *n);
 /* Is this address one of the host's own? */

@@ -457,14 +457,14 @@ static void test_strict_rp_filter(void **state)
     struct nft_guard *g = guard_with(&r, 1);
     struct netlink *n = netlink_open(&err);
     assert_non_null(n);
-    assert_int_equal(netlink_rules_add(n, 220, MARK, 220, &err), 0);
+    assert_int_equal(netlink_rules_add(n, &(struct netlink_rule){220, MARK, 220, 0}, &err), 0);
     const struct netlink_route to_peer = {.prefix = peer, .bits = 32, .ifindex = tun.ifindex};
     assert_int_equal(netlink_routes_change(n, 220, &to_peer, 1, &err), 0);
     lab_run("echo 1 >/proc/sys/net/ipv4/conf/a0/rp_filter");
     const struct path p = {ns_b, ns_a, h->b_wan, h->a_wan, 0, 4500, 20, true};
     try_path(h, &p, h->b_free, h->a_wan);
     lab_run("echo 0 >/proc/sys/net/ipv4/conf/a0/rp_filter");
-    netlink_rules_del(n, 220, MARK, 220);
+    netlink_rules_del(n, &(struct netlink_rule){220, MARK, 220, 0});
     netlink_table_flush(n, 220);
     netlink_close(n);
     nft_guard_close(g, true);

@@ -449,7 +449,8 @@ static bool refused_netlink(void)
 {
     struct io_error err = {""};
     struct netlink *n = netlink_open(&err);
-    bool fine = n && netlink_rules_add(n, 220, MARK, 220, &err) == E_SYS &&
+    bool fine = n &&
+                netlink_rules_add(n, &(struct netlink_rule){220, MARK, 220, 0}, &err) == E_SYS &&
                 says(&err, "CAP_NET_ADMIN") && says(&err, "not fwmark 0x77");
     netlink_close(n);
     return fine;

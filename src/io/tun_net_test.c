@@ -66,7 +66,7 @@ static int end_lab(void **state)
 static void add_routes(void)
 {
     struct io_error err = {""};
-    if (netlink_rules_add(nl, TABLE, MARK, PRIORITY, &err) != 0)
+    if (netlink_rules_add(nl, &(struct netlink_rule){TABLE, MARK, PRIORITY, 0}, &err) != 0)
         fail_msg("%s", err.text);
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
         struct addr net = lab_addr(plans[i].net), src = lab_addr(plans[i].inner);
@@ -251,8 +251,9 @@ static void test_idempotent(void **state)
     lan.gone = true;
     assert_int_equal(netlink_routes_change(nl, TABLE, &lan, 1, &err), 0);
     assert_int_equal(routes(), 1);
-    assert_int_equal(netlink_rules_add(nl, TABLE, 0, PRIORITY, &err), E_USAGE);
-    netlink_rules_del(nl, TABLE, MARK, PRIORITY);
+    assert_int_equal(netlink_rules_add(nl, &(struct netlink_rule){TABLE, 0, PRIORITY, 0}, &err),
+                     E_USAGE);
+    netlink_rules_del(nl, &(struct netlink_rule){TABLE, MARK, PRIORITY, 0});
     assert_int_equal(rules(), 0);
 }
 
