@@ -200,9 +200,8 @@ class Lab:
 
     def _ping_argv(self, frm, family, count, interval, size, second, wait, pattern, df=True):
         to = self.other(frm or self.a)
-        argv = ["ping", f"-{family}", "-n", "-q", "-c", count, "-i", interval, "-s", size, "-W", wait]
-        argv += [] if df else ["-M", "dont"]
-        return argv + (["-p", pattern] if pattern else []) + [to.host(family, second)]
+        return [PYTHON, "-I", "-S", PINGER, to.host(family, second), count, interval, size, wait, *([] if df else ["dont"]),
+                *([pattern] if pattern else [])]
 
     def ping_start(self, frm=None, family=4, count=2000, interval=0.002, size=56, second=False):
         """A stream of pings in the background; `ping_end` waits for it."""
@@ -274,6 +273,7 @@ class Lab:
 
 
 INSIDE = ROOT / "tests" / "lab" / "inside.py"
+PINGER = ROOT / "tests" / "lab" / "pinger.py"
 MARK = b"THIS-WAS-SENT-IN-CLEAR-TEXT."
 
 
