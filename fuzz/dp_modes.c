@@ -10,6 +10,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MAC = 16, KINDS = 8, SPACE = 65536 + 1024 };
 
+/* BEET has one address on each side. */
+static struct ts_list host(uint8_t family, uint8_t last)
+{
+    struct ts t = fuzz_any(family);
+    t.lo.ip[0] = 10;
+    t.lo.ip[family == 4 ? 3 : 15] = last;
+    t.hi = t.lo;
+    return (struct ts_list){1, {t}};
+}
+
 static struct dp *dp_of(unsigned kind)
 {
     static struct dp *made[KINDS];
@@ -28,10 +38,9 @@ static struct dp *dp_of(unsigned kind)
         sa.cpi_in = sa.cpi_out = 2;
     if (kind == 3)
         sa.oa_remote = sa.local.addr;
-    if (kind == 7) { /* IPv6 inside */
-        sa.local_ts.ts[0] = sa.local_ts.ts[1];
-        sa.remote_ts.ts[0] = sa.remote_ts.ts[1];
-        sa.local_ts.count = sa.remote_ts.count = 1;
+    if (sa.mode == MODE_BEET) {
+        sa.local_ts = host(kind == 7 ? 6 : 4, 1);
+        sa.remote_ts = host(kind == 7 ? 6 : 4, 2);
     }
     return made[kind] = fuzz_dp_of(&sa);
 }

@@ -144,9 +144,20 @@ static void travellers(struct pair *p)
     password(&p->b);
 }
 
+/* AH around ESP */
+static void bundle(struct conn_child *cc)
+{
+    struct proposal_error err;
+    cc->bundle = true;
+    if (proposal_parse(PROTO_AH, "sha256", &cc->esp, &err))
+        abort();
+}
+
 static struct conn *conn_with(struct side *me, struct side *peer, uint8_t how)
 {
     struct conn *c = conn_of(me, peer, how & 2);
+    if (how & 16)
+        bundle(&c->child[0]);
     if (how & 4)
         travel(c, me == &me->pair->a, how & 8);
     return c;
