@@ -223,6 +223,7 @@ enum dp_note_kind {
     NOTE_MOVED,    /* child_id: authentic packets come from `remote` now */
     NOTE_FIRST_IN, /* child_id: first authentic packet on a new SA that replaces another */
     NOTE_PATH_MTU, /* child_id: its outer packets may have path_mtu bytes from now on */
+    NOTE_DROP,     /* reason: an auditable drop; RFC 4303 4 */
 };
 
 /* How that was found out. */
@@ -244,6 +245,10 @@ struct dp_note {
     uint16_t path_mtu;
     enum dp_path_source path_source;
     uint16_t iface; /* PATH_MTU: of the SA, as in struct policy */
+    /* DROP: child_id and what was still to be seen of the packet: spi, seq and addresses, or flow_local
+     * and flow_remote (its source and destination); count: so many since the last note of this */
+    err_t reason;
+    uint32_t count, spi, seq;
 };
 
 /* Drains the bounded queue of notes; false: empty. Time limits are the IKE engine's own business.

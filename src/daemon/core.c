@@ -296,11 +296,43 @@ static void on_path_mtu(struct core *c, const struct dp_note *n)
                                           .text = text});
 }
 
+/* RFC 4303 4: "the SPI value, date/time received, Source Address, Destination Address, the Sequence
+ * Number", where there are any. */
+static void on_drop(struct core *c, const struct dp_note *n)
+{
+    struct policy_row row;
+    struct buf text = {0};
+    bool known = policies_get(c->pol, n->policy_id, &row);
+    if (n->count > 1)
+        buf_printf(&text, "%u packets, the last ", n->count);
+    else
+        buf_puts(&text, "a packet ");
+    if (n->flow_local.lo.family) {
+        buf_puts(&text, "from ");
+        ts_print(&n->flow_local, &text);
+        buf_puts(&text, " to ");
+        ts_print(&n->flow_remote, &text);
+    } else if (n->spi) {
+        buf_printf(&text, "with sequence number %u", n->seq);
+    }
+    sinks_event(c->sinks, &(struct event){.kind = EV_DP_DROPS,
+                                          .conn = known ? row.conn : NULL,
+                                          .child = known ? row.child : NULL,
+                                          .reason = n->reason,
+                                          .child_id = n->child_id,
+                                          .spi_in = n->spi,
+                                          .local = n->local,
+                                          .remote = n->remote,
+                                          .number = n->count,
+                                          .text = buf_str(&text)});
+    buf_free(&text);
+}
+
 static void on_note(void *ctx, const struct dp_note *n)
 {
     struct core *c = ctx;
-    bool policy = n->kind == NOTE_ACQUIRE || n->kind == NOTE_PATH_MTU;
-    if (!policy && n->child_id >= MANUAL_ID_FIRST) {
+    bool any = n->kind == NOTE_ACQUIRE || n->kind == NOTE_PATH_MTU || n->kind == NOTE_DROP;
+    if (!any && n->child_id >= MANUAL_ID_FIRST) {
         on_manual(c, n);
         return;
     }
@@ -322,6 +354,9 @@ static void on_note(void *ctx, const struct dp_note *n)
         break;
     case NOTE_PATH_MTU:
         on_path_mtu(c, n);
+        break;
+    case NOTE_DROP:
+        on_drop(c, n);
         break;
     case NOTE_FIRST_IN:
         runner_feed(c->runner, &(struct ike_in){.kind = IN_FIRST_IN, .child_id = n->child_id});

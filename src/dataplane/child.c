@@ -28,7 +28,7 @@ struct child *child_find(const struct dp *d, uint32_t id)
 
 void sa_pkt_drop(struct dp *d, struct child *c, struct dp_pkt *p, err_t reason)
 {
-    pkt_drop(d, p, reason);
+    pkt_drop_of(d, c, p, reason);
     if (reason < R_DP_SHORT || reason > R_DP_ROOM)
         return;
     if (!c->drops && (c->drops = pool_get(&d->drops)))

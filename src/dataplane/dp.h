@@ -2,6 +2,7 @@
 #pragma once
 
 #include "culvert/dataplane.h"
+#include "dataplane/audit.h"
 #include "dataplane/early.h"
 #include "dataplane/frag_out.h"
 #include "dataplane/frag_table.h"
@@ -77,6 +78,7 @@ struct dp {
     uint64_t now_ms; /* of the batch */
     bool releasing;  /* a packet that was held is on its way out */
     struct notes notes;
+    struct audit audit;
     struct dp_stats stats;
     struct cr_op ops[DP_BATCH];
     struct in_work in[DP_BATCH];
@@ -86,11 +88,18 @@ struct dp {
     uint8_t miss[DP_BATCH]; /* indices into out_runs: flows that the cache does not know */
 };
 
-static inline void pkt_drop(struct dp *d, struct dp_pkt *p, err_t reason)
+/* Of an SA, NULL where none is known. */
+static inline void pkt_drop_of(struct dp *d, const struct child *c, struct dp_pkt *p, err_t reason)
 {
     p->verdict = DP_DROP;
     p->reason = reason;
     d->stats.drops[reason > 0 ? reason : R_NONE]++; /* R_NONE: failures of our own */
+    audit_drop(d, c, p, reason);
+}
+
+static inline void pkt_drop(struct dp *d, struct dp_pkt *p, err_t reason)
+{
+    pkt_drop_of(d, NULL, p, reason);
 }
 
 /* A packet of our own on this SA, whatever the policies say; false: it cannot be sent. */

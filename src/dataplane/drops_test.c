@@ -182,6 +182,27 @@ static const struct {
     {"send: expired", expired_out, R_DP_EXPIRED, true, true},
 };
 
+/* The newest note of a drop; kind 0: there is none. */
+static struct dp_note audit_of(struct dp *d)
+{
+    struct dp_note n, found = {0};
+    while (dp_note_next(d, &n))
+        if (n.kind == NOTE_DROP)
+            found = n;
+    return found;
+}
+
+static bool is_audited(err_t reason)
+{
+    static const err_t not [] = {R_DP_SHORT,       R_DP_POLICY_DROP, R_DP_HOLD,     R_DP_TOO_BIG,
+                                 R_DP_LINK,        R_DP_ECN,         R_DP_TX,       R_DP_GSO,
+                                 R_DP_FRAG_ORPHAN, R_DP_FRAGMENT,    R_DP_HANDOVER, R_DP_ROOM};
+    for (size_t i = 0; i < sizeof not / sizeof *not ; i++)
+        if (not [i] == reason)
+            return false;
+    return true;
+}
+
 static void one(size_t i)
 {
     struct scene s;
@@ -196,6 +217,7 @@ static void one(size_t i)
     else
         kit_in(d, &s.p);
     dp_stats_get(d, &after);
+    assert_int_equal(audit_of(d).reason, is_audited(cases[i].reason) ? cases[i].reason : 0);
     assert_true(dp_child_stats(d, 1, &sa));
     if (s.p.reason != cases[i].reason)
         fail_msg("%s: %s", cases[i].name, err_name(s.p.reason));
@@ -206,6 +228,33 @@ static void one(size_t i)
         if (sa.drops[r] != (cases[i].sa && R_DP_SHORT + r == cases[i].reason))
             fail_msg("%s: the SA counts %u of %s", cases[i].name, sa.drops[r],
                      err_name(R_DP_SHORT + r));
+    kit_down(&s.k);
+}
+
+/* RFC 4303 4: an attack is in the log at once, and does not fill it. */
+static void test_audit(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct dp_note n;
+    struct endpoint from;
+    kit_up(&s.k, &kit_suites[0], &(struct kit_opts){0});
+    for (int i = 0; i < 30; i++) {
+        flipped(&s);
+        from = s.p.remote;
+        uint32_t spi = get_u32(s.p.data), seq = get_u32(s.p.data + 4);
+        dp_inbound(s.k.b, &(struct dp_pkt *){&s.p}, 1, i < 20 ? 1000 : 11000);
+        n = audit_of(s.k.b);
+        assert_int_equal(n.kind, i == 0 || i == 20 ? NOTE_DROP : 0);
+        if (!n.kind)
+            continue;
+        assert_int_equal(n.reason, R_DP_ICV);
+        assert_int_equal(n.count, i ? 20 : 1);
+        assert_int_equal(n.child_id, 1);
+        assert_int_equal(n.spi, spi);
+        assert_int_equal(n.seq, seq);
+        assert_true(addr_eq(&n.remote.addr, &from.addr));
+    }
     kit_down(&s.k);
 }
 
@@ -242,6 +291,7 @@ int main(void)
     const char *what = "";
     if (cr_init(&what))
         return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each), cmocka_unit_test(test_totals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each), cmocka_unit_test(test_totals),
+                                       cmocka_unit_test(test_audit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
