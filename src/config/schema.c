@@ -216,7 +216,7 @@ const struct row schema[] =
     {SC_REMOTE, "xauth_id", V_STRING, "", "With auth = xauth: the only user's name to accept; without it every user of secrets { } is.", AT(struct conn_auth, xauth_id)},
 
     /* --- a child --- */
-    CHILD("local_ts", V_TS, "dynamic", local_ts, "Our side's traffic: subnets, ranges, or dynamic for our own address, each with [protocol/port] if wanted.")},
+    CHILD("local_ts", V_TS, "dynamic", local_ts, "Our side's traffic: subnets, ranges, or dynamic for our own address, each with [protocol/port] if wanted; of ICMP type * 256 + code, opaque for fragments without ports.")},
     CHILD("remote_ts", V_TS, "dynamic", remote_ts, "The peer's side, likewise.")},
     CHILD("esp_proposals", V_PROPOSALS, "default", esp, "ESP proposals, for example aes128gcm16 or aes256-sha256-modp2048; a key exchange gives forward secrecy on rekeying; esn or noesn-esn for extended sequence numbers."), .aux = offsetof(struct conn_child, esp_default), .min = PROTO_ESP},
     CHILD("ah_proposals", V_PROPOSALS, "", esp, "AH proposals, for example sha256 or sha256-modp2048: packets are authenticated, addresses included, and not encrypted. With esp_proposals beside them every packet gets both, AH around ESP (RFC 2401 4.3): two SAs that come and go together. Only IKEv1 has such bundles, so this needs version = 1; with 2 it is refused, and with 0 as well, because IKEv2 would begin without AH. The key exchange is named in esp_proposals alone; a cipher there may go without integrity (aes128), as Cisco's esp-aes ah-sha-hmac has it, which RFC 8221 4 recommends against. AH passes no NAT (RFC 3715 2.1)."), .aux = offsetof(struct conn_child, esp_default), .min = PROTO_AH},

@@ -85,7 +85,7 @@ static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
                          .f = framing_of(sa),
                          .announce = sa->replaces != 0,
                          .iface = sa->iface,
-                         .names_ports = sel_set_names_ports(&c->sel),
+                         .names_ports = sel_set_names_ports(&c->sel) || sel_set_opaque(&c->sel),
                          .later_frags = sa->later_frags && sa->mode == MODE_TUNNEL,
                          .local = sa->local,
                          .remote = sa->remote};

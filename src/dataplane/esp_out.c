@@ -35,6 +35,12 @@ static inline struct out_run *run_of(struct dp *d, size_t runs, const struct flo
     return r;
 }
 
+/* Nobody sends a SYN in fragments. */
+static inline uint8_t look_of(const uint8_t *p, const struct ip_info *ip)
+{
+    return mss_is_syn(p, ip) ? RUN_SYN : ip->frag ? RUN_FRAG : 0;
+}
+
 /* Packets with a place in d->out; their runs to *runs. */
 static size_t parse_all(struct dp *d, struct dp_pkt *const *pkts, size_t n, size_t *runs)
 {
@@ -61,15 +67,11 @@ static size_t parse_all(struct dp *d, struct dp_pkt *const *pkts, size_t n, size
             *w = (struct out_work){p, ip.len, ip.tos, ip.df};
             iface = p->iface;
             ip.flow.meta |= flow_meta_iface(iface);
-            uint8_t look = mss_is_syn(p->data, &ip) ? RUN_SYN : 0;
-            if (ip.frag && d->frags) {
-                if (!frags_out(d, p, &ip))
-                    continue;
-                look |= RUN_FRAG;
-            }
+            if (__builtin_expect(ip.frag && d->frags, 0) && !frags_out(d, p, &ip))
+                continue;
             if (!run || !flow_eq(&ip.flow, &run->flow))
                 run = run_of(d, (*runs)++, &ip.flow);
-            run->look |= look;
+            run->look |= look_of(p->data, &ip);
             train_start(&t, p->data, &ip);
         }
         run->n++;
@@ -78,24 +80,37 @@ static size_t parse_all(struct dp *d, struct dp_pkt *const *pkts, size_t n, size
     return k;
 }
 
-static bool tell_acquire(struct dp *d, const struct bind *b, const struct flow *f)
+/* A fragment's flow has no ports: an SA for such alone is asked for (RFC 4301 7.2). */
+static void as_rule(const struct sel *s, struct ts *t)
 {
+    if (!sel_opaque(s))
+        return;
+    t->port_lo = s->port_lo;
+    t->port_hi = s->port_hi;
+}
+
+static bool tell_acquire(struct dp *d, const struct spd_rule *r, const struct flow *f)
+{
+    const struct bind *b = r->bind;
     struct dp_note n = {.kind = NOTE_ACQUIRE, .policy_id = b->policy_id};
     if (b->owner.worker != d->set.self)
         n.cpu = (uint8_t)(d->set.self + 1);
     flow_to_ts(f, &n.flow_local, &n.flow_remote);
+    as_rule(&r->l, &n.flow_local);
+    as_rule(&r->r, &n.flow_remote);
     return notes_put(&d->notes, &n);
 }
 
 /* Once per policy until an SA or a drop comes; again after hold_ms in case that got lost. */
-static void acquire(struct dp *d, struct bind *b, const struct flow *f, uint64_t now_ms)
+static void acquire(struct dp *d, const struct spd_rule *r, const struct flow *f, uint64_t now_ms)
 {
+    struct bind *b = r->bind;
     uint32_t since = (uint32_t)now_ms - b->acquire_ms;
     if (b->acquiring && since < d->set.hold_ms)
         return;
     if (b->newest && b->acquire_ms && since < ACQUIRE_AGAIN_MS)
         return;
-    b->acquiring = tell_acquire(d, b, f);
+    b->acquiring = tell_acquire(d, r, f);
     b->acquire_ms = (uint32_t)now_ms;
 }
 
@@ -109,13 +124,14 @@ static void gather(struct dp_pkt *p)
 
 /* The negotiation is asked for even when there is no room to hold the packet. */
 static void hold_packet(struct dp *d, const struct out_work *w, const struct flow *f,
-                        struct bind *b, uint64_t now_ms)
+                        const struct spd_rule *r, uint64_t now_ms)
 {
+    struct bind *b = r->bind;
     bool again =
         d->releasing ||
         hold_releasing(&d->hold, b); /* just released and taken by no SA: no second round */
     if (!again)
-        acquire(d, b, f, now_ms);
+        acquire(d, r, f, now_ms);
     gather(w->p);
     if (again || !hold_put(&d->hold, b, w->p->data, w->len, now_ms)) {
         pkt_drop(d, w->p, R_DP_HOLD);
@@ -136,7 +152,7 @@ static bool is_elsewhere(struct dp *d, const struct spd_rule *r, const struct fl
         return true;
     if (bind_choose(r->bind, f))
         return false;
-    acquire(d, r->bind, f, now_ms);
+    acquire(d, r, f, now_ms);
     return true;
 }
 
@@ -183,7 +199,7 @@ static struct sa_out *choose_slow(struct dp *d, struct out_run *run, const struc
     if (r && r->action == POL_PROTECT) {
         sa = bind_choose(r->bind, &run->flow);
         if (!sa) {
-            hold_packet(d, w, &run->flow, r->bind, now_ms);
+            hold_packet(d, w, &run->flow, r, now_ms);
             return NULL;
         }
     }

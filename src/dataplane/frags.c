@@ -4,6 +4,8 @@
 #include "dataplane/rx.h"
 #include <stdlib.h>
 
+enum { HEADER_MAX = 60 }; /* of TCP: RFC 9293 3.1 */
+
 /* What is joined must remain an IP packet with all that comes around it. */
 #define JOINED_MAX (65535u - DP_HEADROOM - DP_TAILROOM)
 
@@ -51,9 +53,15 @@ err_t frags_join_open(struct dp *d)
 static bool widen(struct ts_list *l)
 {
     bool named = false;
-    for (size_t i = 0; i < l->count; i++) {
-        struct ts *t = &l->ts[i];
+    size_t n = l->count;
+    l->count = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct ts *t = &l->ts[l->count];
+        *t = l->ts[i];
         named |= !ts_any_port(t);
+        if (ts_opaque(t)) /* what has no ports is what it is for */
+            continue;
+        l->count++;
         t->port_lo = 0;
         t->port_hi = 0xffff;
         t->proto = t->lo.family == 6 ? 0 : t->proto;
@@ -81,6 +89,15 @@ void frags_rules_del(struct dp *d, uint32_t rule)
 static bool ports_matter(const struct dp *d, const struct ip_info *ip)
 {
     return spd_find(d->frags->spd, &ip->flow);
+}
+
+/* RFC 4301 7.2: later fragments of this protocol have a policy of their own. */
+static bool go_apart(const struct dp *d, const struct ip_info *ip)
+{
+    struct flow f = ip->flow;
+    f.meta &= ~(FLOW_PORTS | FLOW_LPORT | FLOW_RPORT);
+    const struct spd_rule *r = spd_find(d->spd, &f);
+    return r && (sel_opaque(&r->l) || sel_opaque(&r->r));
 }
 
 /* --- out --- */
@@ -121,10 +138,12 @@ static bool wait_put(struct dp *d, const struct frag_wait_slot *s, const uint8_t
 bool frags_out(struct dp *d, struct dp_pkt *p, struct ip_info *ip)
 {
     struct frag_piece f;
+    bool apart = go_apart(d, ip);
     frag_piece_of(p->data, ip, &f);
+    ip->frag = apart ? 0 : ip->frag; /* nothing to be put together */
     if (!ip->later_frag)
         return first_out(d, p, ip, &f);
-    if (!ports_matter(d, ip))
+    if (apart || !ports_matter(d, ip))
         return true;
     const struct frag_first *first = frag_table_find(&d->frags->out, &f.key, p->iface, d->now_ms);
     const struct frag_wait_slot s = {
@@ -205,6 +224,8 @@ err_t frags_in(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, const uin
     frag_piece_of(inner, ip, &f);
     if (!ip->later_frag)
         return first_in(d, sa, ip, &f, matches);
+    if (matches && sel_set_opaque(sa->sel) && f.offset < HEADER_MAX)
+        return R_DP_FRAG_OVERLAP; /* 7.2: it may lie over the first one's ports and flags */
     return matches ? E_OK : later_in(d, sa, p, inner, ip, &f); /* 7.1: any port will do */
 }
 

@@ -25,14 +25,15 @@ void frags_rules_del(struct dp *d, uint32_t rule);
 /* Memory to put datagrams together in, for an SA that takes none but whole ones. */
 err_t frags_join_open(struct dp *d) must_use;
 
-/* A fragment on its way out: ip->flow becomes that of its datagram. False: it has its verdict. */
+/* A fragment on its way out: ip->flow becomes that of its datagram, ip->frag 0 where later ones go
+ * ways of their own (7.2). False: it has its verdict. */
 bool frags_out(struct dp *d, struct dp_pkt *p, struct ip_info *ip);
 /* Collects the fragments of a datagram that must be whole. True: the packet has its verdict. False:
  * it is no fragment; or the last one, and the datagram, w->len bytes, has taken its place. */
 bool frags_collect(struct dp *d, const struct sa_out *sa, struct out_work *w);
 
 #define FRAGS_HELD R_COUNT /* instead of a reason: it waits for the first fragment */
-/* A decrypted fragment, of an SA whose selectors name ports. */
+/* A decrypted fragment, of an SA whose selectors name ports or are OPAQUE. */
 err_t frags_in(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, const uint8_t *inner,
                struct ip_info *ip) must_use;
 

@@ -523,6 +523,59 @@ static void test_icmp(void **state)
     kit_down(&k);
 }
 
+/* RFC 4301 7.2: an SA for later fragments alone, of all ports. */
+static void opaque_side(struct dp *d, struct child_sa *sa, bool is_a)
+{
+    struct ts l4 = with_port("10.1.0.0/16", UDP, -1), l6 = with_port("fd01::/64", UDP, -1);
+    struct ts r4 = with_port("10.2.0.0/16", UDP, -1), r6 = with_port("fd02::/64", UDP, -1);
+    r4.port_lo = r6.port_lo = 0xffff;
+    r4.port_hi = r6.port_hi = 0;
+    policy(d, 9, POL_PROTECT, is_a, l4, l6, r4, r6);
+    kit_sa(sa, &kit_suites[0], &(struct kit_opts){.window = 64}, is_a);
+    sa->id = 2;
+    sa->policy = 9;
+    *(is_a ? &sa->local_ts : &sa->remote_ts) = (struct ts_list){2, {l4, l6}};
+    *(is_a ? &sa->remote_ts : &sa->local_ts) = (struct ts_list){2, {r4, r6}};
+}
+
+static void test_opaque(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct child_sa a, b;
+    struct dp_note n;
+    up(&k, false, true);
+    opaque_side(k.a, &a, true);
+    opaque_side(k.b, &b, false);
+    a.spi_in = b.spi_out = dp_spi_alloc(k.a);
+    b.spi_in = a.spi_out = dp_spi_alloc(k.b);
+    assert_int_equal(send_one(&k, &later, 1000).verdict, DP_HELD);
+    assert_true(dp_note_next(k.a, &n) && n.kind == NOTE_ACQUIRE && n.policy_id == 9);
+    assert_true(ts_opaque(&n.flow_remote) && ts_any_port(&n.flow_local));
+    assert_int_equal(dp_child_add(k.a, &a, 0), E_OK);
+    assert_int_equal(dp_child_add(k.b, &b, 0), E_OK);
+    static const struct {
+        uint32_t child, offset;
+        err_t reason; /* at B */
+    } want[] = {{1, 0, E_OK}, {2, 800, E_OK}, {2, 64, E_OK}, {2, 56, R_DP_FRAG_OVERLAP}};
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        struct frag f = want[i].offset ? with(later, 9, 0, want[i].offset, 80) : first;
+        struct dp_pkt p = send_one(&k, &f, 1000);
+        assert_int_equal(p.verdict, DP_TO_NET);
+        assert_int_equal(p.child_id, want[i].child);
+        kit_cross(&p);
+        kit_in(k.b, &p);
+        assert_int_equal(p.reason, want[i].reason);
+        assert_int_equal(p.verdict, want[i].reason ? DP_DROP : DP_TO_HOST);
+    }
+    const struct frag whole = {.len = 80, .family = 4, .proto = UDP, .port = BAD, .dst = 0x0203};
+    struct dp_pkt p = send_one(&k, &whole, 1000); /* what has ports is not for it */
+    assert_int_equal(p.reason, R_DP_NO_POLICY);
+    kit_sa_free(&a);
+    kit_sa_free(&b);
+    kit_down(&k);
+}
+
 static struct dp_owner owner_of(void *ctx, uint32_t policy_id)
 {
     (void)ctx;
@@ -593,10 +646,10 @@ int main(void)
     if (cr_init(&what))
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model),    cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_orphans),  cmocka_unit_test(test_hold),
-        cmocka_unit_test(test_received), cmocka_unit_test(test_selectors),
-        cmocka_unit_test(test_icmp),     cmocka_unit_test(test_elsewhere),
-        cmocka_unit_test(test_table)};
+        cmocka_unit_test(test_model),     cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_orphans),   cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_received),  cmocka_unit_test(test_selectors),
+        cmocka_unit_test(test_icmp),      cmocka_unit_test(test_opaque),
+        cmocka_unit_test(test_elsewhere), cmocka_unit_test(test_table)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

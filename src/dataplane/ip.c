@@ -67,8 +67,12 @@ static err_t v4_parse(const uint8_t *p, uint32_t len, struct ip_info *o)
     o->l4 = hlen;
     o->tos = p[1];
     o->df = frag & 0x4000;
-    o->later_frag = frag & 0x1fff;
-    o->frag = frag & 0x3fff ? 4 : 0;
+    o->later_frag = false;
+    o->frag = 0;
+    if (__builtin_expect(frag & 0x3fff, 0)) { /* all others pay one branch */
+        o->later_frag = frag & 0x1fff;
+        o->frag = 4;
+    }
     o->flow.l[0] = o->flow.r[0] = 0;
     o->flow.l[1] = get_u32(p + 12);
     o->flow.r[1] = get_u32(p + 16);

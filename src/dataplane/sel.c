@@ -55,7 +55,15 @@ void sel_set_init(struct sel_set *s, const struct ts_list *local, const struct t
 bool sel_set_names_ports(const struct sel_set *s)
 {
     for (size_t i = 0; i < (size_t)s->nl + s->nr; i++)
-        if (!sel_any_port(&s->s[i]))
+        if (!sel_any_port(&s->s[i]) && !sel_opaque(&s->s[i]))
+            return true;
+    return false;
+}
+
+bool sel_set_opaque(const struct sel_set *s)
+{
+    for (size_t i = 0; i < (size_t)s->nl + s->nr; i++)
+        if (sel_opaque(&s->s[i]))
             return true;
     return false;
 }

@@ -1,7 +1,8 @@
 /*
  * Traffic selectors compiled for the packet path: a side is one range of addresses and ports; an
  * SA's set matches when any local side and any remote side do (RFC 7296 2.9). A selector that
- * names ports matches no packet whose ports are unknown (later fragments, RFC 4301 7).
+ * names ports matches no packet whose ports are unknown (later fragments, RFC 4301 7), OPAQUE no
+ * other.
  */
 #pragma once
 
@@ -29,6 +30,11 @@ static inline bool sel_any_port(const struct sel *s)
     return s->port_lo == 0 && s->port_hi == 0xffff;
 }
 
+static inline bool sel_opaque(const struct sel *s)
+{
+    return s->port_lo == 0xffff && s->port_hi == 0;
+}
+
 static inline bool sel_has_v6(const struct sel *s, const uint64_t a[2])
 {
     __extension__ typedef unsigned __int128 u128;
@@ -45,7 +51,8 @@ static inline bool sel_match(const struct sel *s, const uint64_t a[2], uint16_t 
         return false;
     if (s->proto && s->proto != (uint8_t)(meta >> 8))
         return false;
-    return sel_any_port(s) || ((meta & FLOW_PORTS) && port >= s->port_lo && port <= s->port_hi);
+    return sel_any_port(s) ||
+           (meta & FLOW_PORTS ? port >= s->port_lo && port <= s->port_hi : sel_opaque(s));
 }
 
 struct sel_set {
@@ -56,8 +63,10 @@ struct sel_set {
 size_t sel_set_size(const struct ts_list *local, const struct ts_list *remote);
 void sel_set_init(struct sel_set *s, const struct ts_list *local, const struct ts_list *remote);
 
-/* Do later fragments, which have no ports, never match? */
+/* Is there a selector that later fragments, which have no ports, never match; one for them alone?
+ */
 bool sel_set_names_ports(const struct sel_set *s);
+bool sel_set_opaque(const struct sel_set *s);
 
 /* Two words in place of a set of one IPv4 prefix on each side, of any protocol and port, for a
  * packet received: its source and destination as one number in network order. */

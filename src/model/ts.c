@@ -114,6 +114,11 @@ static bool parse_ports(const char *s, size_t n, struct ts *t)
     const char *dash = memchr(s, '-', n);
     if (n == 3 && !memcmp(s, "any", 3))
         return true;
+    if (n == 6 && !strncasecmp(s, "opaque", 6)) {
+        t->port_lo = PORT_ANY_HI;
+        t->port_hi = 0;
+        return true;
+    }
     if (parse_port(s, n, &t->port_lo)) { /* a service name may hold a dash */
         t->port_hi = t->port_lo;
         return true;
@@ -133,7 +138,7 @@ static err_t parse_proto_ports(const char *s, size_t n, struct ts *t, const char
     *why = "expected a protocol by name or number";
     if (pn && !parse_proto(s, pn, &t->proto))
         return R_CONFIG_VALUE;
-    *why = "expected a port, a range of ports or a service name";
+    *why = "expected a port, a range of ports, a service name or opaque";
     if (slash && !parse_ports(slash + 1, n - pn - 1, t))
         return R_CONFIG_VALUE;
     *why = NULL;
@@ -255,7 +260,9 @@ static void print_ports(const struct ts *t, struct buf *out)
         buf_puts(out, name);
     else
         buf_printf(out, "%u", t->proto);
-    if (!all_ports && (t->proto == 1 || t->proto == 58))
+    if (ts_opaque(t))
+        buf_puts(out, "/opaque");
+    else if (!all_ports && (t->proto == 1 || t->proto == 58))
         buf_printf(out, "/%u(%u)", t->port_lo >> 8, t->port_lo & 0xff);
     else if (!all_ports && t->port_lo == t->port_hi)
         buf_printf(out, "/%u", t->port_lo);
@@ -303,18 +310,30 @@ bool ts_any_port(const struct ts *t)
     return t->port_lo == 0 && t->port_hi == PORT_ANY_HI;
 }
 
+bool ts_opaque(const struct ts *t)
+{
+    return t->port_lo == PORT_ANY_HI && t->port_hi == 0;
+}
+
 bool ts_eq(const struct ts *a, const struct ts *b)
 {
     return a->proto == b->proto && a->port_lo == b->port_lo && a->port_hi == b->port_hi &&
            addr_eq(&a->lo, &b->lo) && addr_eq(&a->hi, &b->hi);
 }
 
+/* RFC 4301 4.4.1: ANY includes OPAQUE; a port does not. */
+static bool ports_contain(const struct ts *outer, const struct ts *inner)
+{
+    if (ts_opaque(inner) || ts_opaque(outer))
+        return ts_opaque(inner) && (ts_opaque(outer) || ts_any_port(outer));
+    return outer->port_lo <= inner->port_lo && outer->port_hi >= inner->port_hi;
+}
+
 bool ts_contains(const struct ts *outer, const struct ts *inner)
 {
     return outer->lo.family == inner->lo.family && addr_cmp(&outer->lo, &inner->lo) <= 0 &&
            addr_cmp(&outer->hi, &inner->hi) >= 0 &&
-           (outer->proto == 0 || outer->proto == inner->proto) &&
-           outer->port_lo <= inner->port_lo && outer->port_hi >= inner->port_hi;
+           (outer->proto == 0 || outer->proto == inner->proto) && ports_contain(outer, inner);
 }
 
 bool ts_intersect(const struct ts *a, const struct ts *b, struct ts *out)
@@ -326,7 +345,8 @@ bool ts_intersect(const struct ts *a, const struct ts *b, struct ts *out)
     out->port_hi = a->port_hi < b->port_hi ? a->port_hi : b->port_hi;
     out->lo = addr_cmp(&a->lo, &b->lo) > 0 ? a->lo : b->lo;
     out->hi = addr_cmp(&a->hi, &b->hi) < 0 ? a->hi : b->hi;
-    return out->port_lo <= out->port_hi && addr_cmp(&out->lo, &out->hi) <= 0;
+    bool ports = out->port_lo <= out->port_hi || ports_contain(a, b) || ports_contain(b, a);
+    return ports && addr_cmp(&out->lo, &out->hi) <= 0;
 }
 
 bool ts_match(const struct ts *t, const struct addr *a, uint8_t proto, uint16_t port)

@@ -1,12 +1,15 @@
-/* Traffic selectors: RFC 7296 3.13. Ranges of addresses and ports; always lo <= hi. */
+/* Traffic selectors: RFC 7296 3.13. Ranges of addresses and ports; always lo <= hi, but for OPAQUE.
+ */
 #pragma once
 
 #include "base/addr.h"
 #include "base/buf.h"
 
 struct ts {
-    uint8_t proto;             /* 0: any */
-    uint16_t port_lo, port_hi; /* 0..65535: any. ICMP: type << 8 | code */
+    uint8_t proto; /* 0: any */
+    /* 0..65535: any; 65535..0: OPAQUE, packets whose ports cannot be seen (RFC 4301 4.4.1.1). ICMP:
+     * type << 8 | code; Mobility Header: type << 8. */
+    uint16_t port_lo, port_hi;
     struct addr lo, hi;
 };
 
@@ -29,7 +32,7 @@ struct ts_conf_list {
 };
 
 /* "10.1.0.0/16", "10.1.0.1-10.1.0.9", "dynamic", "10.1.0.0/16[tcp/http]", "dynamic[udp]",
- * "[gre]", "::/0[tcp/1024-2048]", "opaque" not supported. R_CONFIG_VALUE with *why set. */
+ * "[gre]", "::/0[tcp/1024-2048]", "10.1.0.0/16[udp/opaque]". R_CONFIG_VALUE with *why set. */
 err_t ts_conf_parse(struct ts_conf *t, const char *text, const char **why) must_use;
 void ts_resolve(const struct ts_conf_list *c, const struct addr *dynamic, struct ts_list *out);
 /* The same with several addresses, or whole ranges of them: virtual addresses of both families. */
@@ -40,6 +43,7 @@ void ts_resolve_in(const struct ts_conf_list *c, const struct ts *dynamic, size_
 void ts_print(const struct ts *t, struct buf *out);
 void ts_list_print(const struct ts_list *l, struct buf *out); /* space separated */
 bool ts_any_port(const struct ts *t);
+bool ts_opaque(const struct ts *t);
 bool ts_eq(const struct ts *a, const struct ts *b);
 bool ts_contains(const struct ts *outer, const struct ts *inner);
 bool ts_intersect(const struct ts *a, const struct ts *b, struct ts *out); /* false: empty */

@@ -145,7 +145,7 @@ static bool ts_same(const struct ts *a, const struct ts *b)
 {
     return a->proto == b->proto && a->port_lo == b->port_lo && a->port_hi == b->port_hi &&
            addr_eq(&a->lo, &b->lo) && addr_eq(&a->hi, &b->hi) && addr_cmp(&a->lo, &a->hi) <= 0 &&
-           a->port_lo <= a->port_hi;
+           (a->port_lo <= a->port_hi || ts_opaque(a));
 }
 
 static enum roundtrip ts(struct bytes body)

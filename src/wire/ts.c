@@ -12,17 +12,11 @@ static struct addr read_addr(struct rd *r, uint8_t type)
     return n == 4 ? addr_v4(b.p) : addr_v6(b.p);
 }
 
-/* RFC 7296 3.13.1: start 65535 and end 0 mean OPAQUE: ports that cannot be seen */
-static bool opaque(const struct ts *t)
-{
-    return t->port_lo == 65535 && t->port_hi == 0;
-}
-
 static err_t check(const struct ts *t)
 {
     if (addr_cmp(&t->lo, &t->hi) > 0)
         return R_SYNTAX;
-    if (opaque(t))
+    if (ts_opaque(t)) /* 3.13.1: ports that cannot be seen */
         return E_OK;
     if (t->port_lo > t->port_hi)
         return R_SYNTAX;
@@ -56,7 +50,7 @@ static void selector(struct rd *r, struct ts_list *out)
     if (r->err || (type != TS_IPV4_ADDR_RANGE && type != TS_IPV6_ADDR_RANGE))
         return;
     rd_fail(r, read_range(&sub, type, &t));
-    if (!r->err && !opaque(&t) && out->count < TS_MAX)
+    if (!r->err && out->count < TS_MAX)
         out->ts[out->count++] = t;
 }
 

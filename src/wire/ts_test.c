@@ -39,7 +39,7 @@ static const struct sample samples[] = {
     CASE("a port", ONE "\7\x11\0\x10\1\xf4\1\xf4" V4, 0, 1),
     CASE("ICMP type and code", ONE "\7\1\0\x10\x08\0\x08\xff" V4, 0, 1),
     CASE("ports upside down", ONE "\7\x11\0\x10\0\2\0\1" V4, R_SYNTAX, 0),
-    CASE("3.13.1: OPAQUE ports are skipped", TWO "\7\x11\0\x10\xff\xff\0\0" V4 NET4, 0, 1),
+    CASE("3.13.1: OPAQUE ports", TWO "\7\x11\0\x10\xff\xff\0\0" V4 NET4, 0, 2),
     CASE("3.13.1: ports without protocol", ONE "\7\0\0\x10\0\1\0\2" V4, R_SYNTAX, 0),
     CASE("addresses upside down", ONE "\7\0\0\x10" ANY "\x0a\1\0\xff\x0a\1\0\0", R_SYNTAX, 0),
     CASE("a single address", ONE "\7\0\0\x10" ANY "\x0a\1\0\1\x0a\1\0\1", 0, 1),

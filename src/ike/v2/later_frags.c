@@ -9,7 +9,7 @@
 static bool names_ports(const struct ts_list *l)
 {
     for (size_t i = 0; i < l->count; i++)
-        if (!ts_any_port(&l->ts[i]))
+        if (!ts_any_port(&l->ts[i]) && !ts_opaque(&l->ts[i]))
             return true;
     return false;
 }
@@ -26,7 +26,7 @@ void v2_later_frags_put(struct v2_build *b, const struct v2_exch *x)
         v2_put_notify(b, N_NON_FIRST_FRAGMENTS_ALSO, bytes_of(NULL, 0));
 }
 
-/* 7.1: where any port will do there is nothing to agree on. */
+/* 7.1, 7.2: where any port will do, or none, there is nothing to agree on. */
 void v2_later_frags_ask(struct v2_exch *x)
 {
     x->later_frags = x->mode == MODE_TUNNEL && (names_ports(x->tsi) || names_ports(x->tsr));

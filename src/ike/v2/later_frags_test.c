@@ -22,6 +22,8 @@ static const struct agreeing cases[] = {
      "10.1.0.0/16[udp]", MODE_TUNNEL, 2, true},
     {"narrowed to a port", "10.1.0.0/16[udp]", "10.2.0.0/16[udp/1-6000]", "10.2.0.0/16[udp/5000]",
      "10.1.0.0/16[udp]", MODE_TUNNEL, 2, true},
+    {"fragments alone", "10.1.0.0/16[udp/opaque]", "10.2.0.0/16[udp/opaque]",
+     "10.2.0.0/16[udp/opaque]", "10.1.0.0/16[udp]", MODE_TUNNEL, 2, false},
     {"ICMP's type", "10.1.0.0/16[icmp/2048]", "10.2.0.0/16[icmp/2048]", "10.2.0.0/16[icmp/2048]",
      "10.1.0.0/16[icmp/2048]", MODE_TUNNEL, 2, true},
     {"transport mode", "dynamic[udp]", "dynamic[udp/5000]", "dynamic[udp/5000]", "dynamic[udp]",
