@@ -112,7 +112,7 @@ static err_t out_new(struct dp *d, const struct child_sa *sa, struct child *c)
                            .remote = sa->remote};
     c->out = out;
     out->whole = sa->mode != MODE_TUNNEL || (!sa->later_frags && sel_set_names_ports(&c->sel));
-    tunnel_rules_out(out, &sa->ip);
+    tunnel_rules_out(out, &sa->ip, sa->mode == MODE_TUNNEL);
     out->seq = sa->seq_out;
     life_init_out(out, &sa->life);
     return keep_keys(d, sa, &sa->out, child_seed(c, DIR_OUT));

@@ -1,6 +1,6 @@
 /* Fragmentation before encryption: see frag_out.h. */
 #include "dataplane/frag_out.h"
-#include "dataplane/dp.h"
+#include "dataplane/modes.h"
 #include <stdlib.h>
 
 enum { MF = 0x2000, OFFSET = 0x1fff, OPT_END = 0, OPT_NOP = 1, OPT_COPIED = 0x80, NEXT_IPV4 = 4 };
@@ -99,6 +99,16 @@ uint32_t frag_out_cut(struct frag_out *f, uint8_t *out, uint32_t mtu)
     return head + n;
 }
 
+/* A piece as what its SA makes of it. */
+static bool leave(struct dp *d, struct sa_out *sa, struct dp_pkt *p, uint64_t now_ms)
+{
+    struct out_work w = {.p = p, .len = p->len, .tos = p->data[1]};
+    if (sa->f.kind == KIND_TUNNEL)
+        return esp_out_own(d, sa, p, NEXT_IPV4, now_ms);
+    modes_out(d, sa, &w, 1, now_ms);
+    return p->verdict == DP_TO_NET;
+}
+
 bool frag_out_next(struct dp *d, struct dp_pkt *p, uint64_t now_ms)
 {
     struct frag_out *f = &d->frag_out;
@@ -109,7 +119,7 @@ bool frag_out_next(struct dp *d, struct dp_pkt *p, uint64_t now_ms)
             pkt_drop(d, p, R_DP_TOO_BIG);
         if (!p->len && f->count && (!c || !c->out->active))
             drop_first(f);
-        else if (p->len && esp_out_own(d, c->out, p, NEXT_IPV4, now_ms))
+        else if (p->len && leave(d, c->out, p, now_ms))
             return true;
     }
     return false;

@@ -388,6 +388,40 @@ static void test_nat_oa(void **state)
     }
 }
 
+/* In tunnel mode what is too long and may be cut is cut before it is protected, whatever protects
+ * it: each piece fits the path. */
+static void test_cut_before(void **state)
+{
+    (void)state;
+    static uint8_t own[KIT_BUF];
+    for (unsigned i = 0; i < SHAPES; i++) {
+        struct peers t;
+        struct child_stats st;
+        uint32_t have = 0, pieces = 0;
+        if (shapes[i].mode != MODE_TUNNEL)
+            continue;
+        up(&t, &shapes[i], 4, &kit_suites[6], &(struct kit_opts){0});
+        assert_true(dp_child_stats(t.k.a, 1, &st));
+        memcpy(wire + DP_HEADROOM, plain, make_inner(4000, 4));
+        struct dp_pkt p = kit_pkt(wire, 4000), *pp;
+        kit_out(t.k.a, &p);
+        assert_int_equal(p.verdict, DP_HELD);
+        while (dp_held_next(t.k.a, &p, own, sizeof own, 1000)) {
+            assert_true(p.len + (p.whole ? 0u : 20u) <= 1500);
+            struct dp_pkt q = arrive(&p, got);
+            pp = &q;
+            dp_inbound(t.k.b, &pp, 1, 1000);
+            assert_int_equal(q.verdict, DP_TO_HOST);
+            assert_true(q.len <= st.plain_mtu && get_u16(q.data + 6));
+            have += q.len - 20;
+            pieces++;
+        }
+        assert_int_equal(have, 4000 - 20);
+        assert_int_equal(pieces, 3);
+        kit_down(&t.k);
+    }
+}
+
 /* A bundle's ESP without its AH is not for us: RFC 4301 5.2. */
 static void test_bundle_alone(void **state)
 {
@@ -732,6 +766,7 @@ int main(void)
         cmocka_unit_test(test_extras),
         cmocka_unit_test(test_source_route),
         cmocka_unit_test(test_nat_oa),
+        cmocka_unit_test(test_cut_before),
         cmocka_unit_test(test_bundle_alone),
         cmocka_unit_test(test_beet_ranges),
         cmocka_unit_test(test_ipcomp),

@@ -68,14 +68,14 @@ void tunnel_rules_in(struct sa_in *sa, const struct tunnel_rules *r)
 }
 
 /* RFC 6040 4.1: ECN copied (normal mode) or cleared (compatibility mode). */
-void tunnel_rules_out(struct sa_out *sa, const struct tunnel_rules *r)
+void tunnel_rules_out(struct sa_out *sa, const struct tunnel_rules *r, bool tunnel)
 {
     sa->tos_mask = r->ecn == ECN_COPY ? 0x03 : 0;
     if (r->dscp == DSCP_OUT || r->dscp == DSCP_BOTH)
         sa->tos_mask |= 0xfc;
     sa->df = r->df;
     sa->mss_max = r->mss;
-    sa->frag_before = r->fragment == FRAGMENT_BEFORE && sa->f.kind == KIND_TUNNEL && !sa->whole;
+    sa->frag_before = r->fragment == FRAGMENT_BEFORE && tunnel && !sa->whole;
 }
 
 static unsigned around(const struct framing *f, unsigned outer_family)

@@ -17,7 +17,7 @@ err_t tunnel_ecn_merge(uint8_t *inner, uint8_t outer_tos) must_use;
 
 /* Into the SAs, as configured: RFC 4301 5.1.2.1. */
 void tunnel_rules_in(struct sa_in *sa, const struct tunnel_rules *r);
-void tunnel_rules_out(struct sa_out *sa, const struct tunnel_rules *r);
+void tunnel_rules_out(struct sa_out *sa, const struct tunnel_rules *r, bool tunnel);
 
 err_t tunnel_tos_merge(const struct sa_in *sa, uint8_t *inner, uint8_t outer_tos) must_use;
 
