@@ -41,7 +41,7 @@ void bind_unref(struct hash *binds, struct slab *slab, struct bind *b)
 struct sa_out *bind_choose(const struct bind *b, const struct flow *f)
 {
     for (struct sa_out *sa = b->newest; sa; sa = sa->next)
-        if (sel_set_match(sa->sel, f))
+        if (sel_set_match(&sa->child->sel, f))
             return sa;
     return NULL;
 }

@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+static_assert(offsetof(struct sa_in, iface) == 128, "what each packet needs is in two lines");
+
 struct key_seed *child_seed(struct child *c, enum child_dir dir)
 {
     struct key_seed *in = (struct key_seed *)((uint8_t *)c + c->seeds_at);
@@ -78,8 +80,7 @@ static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
     struct sa_in *in = pool_get(&d->sa_in);
     if (!in)
         return E_NOMEM;
-    *in = (struct sa_in){.sel = &c->sel,
-                         .v4 = sel_v4_received(&c->sel),
+    *in = (struct sa_in){.v4 = sel_v4_received(&c->sel),
                          .child = c,
                          .child_id = c->id,
                          .f = framing_of(sa),
@@ -87,7 +88,6 @@ static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
                          .iface = sa->iface,
                          .names_ports = sel_set_names_ports(&c->sel) || sel_set_opaque(&c->sel),
                          .later_frags = sa->later_frags && sa->mode == MODE_TUNNEL,
-                         .local = sa->local,
                          .remote = sa->remote};
     c->in = in;
     tunnel_rules_in(in, &sa->ip);
@@ -104,7 +104,6 @@ static err_t out_new(struct dp *d, const struct child_sa *sa, struct child *c)
         return E_NOMEM;
     *out = (struct sa_out){.gen = out->gen + 1,
                            .spi = sa->spi_out,
-                           .sel = &c->sel,
                            .child = c,
                            .child_id = c->id,
                            .f = framing_of(sa),
@@ -335,7 +334,7 @@ err_t dp_child_move(struct dp *d, uint32_t child_id, const struct endpoint *loca
     struct child *c = child_find(d, child_id);
     if (!c)
         return R_NOT_FOUND;
-    c->in->local = c->out->local = *local;
+    c->out->local = *local;
     c->in->remote = c->out->remote = *remote;
     c->in->noted = (struct endpoint){0};
     if (c->mode)
@@ -353,9 +352,6 @@ bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *o
     const struct sa_in *in = c->in, *first = c->mode && c->mode->ah_in ? c->mode->ah_in : in;
     *out = (struct child_stats){.in = {in->life.bytes, in->life.packets, in->last_ms},
                                 .out = {c->out->life.bytes, c->out->seq, c->out->last_ms},
-                                .duplicate = first->duplicate,
-                                .icv_failed = first->icv_failed,
-                                .selector_dropped = in->selector_dropped,
                                 .window = first->replay.window,
                                 .iface = in->iface,
                                 .path_mtu = probe_path_mtu(c),
@@ -367,6 +363,9 @@ bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *o
     out->late = l->dropped;
     if (c->drops)
         memcpy(out->drops, c->drops->n, sizeof out->drops);
+    out->duplicate = out->drops[R_DP_REPLAY - R_DP_SHORT];
+    out->icv_failed = out->drops[R_DP_ICV - R_DP_SHORT];
+    out->selector_dropped = out->drops[R_DP_SELECTOR - R_DP_SHORT];
     if (c->mode)
         modes_stats(c, out);
     out->window_advice = lateness_window(l, first->life.packets + l->dropped);

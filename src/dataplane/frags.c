@@ -213,14 +213,14 @@ static err_t later_in(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, co
         return wait_put(d, &s, inner) ? FRAGS_HELD : R_DP_FRAG_ORPHAN;
     }
     err_t e = follow(first, f, &ip->flow.meta);
-    return e || sel_set_match_received(sa->sel, &ip->flow) ? e : R_DP_SELECTOR;
+    return e || sel_set_match_received(&sa->child->sel, &ip->flow) ? e : R_DP_SELECTOR;
 }
 
 err_t frags_in(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, const uint8_t *inner,
                struct ip_info *ip)
 {
     struct frag_piece f;
-    bool matches = sel_set_match_received(sa->sel, &ip->flow);
+    bool matches = sel_set_match_received(&sa->child->sel, &ip->flow);
     frag_piece_of(inner, ip, &f);
     if (!ip->later_frag)
         return first_in(d, sa, ip, &f, matches);

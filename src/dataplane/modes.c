@@ -74,11 +74,9 @@ static err_t ah_in_new(struct dp *d, const struct child_sa *sa, struct child *c,
     struct sa_in *in = m->ah_in = pool_get(&d->sa_in);
     if (!in)
         return E_NOMEM;
-    *in = (struct sa_in){.sel = &c->sel,
-                         .child = c,
+    *in = (struct sa_in){.child = c,
                          .child_id = c->id,
                          .f = ah_framing(sa->ah.integ, sa->ah.esn),
-                         .local = sa->local,
                          .remote = sa->remote};
     life_init_in(in, &sa->life);
     err_t e = replay_init(&in->replay, sa->replay_window, in->own_bits);
@@ -136,13 +134,13 @@ static const struct addr *either(const struct addr *a, const struct addr *b)
 void modes_moved(struct child *c)
 {
     struct mode *m = c->mode;
-    const struct addr *local = &c->in->local.addr, *remote = &c->in->remote.addr;
+    const struct addr *local = &c->out->local.addr, *remote = &c->in->remote.addr;
     m->repair = m->oa_local.family || m->oa_remote.family;
     if (m->repair)
         m->csum_fix = transport_fix(either(&m->oa_remote, remote), either(&m->oa_local, local),
                                     remote, local);
     if (m->ah_in) {
-        m->ah_in->local = m->ah_out->local = c->in->local;
+        m->ah_out->local = c->out->local;
         m->ah_in->remote = m->ah_out->remote = c->in->remote;
     }
 }

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #define REPLAY_WINDOW_MAX 65536
-#define REPLAY_INLINE     4 /* words kept in the SA itself: windows up to 192 */
+#define REPLAY_INLINE     2 /* words kept in the SA itself: windows up to 64 */
 
 struct replay {
     uint64_t top;       /* highest number seen; 0: none */

@@ -18,10 +18,8 @@ void rx_behind(struct dp *d, struct sa_in *sa, uint64_t behind)
 
 err_t rx_refuse(struct dp *d, struct sa_in *sa, uint64_t seq)
 {
-    if (!replay_is_late(&sa->replay, seq)) {
-        sa->duplicate++;
+    if (!replay_is_late(&sa->replay, seq))
         return R_DP_REPLAY;
-    }
     if (late_of(d, sa)) {
         lateness_add(sa->late, sa->replay.top - seq);
         sa->late->dropped++;
@@ -63,7 +61,7 @@ static err_t match(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, const
 {
     if (ip->frag && sa->names_ports)
         return frags_in(d, sa, p, inner, ip);
-    return sel_set_match_received(sa->sel, &ip->flow) ? E_OK : R_DP_SELECTOR;
+    return sel_set_match_received(&sa->child->sel, &ip->flow) ? E_OK : R_DP_SELECTOR;
 }
 
 err_t rx_inner_parse(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, const uint8_t *inner,
@@ -76,7 +74,6 @@ err_t rx_inner_parse(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, con
     if (flow_family(&ip.flow) != (next == NEXT_IPV4 ? 4 : 6))
         return R_DP_INNER;
     e = match(d, sa, p, inner, &ip);
-    sa->selector_dropped += e == R_DP_SELECTOR;
     *len = ip.len;
     return e;
 }

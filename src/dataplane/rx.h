@@ -53,10 +53,8 @@ static inline void rx_look_where(struct dp *d, struct sa_in *sa, const struct dp
 static inline err_t rx_commit(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, uint64_t seq,
                               err_t status)
 {
-    if (status) {
-        sa->icv_failed += status == R_DP_ICV;
+    if (status)
         return status;
-    }
     if (sa->dead)
         return life_dead_in(d, sa);
     uint64_t top = sa->replay.top;

@@ -35,7 +35,6 @@ struct framing {
 struct sa_in {
     struct cr_esp *key; /* NULL until the first packet: keying.h */
     struct replay replay;
-    const struct sel_set *sel;
     struct child *child;
     struct framing f;
     bool dead;         /* hard lifetime is over */
@@ -43,21 +42,16 @@ struct sa_in {
     uint8_t look;      /* look.h: TCP flags */
     uint16_t tos_look; /* tunnel.h: outer TOS bits that matter */
     uint32_t child_id;
-    /* second line */
-    struct life life;
+    struct life life; /* into the second line */
     uint64_t last_ms;
-    uint16_t iface;         /* where its packets go */
-    struct endpoint remote; /* UDP: where the peer is thought to be */
-    /* third */
     uint64_t own_bits[REPLAY_INLINE];
-    struct sel_v4 v4; /* instead of `sel`, where that is possible */
-    uint64_t duplicate, icv_failed;
-    /* fourth */
-    uint64_t selector_dropped;
+    struct sel_v4 v4; /* instead of the child's selectors, where that is possible */
+    /* third */
+    uint16_t iface;                /* where its packets go */
+    struct endpoint remote;        /* UDP: where the peer is thought to be */
     bool names_ports, later_frags; /* its selectors; agreed on: RFC 4301 7.3 */
     struct lateness *late;         /* NULL: all came in order so far */
     struct endpoint noted;         /* the last address told by NOTE_MOVED */
-    struct endpoint local;
 } __attribute__((aligned(64)));
 
 struct sa_out {
@@ -78,7 +72,6 @@ struct sa_out {
     uint64_t last_ms;
     struct endpoint local, remote;
     /* third */
-    const struct sel_set *sel;
     struct child *child;
     struct sa_out *next; /* of the same bind: older */
     bool active;         /* DIR_OUT is installed */
