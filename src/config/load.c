@@ -188,6 +188,7 @@ err_t config_from_tree(const struct vnode *tree, struct config *out, struct diag
         load_section(&cx, n, out);
     check_ports(&cx, tree, out);
     check_pools(&cx, tree, out);
+    check_alike(&cx, tree, out);
     if (d->errors == before && !d->nomem)
         creds_load(&cx, tree, out);
     if (d->errors == before && !d->nomem)

@@ -101,6 +101,8 @@ void cx_unknown_section(struct cx *cx, const struct vnode *n, const char *const 
 void cx_unknown_key(struct cx *cx, enum scope scope, const struct vnode *n);
 /* Was the key given, and not empty? */
 bool has_key(const struct vnode *sec, const char *key);
+/* Warns of connections that a peer cannot tell apart: alike.c. */
+void check_alike(struct cx *cx, const struct vnode *tree, const struct config *c);
 /* The key's node, or the section itself: where to point a report. */
 const struct vnode *key_or_section(const struct vnode *sec, const char *key);
 

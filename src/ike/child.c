@@ -44,6 +44,21 @@ struct child *child_by_config(const struct ike_sa *sa, const char *name)
     return NULL;
 }
 
+/* inactive() has no more time for what it found unused. */
+static bool unused(const struct child *c)
+{
+    return c->cc->inactivity_s && c->idle_ms == UINT64_MAX;
+}
+
+err_t child_end_reason(const struct child *c)
+{
+    return c->redundant || c->state == CHILD_REKEYED ? R_REPLACED
+           : c->dirs == 0                            ? R_EXPIRED
+           : c->sa->end_reason                       ? c->sa->end_reason
+           : unused(c)                               ? R_INACTIVE
+                                                     : R_OPERATOR;
+}
+
 size_t child_count_of(const struct ike_sa *sa, const char *name)
 {
     size_t n = 0;

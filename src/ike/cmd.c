@@ -130,6 +130,15 @@ static err_t initiate(struct ike *e, const struct ike_in *in, struct cmd *cmd)
     return ike_initiate(e, c, cc, in->kind == IN_ACQUIRE ? in : NULL, cmd);
 }
 
+/* The packet that triggers it. */
+static const char *packet_text(struct ike *e, const struct ike_in *in)
+{
+    const struct ts_list from = {1, {in->flow_local}}, to = {1, {in->flow_remote}};
+    return in->flow_local.lo.family
+               ? ike_strf(e, "for a packet from %s to %s", ike_str_ts(e, &from), ike_str_ts(e, &to))
+               : NULL;
+}
+
 static err_t acquire(struct ike *e, const struct ike_in *in)
 {
     struct conn_entry *ce = in->conn ? conn_entry_find(e, in->conn) : NULL;
@@ -140,6 +149,7 @@ static err_t acquire(struct ike *e, const struct ike_in *in)
     struct event *ev = ike_event(e, EV_ACQUIRE, NULL, NULL);
     ev->conn = ike_str(e, in->conn);
     ev->child = ike_str(e, in->child);
+    ev->text = packet_text(e, in);
     err_t err = initiate(e, in, NULL);
     if (err > 0) {
         holdoff_failed(e, ce, in->child);

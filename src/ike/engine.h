@@ -343,6 +343,7 @@ struct child *child_by_id(const struct ike *e, uint32_t id);
 struct child *child_by_spi_out(const struct ike_sa *sa, uint8_t proto, uint32_t spi);
 void child_ts_get(const struct child *c, struct ts_list *local, struct ts_list *remote);
 struct child *child_by_config(const struct ike_sa *sa, const char *name);
+err_t child_end_reason(const struct child *c); /* why we delete it */
 size_t child_count_of(const struct ike_sa *sa, const char *name);
 void child_paths_set(struct ike *e, struct ike_sa *sa);
 bool child_stats_get(const struct ike *e, const struct child *c, struct child_stats *out);

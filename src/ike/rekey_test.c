@@ -358,6 +358,7 @@ static void inactivity(void **state)
     assert_int_equal(p->b.child_count, 0);
     assert_int_equal(pair_events(&p->a, EV_CHILD_INACTIVE), 1);
     assert_int_equal(pair_events(&p->b, EV_CHILD_INACTIVE), 1); /* at once: both Deletes cross */
+    assert_int_equal(pair_event_last(&p->a, EV_CHILD_DOWN)->reason, R_INACTIVE);
     assert_int_equal(pair_sas(&p->a), 1); /* the IKE SA stays, as with charon */
     finish();
 }

@@ -30,14 +30,6 @@ static void send_child(struct ike *e, struct v1_sa *v, const struct child *c)
         send_one(e, v, PROTO_AH, c->ah->spi_in);
 }
 
-static err_t reason_of(const struct v1_sa *v, const struct child *c)
-{
-    return c->state == CHILD_REKEYED ? R_REPLACED
-           : c->dirs == 0            ? R_EXPIRED
-           : v->sa.end_reason        ? v->sa.end_reason
-                                     : R_OPERATOR;
-}
-
 /* What replaced it is gone again, and nothing else carries its traffic: it stays after all. */
 static bool needed_again(struct ike *e, struct child *c)
 {
@@ -58,7 +50,7 @@ void v1_delete_child(struct ike *e, struct v1_sa *v, struct task *t)
         struct ike_sa *o =
             v1_other(e, &v->sa); /* the peer may have deleted the older one already */
         send_child(e, o && o->id > v->sa.id ? v1_of(o) : v, c);
-        child_remove(e, c, reason_of(v, c));
+        child_remove(e, c, child_end_reason(c));
     }
     end_task(e, v, E_OK);
 }

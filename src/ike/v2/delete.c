@@ -79,20 +79,12 @@ static void hand_over(struct ike *e, const struct child *c)
         child_dirs_add(e, next, DIR_OUT);
 }
 
-static err_t reason_of(const struct v2_sa *v, const struct child *c)
-{
-    return c->redundant || c->state == CHILD_REKEYED ? R_REPLACED
-           : c->dirs == 0                            ? R_EXPIRED
-           : v->sa.end_reason                        ? v->sa.end_reason
-                                                     : R_OPERATOR;
-}
-
 static void child_deleted(struct ike *e, struct v2_sa *v)
 {
     struct child *c = child_by_id(e, v->req->old_child);
     if (c && c->sa == &v->sa) {
         hand_over(e, c);
-        child_remove(e, c, reason_of(v, c));
+        child_remove(e, c, child_end_reason(c));
     }
     end(e, v);
 }
@@ -142,7 +134,7 @@ size_t v2_delete_children(struct ike *e, struct v2_sa *v, const struct del *d, u
             c->state = CHILD_REKEYED;
         hand_over(e, c);
         bool replaced = c->redundant || c->state == CHILD_REKEYED;
-        child_remove(e, c, both ? reason_of(v, c) : replaced ? R_REPLACED : R_PEER_DELETED);
+        child_remove(e, c, both ? child_end_reason(c) : replaced ? R_REPLACED : R_PEER_DELETED);
     }
     return n;
 }
