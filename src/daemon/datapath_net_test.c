@@ -476,6 +476,59 @@ static void test_replays_elsewhere(void **state)
         assert_true(st.handed > 0);
 }
 
+struct flood {
+    uint32_t sent, workers;
+    uint8_t train[65000];
+};
+
+enum { FLOOD_SEG = 1300, FLOOD_SEGS = 40, FLOOD_TRAINS = 40 };
+
+/* SPIs of nobody, by their worker. */
+static uint32_t flood_spi(uint32_t worker)
+{
+    uint32_t spi = f.t[0].ours.spi_in ^ 0x100;
+    while (dp_spi_worker(spi, datapath_workers(f.d)) != worker)
+        spi += 1u << 28;
+    return spi;
+}
+
+/* The first worker stands still; trains for it are led to the second, which has nowhere to put
+ * more than its box takes. */
+static err_t while_locked(void *arg, struct dp *dp)
+{
+    struct flood *w = arg;
+    (void)dp;
+    if (w->sent)
+        return E_OK;
+    for (uint32_t k = 0; k < FLOOD_SEGS; k++)
+        put_u32(w->train + (size_t)k * FLOOD_SEG, flood_spi(k == 0));
+    for (uint32_t n = 0; n < FLOOD_TRAINS; n++) {
+        struct datapath_stats st = {0};
+        peer_sends(w->train, (size_t)FLOOD_SEGS * FLOOD_SEG, FLOOD_SEG);
+        w->sent += FLOOD_SEGS - 1;
+        for (int i = 0; i < 400 && st.handed + st.dp.drops[R_DP_HANDOVER] < w->sent; i++) {
+            msleep(1);
+            datapath_worker_stats(f.d, 1, &st);
+        }
+        assert_int_equal(st.handed + st.dp.drops[R_DP_HANDOVER], w->sent);
+    }
+    return E_OK;
+}
+
+static void test_box_full(void **state)
+{
+    (void)state;
+    static struct flood w;
+    w.sent = 0;
+    all_up();
+    if (datapath_workers(f.d) == 1)
+        return;
+    assert_int_equal(datapath_each(f.d, while_locked, &w), E_OK);
+    struct datapath_stats st = stats();
+    assert_true(st.handed > 0 && st.dp.drops[R_DP_HANDOVER] > 0);
+    assert_int_equal(st.handed + st.dp.drops[R_DP_HANDOVER], w.sent);
+}
+
 /* What was held leaves before what came later, also when the tunnel comes up at another worker. */
 static void test_held(void **state)
 {
@@ -688,9 +741,9 @@ static void test_idle(void **state)
 
 #define T(fn, n) cmocka_unit_test_setup_teardown(fn, make##n, end)
 #define ALL(n)                                                                                     \
-    T(test_shares, n), T(test_mixed_trains, n), T(test_replays_elsewhere, n), T(test_held, n),     \
-        T(test_moves, n), T(test_comes_back, n), T(test_own_sas, n), T(test_tun_gone, n),          \
-        T(test_idle, n)
+    T(test_shares, n), T(test_mixed_trains, n), T(test_replays_elsewhere, n), T(test_box_full, n), \
+        T(test_held, n), T(test_moves, n), T(test_comes_back, n), T(test_own_sas, n),              \
+        T(test_tun_gone, n), T(test_idle, n)
 
 int main(void)
 {

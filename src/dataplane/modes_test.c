@@ -1,166 +1,11 @@
 /* AH, transport mode, BEET, IPComp, bundles: there and back, every byte flipped, headers changed on
  * the way. Known packets of others are kernel_test.c and tests/codec. */
 #include "dataplane/frag_join.h"
-#include "dataplane/modes.h"
-#include "dataplane/testkit.h"
-
-struct shape {
-    const char *name;
-    uint8_t proto, mode;
-    bool ah, zip; /* a bundle; IPComp */
-    bool bare;    /* ESP leaves integrity to AH */
-};
-
-static const struct shape shapes[] = {
-    {"esp transport", PROTO_ESP, MODE_TRANSPORT, false, false},
-    {"esp beet", PROTO_ESP, MODE_BEET, false, false},
-    {"ah tunnel", PROTO_AH, MODE_TUNNEL, false, false},
-    {"ah transport", PROTO_AH, MODE_TRANSPORT, false, false},
-    {"ah beet", PROTO_AH, MODE_BEET, false, false},
-    {"ah+esp tunnel", PROTO_ESP, MODE_TUNNEL, true, false},
-    {"ah+esp transport", PROTO_ESP, MODE_TRANSPORT, true, false},
-    {"ah+esp beet", PROTO_ESP, MODE_BEET, true, false},
-    {"esp tunnel ipcomp", PROTO_ESP, MODE_TUNNEL, false, true},
-    {"esp transport ipcomp", PROTO_ESP, MODE_TRANSPORT, false, true},
-    {"ah transport ipcomp", PROTO_AH, MODE_TRANSPORT, false, true},
-    {"ah+esp beet ipcomp", PROTO_ESP, MODE_BEET, true, true},
-    {"ah+esp without integrity, tunnel", PROTO_ESP, MODE_TUNNEL, true, false, true},
-    {"ah+esp without integrity, transport", PROTO_ESP, MODE_TRANSPORT, true, false, true},
-};
-
-#define SHAPES (sizeof shapes / sizeof shapes[0])
-
-/* Two hosts with the addresses that testkit's packets have inside. */
-struct peers {
-    struct kit k;
-    const struct shape *s;
-    unsigned inner; /* family */
-};
-
-static struct addr addr_of(const char *text)
-{
-    struct addr a;
-    assert_true(addr_parse(&a, text));
-    return a;
-}
-
-static void shape_sa(struct child_sa *sa, const struct shape *s, unsigned inner, bool is_a)
-{
-    sa->mode = s->mode;
-    sa->proto = s->proto;
-    sa->replay_window = 64;
-    if (s->proto == PROTO_AH) {
-        secret_free(&sa->in.encr);
-        secret_free(&sa->out.encr);
-        sa->encr = NULL;
-    }
-    if (s->bare) {
-        secret_free(&sa->in.integ);
-        secret_free(&sa->out.integ);
-        sa->integ = NULL;
-    }
-    if (s->zip)
-        sa->cpi_in = sa->cpi_out = 0x1234;
-    const char *a = inner == 4 ? "10.1.2.3/32" : "fd01::5/128";
-    const char *b = inner == 4 ? "10.2.2.3/32" : "fd02::5/128";
-    if (s->mode == MODE_TUNNEL)
-        return;
-    sa->local_ts = (struct ts_list){1, {kit_ts(is_a ? a : b)}};
-    sa->remote_ts = (struct ts_list){1, {kit_ts(is_a ? b : a)}};
-    if (s->mode == MODE_BEET)
-        return;
-    sa->local.addr = sa->local_ts.ts[0].lo;
-    sa->remote.addr = sa->remote_ts.ts[0].lo;
-}
-
-static void bundle(struct child_sa *sa, const struct child_sa *like, bool is_a)
-{
-    static uint8_t key_a[32] = {1}, key_b[32] = {2};
-    sa->ah = (struct child_ah){.spi_in = is_a ? 0x70001 : 0x70002,
-                               .spi_out = is_a ? 0x70002 : 0x70001,
-                               .integ = alg_find(T_INTEG, AUTH_HMAC_SHA2_256_128, 0),
-                               .in = {is_a ? key_a : key_b, 32},
-                               .out = {is_a ? key_b : key_a, 32},
-                               .esn = like->esn};
-}
-
-static void up(struct peers *t, const struct shape *s, unsigned inner, const struct kit_suite *u,
-               const struct kit_opts *o)
-{
-    *t = (struct peers){.s = s, .inner = inner};
-    struct kit *k = &t->k;
-    k->a = kit_dp();
-    k->b = kit_dp();
-    kit_policy(k->a, "10.1.0.0/16", "10.2.0.0/16", "fd01::/64", "fd02::/64");
-    kit_policy(k->b, "10.2.0.0/16", "10.1.0.0/16", "fd02::/64", "fd01::/64");
-    kit_sa(&k->sa_a, u, o, true);
-    kit_sa(&k->sa_b, u, o, false);
-    shape_sa(&k->sa_a, s, inner, true);
-    shape_sa(&k->sa_b, s, inner, false);
-    if (s->ah) {
-        bundle(&k->sa_a, &k->sa_a, true);
-        bundle(&k->sa_b, &k->sa_a, false);
-    }
-    k->sa_a.spi_in = k->sa_b.spi_out = dp_spi_alloc(k->a);
-    k->sa_b.spi_in = k->sa_a.spi_out = dp_spi_alloc(k->b);
-    assert_int_equal(dp_child_add(k->a, &k->sa_a, 0), E_OK);
-    assert_int_equal(dp_child_add(k->b, &k->sa_b, 0), E_OK);
-}
-
-/* What the network and the receiving kernel make of a packet: header and payload apart. */
-static struct dp_pkt arrive(const struct dp_pkt *p, uint8_t *buf)
-{
-    uint8_t *at = buf + DP_HEADROOM;
-    struct dp_pkt q = {.local = p->remote, .remote = p->local, .udp = p->udp, .tos = p->tos};
-    struct transport_at h = {.next_at = p->remote.addr.family == 4 ? 9 : 6};
-    if (!p->whole) {
-        h.hlen = transport_header(at, &p->local.addr, &p->remote.addr, p->tos, p->ttl);
-        memcpy(at + h.hlen, p->data, p->len);
-        if (at[0] >> 4 == 6)
-            put_u32(at, get_u32(at) | p->label);
-        else if (p->df)
-            at[6] = 0x40;
-        transport_finish(at, &h, 50, p->len);
-        q.len = p->len;
-    } else {
-        memcpy(at, p->data, p->len);
-        assert_int_equal(transport_split(at, p->len, &h), E_OK);
-        q.len = p->len - h.hlen;
-        q.tos = at[0] >> 4 == 4 ? at[1] : (uint8_t)(at[0] << 4 | at[1] >> 4);
-    }
-    q.ah = p->whole && at[h.next_at] == 51;
-    q.ip_len = p->udp ? 0 : (uint16_t)(h.hlen + (q.ah ? 4 : 0));
-    q.data = at + h.hlen + (q.ah ? 4 : 0);
-    q.len -= q.ah ? 4 : 0;
-    return q;
-}
-
-static uint8_t wire[KIT_BUF], got[KIT_BUF], plain[KIT_BUF];
-
-static uint32_t make_inner(uint32_t len, unsigned family)
-{
-    uint32_t n = kit_inner(plain, len, family, true);
-    if (family == 4 && len >= 20) { /* an identification of zero would not stay with AH */
-        plain[4] = 0x11;
-        plain[10] = plain[11] = 0;
-        put_u16(plain + 10, ip_csum(ip_sum(plain, 20, 0)));
-    }
-    return n;
-}
-
-static struct dp_pkt sent(struct peers *t, uint32_t len)
-{
-    memcpy(wire + DP_HEADROOM, plain, len);
-    struct dp_pkt p = kit_pkt(wire, len);
-    kit_out(t->k.a, &p);
-    if (p.verdict != DP_TO_NET)
-        fail_msg("%s, %u bytes out: %s", t->s->name, len, err_name(p.reason));
-    return p;
-}
+#include "dataplane/modekit.h"
 
 static void there(struct peers *t, uint32_t len)
 {
-    struct dp_pkt p = sent(t, len), q = arrive(&p, got);
+    struct dp_pkt p = mode_sent(t, len), q = mode_arrive(&p, got);
     kit_in(t->k.b, &q);
     if (q.verdict != DP_TO_HOST)
         fail_msg("%s, %u bytes in: %s", t->s->name, len, err_name(q.reason));
@@ -179,7 +24,7 @@ static const uint32_t lengths[] = {40, 41, 42, 43, 44, 45, 46, 47, 60, 100, 255,
 static void lengths_of(struct peers *t)
 {
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
-        there(t, make_inner(lengths[i], t->inner));
+        there(t, mode_inner(lengths[i], t->inner));
 }
 
 static void test_there(void **state)
@@ -197,7 +42,7 @@ static void test_there(void **state)
         if ((ah && o.udp) || (s->proto == PROTO_AH && !u->integ) || (s->bare && i / 16 % 3))
             continue;
         struct peers t;
-        up(&t, s, inner, u, &o);
+        mode_up(&t, s, inner, u, &o);
         lengths_of(&t);
         kit_down(&t.k);
     }
@@ -211,8 +56,8 @@ static void test_flip(void **state)
     for (unsigned i = 0; i < SHAPES; i++) {
         struct peers t;
         struct dp_stats st;
-        up(&t, &shapes[i], 4, &kit_suites[6], &(struct kit_opts){0});
-        struct dp_pkt p = sent(&t, make_inner(200, 4)), q = arrive(&p, got);
+        mode_up(&t, &shapes[i], 4, &kit_suites[6], &(struct kit_opts){0});
+        struct dp_pkt p = mode_sent(&t, mode_inner(200, 4)), q = mode_arrive(&p, got);
         static uint8_t bad[KIT_BUF];
         for (uint32_t k = 0; k < q.len; k++) {
             memcpy(bad, got, DP_HEADROOM + 200 + 200);
@@ -265,8 +110,9 @@ static void test_on_the_way(void **state)
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         const struct change *c = &changes[i];
         struct peers t;
-        up(&t, &shapes[3], c->family, &kit_suites[6], &(struct kit_opts){.outer6 = c->family == 6});
-        struct dp_pkt p = sent(&t, make_inner(120, c->family)), q = arrive(&p, got);
+        mode_up(&t, &shapes[3], c->family, &kit_suites[6],
+                &(struct kit_opts){.outer6 = c->family == 6});
+        struct dp_pkt p = mode_sent(&t, mode_inner(120, c->family)), q = mode_arrive(&p, got);
         q.data[(int32_t)c->at - q.ip_len] ^= c->bits;
         kit_in(t.k.b, &q);
         if (q.reason != c->want)
@@ -278,7 +124,7 @@ static void test_on_the_way(void **state)
 /* A packet with options or extension headers in front of its UDP. */
 static uint32_t with_extras(unsigned family, const uint8_t *extra, uint32_t n, uint8_t first)
 {
-    uint32_t len = make_inner(120, family), fixed = family == 4 ? 20 : 40;
+    uint32_t len = mode_inner(120, family), fixed = family == 4 ? 20 : 40;
     memmove(plain + fixed + n, plain + fixed, len - fixed);
     memcpy(plain + fixed, extra, n);
     struct transport_at at = {fixed + n, family == 4 ? 9 : 6};
@@ -311,11 +157,11 @@ static void test_extras(void **state)
         for (size_t s = 0; s < SHAPES; s++) {
             struct peers t;
             unsigned f = extras[i].family;
-            up(&t, &shapes[s], f, &kit_suites[6], &(struct kit_opts){.outer6 = f == 6});
+            mode_up(&t, &shapes[s], f, &kit_suites[6], &(struct kit_opts){.outer6 = f == 6});
             there(&t, with_extras(f, extras[i].bytes, extras[i].n, extras[i].first));
             if (strcmp(shapes[s].name, "ah transport") == 0 && extras[i].change) {
                 uint32_t len = with_extras(f, extras[i].bytes, extras[i].n, extras[i].first);
-                struct dp_pkt p = sent(&t, len), q = arrive(&p, got);
+                struct dp_pkt p = mode_sent(&t, len), q = mode_arrive(&p, got);
                 q.data[(f == 4 ? 20 : 40) + extras[i].change - q.ip_len] ^= 0xff;
                 kit_in(t.k.b, &q);
                 assert_int_equal(q.verdict, DP_TO_HOST);
@@ -354,24 +200,24 @@ static void test_nat_oa(void **state)
     static const uint8_t protos[] = {6, 17, 17, 47};
     for (unsigned i = 0; i < 4; i++) {
         struct peers t;
-        up(&t, &shapes[0], 4, &kit_suites[0], &(struct kit_opts){.udp = true});
+        mode_up(&t, &shapes[0], 4, &kit_suites[0], &(struct kit_opts){.udp = true});
         struct child_sa *sa = &t.k.sa_b;
         sa->id = 2;
-        sa->oa_remote = addr_of("10.1.2.3");
-        sa->oa_local = addr_of("10.2.2.3");
-        sa->local.addr = addr_of("172.16.5.1");
-        sa->remote.addr = addr_of("198.51.100.77");
+        sa->oa_remote = kit_addr("10.1.2.3");
+        sa->oa_local = kit_addr("10.2.2.3");
+        sa->local.addr = kit_addr("172.16.5.1");
+        sa->remote.addr = kit_addr("198.51.100.77");
         sa->local_ts = (struct ts_list){1, {kit_ts("172.16.5.1/32")}};
         sa->remote_ts = (struct ts_list){1, {kit_ts("198.51.100.77/32")}};
         dp_child_del(t.k.b, 1);
         assert_true(dp_child_add(t.k.b, sa, 0) == E_OK);
-        uint32_t len = make_inner(101, 4);
+        uint32_t len = mode_inner(101, 4);
         plain[9] = protos[i];
         uint32_t at = i == 0 ? 36 : 26;
         memset(plain + at, 0, 2);
         if (i != 2)
             put_u16(plain + at, l4_sum(plain, len));
-        struct dp_pkt p = sent(&t, len), q = arrive(&p, got);
+        struct dp_pkt p = mode_sent(&t, len), q = mode_arrive(&p, got);
         q.local = sa->local;
         q.remote = sa->remote;
         kit_in(t.k.b, &q);
@@ -427,8 +273,8 @@ static void test_bundle_alone(void **state)
 {
     (void)state;
     struct peers t;
-    up(&t, &shapes[6], 4, &kit_suites[6], &(struct kit_opts){0});
-    struct dp_pkt p = sent(&t, make_inner(100, 4)), q = arrive(&p, got);
+    mode_up(&t, &shapes[6], 4, &kit_suites[6], &(struct kit_opts){0});
+    struct dp_pkt p = mode_sent(&t, mode_inner(100, 4)), q = mode_arrive(&p, got);
     uint32_t ah = ah_size(4, 16);
     struct dp_pkt bare = {.data = q.data - 4 + ah, .len = q.len + 4 - ah, .local = q.local};
     kit_in(t.k.b, &bare);
@@ -446,7 +292,7 @@ static void test_beet_ranges(void **state)
     const struct shape s = {"esp beet", PROTO_ESP, MODE_BEET, false, false};
     for (size_t i = 0; i < 2 * sizeof wide / sizeof *wide; i++) {
         struct peers t;
-        up(&t, &s, 4, &kit_suites[0], &(struct kit_opts){0});
+        mode_up(&t, &s, 4, &kit_suites[0], &(struct kit_opts){0});
         dp_child_del(t.k.a, t.k.sa_a.id);
         t.k.sa_a.spi_in = dp_spi_alloc(t.k.a);
         struct ts_list *l = i % 2 ? &t.k.sa_a.local_ts : &t.k.sa_a.remote_ts;
@@ -462,17 +308,17 @@ static void test_ipcomp(void **state)
     (void)state;
     struct peers t;
     uint64_t rand = 7;
-    up(&t, &shapes[8], 4, &kit_suites[0], &(struct kit_opts){0});
-    uint32_t len = make_inner(1000, 4);
+    mode_up(&t, &shapes[8], 4, &kit_suites[0], &(struct kit_opts){0});
+    uint32_t len = mode_inner(1000, 4);
     memset(plain + 28, 'x', len - 28);
-    struct dp_pkt p = sent(&t, len);
+    struct dp_pkt p = mode_sent(&t, len);
     assert_true(p.len < 200);
     there(&t, len);
     for (unsigned i = 0; i < 100; i++) {
-        make_inner(1000, 4);
+        mode_inner(1000, 4);
         for (uint32_t k = 28; k < 1000; k++)
             plain[k] = (uint8_t)kit_rand(&rand);
-        p = sent(&t, len);
+        p = mode_sent(&t, len);
         assert_true(p.len > 1000);
         there(&t, len);
     }
@@ -536,9 +382,9 @@ static void test_fragments(void **state)
         struct peers t;
         struct dp_pkt p, q;
         bool v6 = i & 1;
-        up(&t, &shapes[i < 2 ? 0 : 3], v6 ? 6 : 4, &kit_suites[6],
-           &(struct kit_opts){.outer6 = v6});
-        uint32_t len = make_inner(3333, v6 ? 6 : 4);
+        mode_up(&t, &shapes[i < 2 ? 0 : 3], v6 ? 6 : 4, &kit_suites[6],
+                &(struct kit_opts){.outer6 = v6});
+        uint32_t len = mode_inner(3333, v6 ? 6 : 4);
         for (uint16_t id = 1; id < 40; id++) {
             if (!v6) {
                 put_u16(plain + 4, id);
@@ -549,7 +395,7 @@ static void test_fragments(void **state)
                 assert_int_equal(p.verdict, k < 3 ? DP_HELD : DP_TO_NET);
             }
             assert_false(p.df);
-            q = arrive(&p, got);
+            q = mode_arrive(&p, got);
             kit_in(t.k.b, &q);
             assert_int_equal(q.verdict, DP_TO_HOST);
             assert_int_equal(q.len, len);
@@ -596,7 +442,7 @@ static void test_fragments_iface(void **state)
     (void)state;
     struct frag_join *f = frag_join_new();
     uint8_t b[1020], *whole;
-    uint32_t n, len = make_inner(1900, 4);
+    uint32_t n, len = mode_inner(1900, 4);
     assert_non_null(f);
     assert_int_equal(frag_join_put(f, 1, b, piece(b, len, 1000, 0, 9), &whole, &n), E_OK);
     uint32_t rest = piece(b, len, 1000, 1, 9);
@@ -614,8 +460,8 @@ static void test_fragments_batch(void **state)
     static uint8_t many[2 * N][2048];
     struct dp_pkt p[2 * N], *pp[2 * N];
     struct peers t;
-    up(&t, &shapes[0], 4, &kit_suites[0], &(struct kit_opts){0});
-    uint32_t len = make_inner(1900, 4);
+    mode_up(&t, &shapes[0], 4, &kit_suites[0], &(struct kit_opts){0});
+    uint32_t len = mode_inner(1900, 4);
     for (unsigned i = 0; i < 2 * N; i++) {
         memset(plain + 28, (int)(i / 2), len - 28);
         p[i] =
@@ -626,7 +472,7 @@ static void test_fragments_batch(void **state)
     for (unsigned i = 1; i < 2 * N; i += 2) {
         assert_int_equal(p[i].verdict, DP_TO_NET);
         assert_true(p[i].brief);
-        struct dp_pkt q = arrive(&p[i], got);
+        struct dp_pkt q = mode_arrive(&p[i], got);
         kit_in(t.k.b, &q);
         assert_int_equal(q.verdict, DP_TO_HOST);
         assert_int_equal(q.len, len);
@@ -642,8 +488,8 @@ static void test_fragments_huge(void **state)
     (void)state;
     struct peers t;
     struct dp_pkt p;
-    up(&t, &shapes[0], 4, &kit_suites[0], &(struct kit_opts){0});
-    uint32_t len = make_inner(65400, 4), last = (len - 20 - 1) / 1000;
+    mode_up(&t, &shapes[0], 4, &kit_suites[0], &(struct kit_opts){0});
+    uint32_t len = mode_inner(65400, 4), last = (len - 20 - 1) / 1000;
     for (uint32_t i = 0; i < last; i++)
         assert_int_equal(put_piece(&t, len, i, 5, &p), E_OK);
     assert_int_equal(put_piece(&t, len, last, 5, &p), R_DP_TOO_BIG);
@@ -658,19 +504,20 @@ static void test_probe(void **state)
     for (unsigned i = 0; i < 2 * sizeof shape; i++) {
         struct peers t;
         bool v6 = i & 1;
-        up(&t, &shapes[shape[i / 2]], v6 ? 6 : 4, &kit_suites[6], &(struct kit_opts){.outer6 = v6});
+        mode_up(&t, &shapes[shape[i / 2]], v6 ? 6 : 4, &kit_suites[6],
+                &(struct kit_opts){.outer6 = v6});
         t.k.a->set.path_probes = t.k.b->set.path_probes = true;
         struct dp_pkt p = kit_pkt(wire, 200), q;
         memset(p.data, 0, p.len);
         memcpy(p.data, "culvert\1\1", 9);
         assert_true(esp_out_own(t.k.a, child_find(t.k.a, 1)->out, &p, 59, 1000));
-        q = arrive(&p, got);
+        q = mode_arrive(&p, got);
         kit_in(t.k.b, &q);
         assert_true(q.verdict == DP_DROP && q.reason == E_OK);
         assert_true(dp_held_next(t.k.b, &p, wire, sizeof wire, 1000));
         assert_int_equal(p.verdict, DP_TO_NET);
         assert_true(p.len > PROBE_PAYLOAD && p.len < 100);
-        q = arrive(&p, got);
+        q = mode_arrive(&p, got);
         kit_in(t.k.a, &q);
         assert_true(q.verdict == DP_DROP && q.reason == E_OK);
         assert_false(dp_held_next(t.k.b, &p, wire, sizeof wire, 1000));
@@ -692,11 +539,11 @@ static void test_tos(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct peers t;
         const struct kit_opts o = {.ip = {.dscp = cases[i].dscp, .ecn = cases[i].ecn}};
-        up(&t, &shapes[cases[i].shape], 4, &kit_suites[6], &o);
-        uint32_t len = make_inner(300, 4);
+        mode_up(&t, &shapes[cases[i].shape], 4, &kit_suites[6], &o);
+        uint32_t len = mode_inner(300, 4);
         plain[1] = 0xb9;
         transport_finish(plain, &(struct transport_at){20, 9}, 17, len - 20);
-        struct dp_pkt p = sent(&t, len);
+        struct dp_pkt p = mode_sent(&t, len);
         assert_int_equal(p.tos, cases[i].want);
         if (p.whole)
             assert_int_equal(p.data[1], cases[i].want);
@@ -711,11 +558,11 @@ static void test_train(void **state)
     struct peers t;
     struct dp_pkt q[8], *qq[8];
     static uint8_t train[KIT_BUF];
-    up(&t, &shapes[0], 6, &kit_suites[0], &(struct kit_opts){.udp = true, .outer6 = true});
-    uint32_t at = DP_HEADROOM, len = make_inner(300, 6);
+    mode_up(&t, &shapes[0], 6, &kit_suites[0], &(struct kit_opts){.udp = true, .outer6 = true});
+    uint32_t at = DP_HEADROOM, len = mode_inner(300, 6);
     for (int i = 0; i < 8; i++) {
-        struct dp_pkt p = sent(&t, len);
-        q[i] = arrive(&p, got);
+        struct dp_pkt p = mode_sent(&t, len);
+        q[i] = mode_arrive(&p, got);
         memcpy(train + at, p.data, p.len);
         q[i].data = train + at;
         qq[i] = &q[i];
@@ -736,15 +583,15 @@ static void test_overflow(void **state)
     for (unsigned i = 0; i < SHAPES; i++) {
         struct peers t;
         struct dp_note note;
-        up(&t, &shapes[i], 4, &kit_suites[6], &(struct kit_opts){0});
+        mode_up(&t, &shapes[i], 4, &kit_suites[6], &(struct kit_opts){0});
         struct child_sa *sa = &t.k.sa_a;
         dp_child_del(t.k.a, 1);
         sa->seq_out = UINT32_MAX - 2;
         assert_int_equal(dp_child_add(t.k.a, sa, 0), E_OK);
-        uint32_t len = make_inner(100, 4);
-        sent(&t, len);
+        uint32_t len = mode_inner(100, 4);
+        mode_sent(&t, len);
         assert_true(dp_note_next(t.k.a, &note) && note.kind == NOTE_SOFT);
-        sent(&t, len);
+        mode_sent(&t, len);
         assert_true(dp_note_next(t.k.a, &note) && note.kind == NOTE_HARD);
         memcpy(wire + DP_HEADROOM, plain, len);
         struct dp_pkt p = kit_pkt(wire, len);
