@@ -215,23 +215,26 @@ static void test_daemon_bad(void **state)
 /* Which of two tunnels with interfaces a peer means, only addresses and identities can tell. */
 static void test_alike(void **state)
 {
+#define AUTH(more) "local {\n auth = psk\n" more "}\n remote {\n auth = psk\n }\n"
 #define CHILD(key) "children {\n v {\n " key "\n }\n }\n"
     static const struct {
         const char *two;
         bool warned;
     } cases[] = {
-        {CHILD("interface = vti1"), true},
-        {CHILD("interface = vti0"), false},
-        {CHILD(""), false},
-        {"local {\n id = other\n }\n" CHILD("interface = vti1"), false},
-        {"remote_addrs = 192.0.2.9\n" CHILD("interface = vti1"), false},
+        {AUTH("") CHILD("interface = vti1"), true},
+        {AUTH("") CHILD("interface = vti0"), false},
+        {AUTH("") CHILD(""), false},
+        {AUTH("id = other\n") CHILD("interface = vti1"), false},
+        {"remote_addrs = 192.0.2.9\n" AUTH("") CHILD("interface = vti1"), false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct diag d = {0};
         struct config cf;
         struct buf text = {0};
-        buf_printf(&text, "connections {\n one {\n" CHILD("interface = vti0") "}\n two {\n%s}\n}\n",
+        buf_printf(&text,
+                   "connections {\n one {\n" AUTH("") CHILD("interface = vti0") "}\n"
+                                                                                "two {\n%s}\n}\n",
                    cases[i].two);
         assert_int_equal(read_and_load(bytes_of(text.s, text.n), &cf, &d), 0);
         assert_int_equal(d.warnings, cases[i].warned ? 1 : 0);
