@@ -223,7 +223,7 @@ static void test_alike(void **state)
     } cases[] = {
         {AUTH("") CHILD("interface = vti1"), true},
         {AUTH("") CHILD("interface = vti0"), false},
-        {AUTH("") CHILD(""), false},
+        {AUTH("") CHILD("remote_ts = 10.0.0.0/8"), false},
         {AUTH("id = other\n") CHILD("interface = vti1"), false},
         {"remote_addrs = 192.0.2.9\n" AUTH("") CHILD("interface = vti1"), false},
     };
