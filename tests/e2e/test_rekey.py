@@ -87,10 +87,3 @@ def test_both_at_once(lab, culvert):
         until(lambda: not spis(a) & old, "rekeyed")
         settled(a, b)
     assert lab.ping_end(p).lost == 0 and lab.ping_end(q).lost == 0
-
-
-@pytest.mark.culvert_only
-def test_hard_limit_without_rekeying(lab, culvert):
-    """A CHILD SA that is not rekeyed ends at its lifetime, on both sides."""
-    a, b = pair(lab, culvert, child_more=dict(rekey_time="0s", life_time="3s", rand_time="0s"))
-    until(lambda: not a.children() and not b.children(), "the SA expired", 10)
