@@ -37,7 +37,7 @@ INLINE void seal_text(struct part *p, const __m512i *x, __m512i *block, bool hea
 }
 
 INLINE void open_four(const struct imb_vaes *k, const struct schedule *ks, struct part *p,
-                      size_t rounds, enum place at)
+                      size_t rounds, enum place at, size_t more)
 {
     __m512i x[4], in[4], block[4];
     begin(ks, p, x, 4, false);
@@ -46,30 +46,33 @@ INLINE void open_four(const struct imb_vaes *k, const struct schedule *ks, struc
         in[g] = _mm512_loadu_si512(p->src + 64 * g);
         block[g] = byte_swap(in[g]);
     }
-    encrypt_and_hash(k, ks, p, x, block, rounds, at);
+    encrypt_and_hash(k, ks, p, x, block, rounds, at, more);
 #pragma GCC unroll 4
     for (size_t g = 0; g < 4; g++)
         _mm512_storeu_si512(p->dst + 64 * g, _mm512_xor_si512(in[g], x[g]));
     advance(p);
 }
 
-/* The tag. */
-INLINE __m128i tail_hash(const struct tail *t, size_t n)
+/* Registers of a tail that are summed a lane each, before the last two. */
+#define SUMMED(n) ((n) > 2 ? (n)-2 : 0)
+
+/* The tag. open: the sum of four registers before these, for SUMMED(n) more. */
+INLINE __m128i tail_hash(const struct tail *t, struct part *p, size_t n, bool open)
 {
     const struct imb_vaes *k = t->k;
-    __m512i acc = t->acc;
-    struct gcm_sum s;
     if (n > 2) {
-        s = mul(acc, stripe(k, n - 2));
+        if (!open)
+            p->sum = mul(p->acc, stripe(k, n - 2));
 #pragma GCC unroll 5
         for (size_t g = 0; g + 3 < n; g++)
-            add(&s, t->block[g], stripe(k, n - 3 - g));
-        acc = _mm512_xor_si512(t->block[n - 3], reduce_lanes(&s));
+            add(&p->sum, t->block[g], stripe(k, n - 3 - g));
+        p->acc = _mm512_xor_si512(t->block[n - 3], reduce_lanes(&p->sum));
     }
+    struct gcm_sum s;
     if (n == 1) {
-        s = mul(acc, powers(k, t->blocks + 5));
+        s = mul(p->acc, powers(k, t->blocks + 5));
     } else {
-        s = mul(acc, powers(k, t->blocks + 13 - 4 * n));
+        s = mul(p->acc, powers(k, t->blocks + 13 - 4 * n));
         add(&s, t->block[n - 2], powers(k, t->blocks + 9 - 4 * n));
     }
     add(&s, t->block[n - 1], last_powers(t, n));
@@ -90,11 +93,11 @@ INLINE __m128i seal_end(const struct imb_vaes *k, const struct schedule *ks, con
                         size_t rounds)
 {
     struct tail t = {.k = k};
+    size_t more = block && at == ONLY_4 ? SUMMED(n) : 0;
     rest(ks, op, p, &t, n, rounds, true, false);
     if (block)
-        hash_four(k, p, block, at);
-    t.acc = p->acc;
-    return tail_hash(&t, n);
+        hash_four(k, p, block, at, more);
+    return tail_hash(&t, p, n, more != 0);
 }
 
 INLINE __m128i seal_rest(const struct imb_vaes *k, const struct schedule *ks,
@@ -126,16 +129,16 @@ INLINE __m128i seal_fours(const struct imb_vaes *k, const struct schedule *ks,
     seal_text(p, x, block, true);
     while (p->left > MORE_THAN_4 + 256) {
         begin(ks, p, x, 4, false);
-        encrypt_and_hash(k, ks, p, x, block, rounds, FIRST_4);
+        encrypt_and_hash(k, ks, p, x, block, rounds, FIRST_4, 0);
         seal_text(p, x, block, false);
         begin(ks, p, x, 4, false);
-        encrypt_and_hash(k, ks, p, x, block, rounds, LAST_4);
+        encrypt_and_hash(k, ks, p, x, block, rounds, LAST_4, 0);
         seal_text(p, x, block, false);
     }
     if (p->left <= MORE_THAN_4)
         return seal_rest(k, ks, op, p, block, ONLY_4, rounds);
     begin(ks, p, x, 4, false);
-    encrypt_and_hash(k, ks, p, x, block, rounds, FIRST_4);
+    encrypt_and_hash(k, ks, p, x, block, rounds, FIRST_4, 0);
     seal_text(p, x, block, false);
     return seal_rest(k, ks, op, p, block, LAST_4, rounds);
 }
@@ -162,38 +165,45 @@ INLINE void seal_one(const struct imb_vaes *k, const struct schedule *ks, const 
     _mm_mask_storeu_epi8(text + op->text_len, ks->icv, tag);
 }
 
-INLINE __m128i open_rest(const struct schedule *ks, const struct cr_op *op, struct part *p,
-                         struct tail *t, size_t n, size_t rounds)
+/* four: four registers before the rest are hashed together with it. */
+INLINE __m128i open_end(const struct imb_vaes *k, const struct schedule *ks, const struct cr_op *op,
+                        struct part *p, size_t n, size_t rounds, bool four)
 {
-    rest(ks, op, p, t, n, rounds, false, false);
-    return tail_hash(t, n);
+    struct tail t = {.k = k};
+    if (four)
+        open_four(k, ks, p, rounds, ONLY_4, SUMMED(n));
+    rest(ks, op, p, &t, n, rounds, false, false);
+    return tail_hash(&t, p, n, four && SUMMED(n));
+}
+
+INLINE __m128i open_rest(const struct imb_vaes *k, const struct schedule *ks,
+                         const struct cr_op *op, struct part *p, size_t rounds, bool four)
+{
+    switch ((p->left - (four ? 256 : 0) + 15) / 64) {
+    case 0:
+        return open_end(k, ks, op, p, 1, rounds, four);
+    case 1:
+        return open_end(k, ks, op, p, 2, rounds, four);
+    case 2:
+        return open_end(k, ks, op, p, 3, rounds, four);
+    case 3:
+        return open_end(k, ks, op, p, 4, rounds, four);
+    default:
+        return open_end(k, ks, op, p, 5, rounds, four);
+    }
 }
 
 INLINE __m128i open_text(const struct imb_vaes *k, const struct schedule *ks,
                          const struct cr_op *op, struct part p, size_t rounds)
 {
-    struct tail t = {.k = k};
     p.start = begun_by_nonce(ks, p.base);
     p.acc = first_acc(op);
     while (p.left > MORE_THAN_4 + 256) {
-        open_four(k, ks, &p, rounds, FIRST_4);
-        open_four(k, ks, &p, rounds, LAST_4);
+        open_four(k, ks, &p, rounds, FIRST_4, 0);
+        open_four(k, ks, &p, rounds, LAST_4, 0);
     }
-    if (p.left > MORE_THAN_4)
-        open_four(k, ks, &p, rounds, ONLY_4);
-    t.acc = p.acc;
-    switch ((p.left + 15) / 64) {
-    case 0:
-        return open_rest(ks, op, &p, &t, 1, rounds);
-    case 1:
-        return open_rest(ks, op, &p, &t, 2, rounds);
-    case 2:
-        return open_rest(ks, op, &p, &t, 3, rounds);
-    case 3:
-        return open_rest(ks, op, &p, &t, 4, rounds);
-    default:
-        return open_rest(ks, op, &p, &t, 5, rounds);
-    }
+    return p.left > MORE_THAN_4 ? open_rest(k, ks, op, &p, rounds, true)
+                                : open_rest(k, ks, op, &p, rounds, false);
 }
 
 INLINE void open_one(const struct imb_vaes *k, const struct schedule *ks, struct cr_op *op,

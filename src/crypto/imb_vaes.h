@@ -288,25 +288,28 @@ INLINE void begin(const struct schedule *ks, struct part *p, __m512i *x, size_t 
 /* Where four registers stand among those that are hashed together: eight, or four alone. */
 enum place { FIRST_4, LAST_4, ONLY_4 };
 
-/* Register g of four: the first takes with it what came before, the last of all needs no product.
+/*
+ * Register g of four: the first takes with it what came before, the last of all needs no product.
+ * more: so many registers behind them are to enter the same sum; then it stays open.
  */
 INLINE void hash_one(const struct imb_vaes *k, struct part *p, __m512i block, size_t g,
-                     enum place at)
+                     enum place at, size_t more)
 {
     size_t last = at == FIRST_4 ? 7 : 3;
     if (g == 0 && at != LAST_4)
-        p->sum = mul(p->acc, stripe(k, last + 1));
-    if (g < last)
-        add(&p->sum, block, stripe(k, last - g));
+        p->sum = mul(p->acc, stripe(k, last + 1 + more));
+    if (g < last || more)
+        add(&p->sum, block, stripe(k, last - g + more));
     else
         p->acc = _mm512_xor_si512(block, reduce_lanes(&p->sum));
 }
 
-INLINE void hash_four(const struct imb_vaes *k, struct part *p, const __m512i *block, enum place at)
+INLINE void hash_four(const struct imb_vaes *k, struct part *p, const __m512i *block, enum place at,
+                      size_t more)
 {
 #pragma GCC unroll 4
     for (size_t g = 0; g < 4; g++)
-        hash_one(k, p, block[g], g, at);
+        hash_one(k, p, block[g], g, at, more);
 }
 
 /* The rounds that begin has left. */
@@ -324,7 +327,8 @@ INLINE void encrypt(const struct schedule *ks, __m512i *x, size_t n, size_t roun
 
 /* Four registers of key stream, and four others hashed meanwhile. */
 INLINE void encrypt_and_hash(const struct imb_vaes *k, const struct schedule *ks, struct part *p,
-                             __m512i *x, const __m512i *block, size_t rounds, enum place at)
+                             __m512i *x, const __m512i *block, size_t rounds, enum place at,
+                             size_t more)
 {
 #pragma GCC unroll 16
     for (size_t r = 2; r < rounds; r++) {
@@ -332,7 +336,7 @@ INLINE void encrypt_and_hash(const struct imb_vaes *k, const struct schedule *ks
         for (size_t g = 0; g < 4; g++)
             x[g] = _mm512_aesenc_epi128(x[g], ks->rk[r]);
         if (r % 2 == 0 && r <= 8)
-            hash_one(k, p, block[r / 2 - 1], r / 2 - 1, at);
+            hash_one(k, p, block[r / 2 - 1], r / 2 - 1, at, more);
     }
 #pragma GCC unroll 4
     for (size_t g = 0; g < 4; g++)
@@ -361,7 +365,6 @@ struct tail {
     const struct imb_vaes *k;
     size_t blocks; /* of text */
     __m128i mask;  /* of the tag */
-    __m512i acc;
     __m512i block[REGS];
 };
 
