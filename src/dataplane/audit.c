@@ -16,12 +16,12 @@ static enum seen seen_of(err_t reason)
 {
     static const uint8_t kinds[CHILD_DROPS] = {
 #define KIND(r, k) [R_DP_##r - R_DP_SHORT] = SEEN_##k
-        KIND(NO_SA, OUTER),      KIND(REPLAY, OUTER),      KIND(LATE, OUTER),
-        KIND(ICV, OUTER),        KIND(ENCAP, OUTER),       KIND(PADDING, ELSE),
-        KIND(NEXT_HEADER, ELSE), KIND(HEADER, ELSE),       KIND(IPCOMP, ELSE),
-        KIND(INNER, ELSE),       KIND(SELECTOR, PLAIN),    KIND(NO_POLICY, PLAIN),
-        KIND(CLEAR, PLAIN),      KIND(SEQ_OVERFLOW, ELSE), KIND(EXPIRED, ELSE),
-        KIND(FRAG_SHORT, ELSE),  KIND(FRAG_OVERLAP, ELSE), KIND(FRAG_PORTS, ELSE),
+        KIND(NO_SA, OUTER),       KIND(REPLAY, OUTER),    KIND(LATE, OUTER),
+        KIND(ICV, OUTER),         KIND(ENCAP, OUTER),     KIND(PADDING, ELSE),
+        KIND(NEXT_HEADER, ELSE),  KIND(HEADER, ELSE),     KIND(IPCOMP, ELSE),
+        KIND(INNER, ELSE),        KIND(SELECTOR, PLAIN),  KIND(NO_POLICY, PLAIN),
+        KIND(SEQ_OVERFLOW, ELSE), KIND(EXPIRED, ELSE),    KIND(FRAG_SHORT, ELSE),
+        KIND(FRAG_OVERLAP, ELSE), KIND(FRAG_PORTS, ELSE),
 #undef KIND
     };
     return reason < R_DP_SHORT || reason > R_DP_ROOM ? SEEN_NOT : kinds[reason - R_DP_SHORT];

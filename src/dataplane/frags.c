@@ -224,7 +224,7 @@ err_t frags_in(struct dp *d, struct sa_in *sa, const struct dp_pkt *p, const uin
     frag_piece_of(inner, ip, &f);
     if (!ip->later_frag)
         return first_in(d, sa, ip, &f, matches);
-    if (matches && sel_set_opaque(sa->sel) && f.offset < HEADER_MAX)
+    if (matches && sel_set_opaque(&sa->child->sel) && f.offset < HEADER_MAX)
         return R_DP_FRAG_OVERLAP; /* 7.2: it may lie over the first one's ports and flags */
     return matches ? E_OK : later_in(d, sa, p, inner, ip, &f); /* 7.1: any port will do */
 }
