@@ -120,6 +120,10 @@ static void check_beet(struct cx *cx, const struct vnode *sec, const struct conn
     ts_resolve_in(&c->local_ts, NULL, 0, &l);
     ts_resolve_in(&c->remote_ts, NULL, 0, &r);
     beet_check(cx, sec, &l, &r);
+    if (c->ipcomp)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "ipcomp"), vnode_get(sec, "ipcomp"),
+                  "BEET without IPComp: strongSwan agrees on both, but Linux has no state for "
+                  "that, and nothing would pass; leave one of them out");
 }
 
 static void check_ts(struct cx *cx, const struct vnode *sec, const struct conn_child *c)

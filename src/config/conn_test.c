@@ -273,6 +273,7 @@ static const struct {
      "children { a {\n start_action = start\n} } } }",
      4, "start", "remote_addrs needs"},
     {BEET("", "remote_ts = 10.0.0.1, 10.0.0.2\n"), 7, NULL, "one address in remote_ts"},
+    {BEET("", "ipcomp = yes\n"), 7, "yes", "without IPComp"},
     {BEET("version = 1\n", ""), 7, "beet", "set version = 2"},
     {BEET("", "interface = vti0\n local_ts = 10.0.0.1\n remote_ts = 10.0.0.2\n"), 7, "vti0",
      "carries tunnel mode"},

@@ -241,7 +241,7 @@ const struct row schema[] =
     UNUSED(SC_CHILD, "hostaccess", "no", "A variable for the updown script."),
     FIXED(SC_CHILD, "policies", "yes", YES_ONLY, "Install policies."),
     UNUSED(SC_CHILD, "policies_fwd_out", "no", "Outbound forward policies of the Linux kernel."),
-    CHILD("ipcomp", V_BOOL, "no", ipcomp, "Offer to compress packets before they are encrypted (IPComp with DEFLATE, RFC 3173), and accept it; packets that do not get smaller go as they are.")},
+    CHILD("ipcomp", V_BOOL, "no", ipcomp, "Offer to compress packets before they are encrypted (IPComp with DEFLATE, RFC 3173), and accept it; packets that do not get smaller go as they are. Not with mode = beet.")},
     CHILD("inactivity", V_TIME, "0s", inactivity_s, "Close the CHILD SA after this time without traffic; 0: never.")},
     FIXED(SC_CHILD, "reqid", "0", "0", "Fixed reqid."),
     CHILD("interface", V_IFNAME, "", iface.name, "Route-based: the child gets a TUN interface of this name. What is routed into it is protected, and what the SAs bring comes out of it; several interfaces may have the same selectors. Children with the same name share it. Without local_ts and remote_ts everything may pass. Packets that are routed elsewhere are not the child's; the peer's own address must not be routed into it. It has a carrier, and routes into it count, while there are SAs; always where packets are to bring them up, that is with start_action = trap, or start without dpd_action = restart. So of two interfaces with dpd_action = restart the one with the better metric is used as long as its tunnel is up.")},

@@ -34,6 +34,8 @@ SWAN = [(f"esp {p}", dict(esp=p)) for p in ESP] + [
     ("ah transport", dict(transport=True, child=dict(ah_proposals="sha1"))),
     ("ipcomp", dict(child=dict(ipcomp="yes"))),
     ("ipcomp transport", dict(transport=True, child=dict(ipcomp="yes"))),
+    ("ipcomp udp", dict(child=dict(ipcomp="yes"), more=dict(encap="yes"))),
+    ("ipcomp ah", dict(child=dict(ipcomp="yes", ah_proposals="sha256"))),
     ("beet", dict(beet=True)),  # not with AH: Linux 6.1 writes its header over 8 bytes of the payload
     ("beet udp", dict(beet=True, more=dict(encap="yes"))),
     ("beet esn", dict(beet=True, esp="aes256gcm16-esn")),
@@ -56,6 +58,20 @@ def test_swan(world, role, version, name, kw):
         pytest.skip("IKEv1 has no BEET")
     c = swan(world, role, version, **kw)
     assert c["mode"] == ("TRANSPORT" if kw.get("transport") else "BEET" if kw.get("beet") else "TUNNEL")
+
+
+@pytest.mark.parametrize("ours", ["beet", "tunnel"])
+@pytest.mark.parametrize("role", ROLES)
+def test_swan_beet_alone(world, role, ours):
+    """One side wants BEET, the other one tunnel mode: that is what it is, in both programs."""
+    lab, b = world.lab, world.peer("kernel-swan")
+    world.down()
+    for d, mode in ((world.a, ours), (b, "tunnel" if ours == "beet" else "beet")):
+        d.load(conf.simple(d.side, lab, children=dict(lan=dict(mode=mode, local_ts=d.side.host4, remote_ts=lab.other(d.side).host4))))
+    assert world.up(role)["mode"] == b.children()[0]["mode"] == "TUNNEL"
+    world.tunnel()
+    told = ours == "beet" or role == "responder"
+    assert bool(re.search(f"another mode in mind.*ours: {ours}", world.a.log().rsplit("connection loaded", 1)[1])) == told, world.a.tail()
 
 
 @pytest.mark.parametrize("role", ROLES)

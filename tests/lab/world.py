@@ -1,5 +1,7 @@
 """culvertd on gateway A against peers in a guest on gateway B: one boot for many cases."""
 import hashlib
+import random
+import re
 
 from . import PYTHON, conf
 from .topo import INSIDE, Lab
@@ -62,12 +64,11 @@ class World:
                 ask(self.lab, 2000, count=1, timeout=0.3)
                 assert host.saw(2000)
 
-    def hosts(self):
-        """Between the gateways themselves, as transport mode has it: pings and a transfer each way."""
+    def hosts(self, data=bytes(range(256)) * 800):
+        """Between the gateways themselves, as transport mode has it: pings each way and a transfer."""
         lab, g = self.lab, self.lab.b.gw
         assert " 0% packet loss" in lab.a.gw.sh(f"ping -c 5 -i 0.05 -W 2 {lab.a.peer4}").out, self.a.tail(20)
         assert " 0% packet loss" in g.sh(f"ping -c 5 -i 0.05 -W 2 {lab.b.peer4}").out
-        data = bytes(range(256)) * 800
         g.put("/tmp/data", data)
         log = lab.dir / "received"
         srv = lab.a.gw.spawn([PYTHON, INSIDE, "tcp-receive", 4, 5005, 30], log=log)
@@ -77,6 +78,35 @@ class World:
         lab.a.gw.stop(srv, timeout=1)
         assert hashlib.sha256(data).hexdigest() in log.read_text(), log.read_text()
         log.unlink()
+
+    def comp(self):
+        """Packets through the guest's states, by protocol and source: comp, and 4, which is what arrives as it is."""
+        out = self.lab.b.gw.must("ip -s xfrm state")
+        return {(m[2], m[1]): int(m[3]) for m in re.finditer(
+            r"^src (\S+) dst \S+\s+proto (\S+) .*?lifetime current:\s+\d+\(bytes\), (\d+)\(packets\)", out, re.M | re.S)}
+
+    def compressed(self, transport):
+        """What shrinks is sent small and what does not as it is, each way; both ends have counted it."""
+        lab = self.lab
+        if transport:
+            self.hosts(random.Random(1).randbytes(20000))
+            for ns, to in ((lab.a.gw, lab.b), (lab.b.gw, lab.a)):
+                assert " 0% packet loss" in ns.sh(f"ping -c 5 -i 0.05 -W 2 -s 1000 {to.wan4}").out
+        else:
+            assert lab.ping(size=1000, count=5).lost == lab.ping(lab.b, size=1000, count=5).lost == 0
+            with Echo(lab, 4) as host:
+                assert ask(lab, 1000, count=5) == 5 and host.saw(1000)
+        ours, theirs = self.a.children()[0], self.comp()
+        n = {k: int(ours[f"packets-{k}"]) for k in ("compressed", "not-compressed", "decompressed", "out", "in")}
+        assert n["compressed"] >= 10 <= n["decompressed"] and n["not-compressed"] >= 5, ours
+        assert n["compressed"] + n["not-compressed"] == n["out"] and n["decompressed"] < n["in"], ours
+        assert theirs["comp", lab.a.wan4] == n["compressed"] and theirs["comp", lab.b.wan4] == n["in"], (theirs, ours)
+        if not transport:
+            assert theirs["4", lab.a.wan4] == n["not-compressed"], (theirs, ours)
+        if self.b.kind == "libreswan":
+            return
+        kernel = self.b.children()[0]  # counts the bytes of ESP's payload, we those of the packets
+        assert all(int(kernel[f"bytes-{k}"]) < int(ours[f"bytes-{w}"]) for k, w in (("in", "out"), ("out", "in"))), (kernel, ours)
 
     def close(self):
         self.lab.close()
@@ -114,6 +144,8 @@ def swan(world, role, version, check_ah=False, **kw):
         world.beet(kw.get("inner", 4), kw.get("outer", 4))
     else:
         world.tunnel(kw.get("inner", 4))
+    if "ipcomp" in (kw.get("child") or {}):
+        world.compressed(kw.get("transport"))
     cap.assert_protected(want=("ah",) if "ah_proposals" in (kw.get("child") or {}) else ("esp", "esp-udp"), at_least=10)
     theirs = b.children()[0]
     for k in ("mode", "protocol", "encap", "esn", "encr-alg", "encr-keysize", "integ-alg"):
@@ -140,5 +172,7 @@ def libreswan(world, role, version, words, transport=False, more=None, child=Non
         world.hosts()
     else:
         world.tunnel()
+    if "ipcomp" in (child or {}):
+        world.compressed(transport)
     cap.assert_protected(want=("ah",) if "ah_proposals" in (child or {}) else ("esp", "esp-udp"), at_least=10)
     return c

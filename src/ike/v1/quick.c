@@ -260,7 +260,7 @@ static void say_no_beet(struct ike *e, const struct v1_sa *v, const struct child
     ev->what = "mode";
     ev->ours = mode_name(c->cc->mode);
     ev->theirs = mode_name(c->mode);
-    ev->text = "IKEv1 has no BEET, tunnel mode is used";
+    ev->text = "as IKEv1 has no BEET";
     ev->hint = "set version = 2 at both peers";
     ev->clause = "RFC 2407 4.5";
 }

@@ -75,7 +75,7 @@ static void say(struct ike *e, const struct v2_sa *v, const struct v2_exch *x, c
     ev->clause = "RFC 7296 1.3.1";
     if (x->cc->mode != MODE_BEET)
         return;
-    ev->text = ike_strf(e, "tunnel mode is used for %s === %s", ike_str_ts(e, x->tsi),
+    ev->text = ike_strf(e, "and tunnel mode is used for %s === %s", ike_str_ts(e, x->tsi),
                         ike_str_ts(e, x->tsr));
     ev->hint = "set mode = beet at the peer too, with one address on each side";
 }
