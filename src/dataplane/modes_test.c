@@ -246,15 +246,15 @@ static void test_cut_before(void **state)
         uint32_t have = 0, pieces = 0;
         if (shapes[i].mode != MODE_TUNNEL)
             continue;
-        up(&t, &shapes[i], 4, &kit_suites[6], &(struct kit_opts){0});
+        mode_up(&t, &shapes[i], 4, &kit_suites[6], &(struct kit_opts){0});
         assert_true(dp_child_stats(t.k.a, 1, &st));
-        memcpy(wire + DP_HEADROOM, plain, make_inner(4000, 4));
+        memcpy(wire + DP_HEADROOM, plain, mode_inner(4000, 4));
         struct dp_pkt p = kit_pkt(wire, 4000), *pp;
         kit_out(t.k.a, &p);
         assert_int_equal(p.verdict, DP_HELD);
         while (dp_held_next(t.k.a, &p, own, sizeof own, 1000)) {
             assert_true(p.len + (p.whole ? 0u : 20u) <= 1500);
-            struct dp_pkt q = arrive(&p, got);
+            struct dp_pkt q = mode_arrive(&p, got);
             pp = &q;
             dp_inbound(t.k.b, &pp, 1, 1000);
             assert_int_equal(q.verdict, DP_TO_HOST);
