@@ -157,8 +157,8 @@ static void install(struct ike *e, const struct child *c, const struct child_pla
         .dirs = c->dirs,
         .spi_in = c->spi_in,
         .spi_out = c->spi_out,
-        .encr = c->encr,
-        .integ = integ_of(c, c->integ),
+        .encr = alg_at(c->encr),
+        .integ = integ_of(c, alg_at(c->integ)),
         .esn = c->esn,
         .replay_window = c->cc->replay_window,
         .udp_encap = c->encap,
@@ -220,9 +220,9 @@ static struct child *child_alloc(struct ike *e, const struct child_plan *p)
     c->replaces = p->replaces;
     c->spi_in = p->spi_in;
     c->spi_out = p->spi_out;
-    c->encr = p->encr;
-    c->integ = p->integ;
-    c->ke = p->ke;
+    c->encr = alg_no(p->encr);
+    c->integ = alg_no(p->integ);
+    c->ke = alg_no(p->ke);
     c->esn = p->esn;
     c->proto = p->proto;
     c->cpi_in = p->cpi_in;

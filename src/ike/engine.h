@@ -76,13 +76,13 @@ struct child {
     struct ike_sa *sa;
     struct conn *conn; /* a reference */
     const struct conn_child *cc;
-    const struct alg *encr, *integ, *ke;
     struct child_ah *ah;                               /* around it, without keys; NULL: none */
     uint64_t installed_ms, rekey_ms, life_ms, idle_ms; /* UINT64_MAX: never */
     struct waiter *gone;
     uint32_t id, replaces, successor; /* the CHILD SAs that it replaced and that replaces it */
     uint32_t spi_in, spi_out;
     uint16_t cpi_in, cpi_out;
+    uint8_t encr, integ, ke;          /* alg_no */
     uint8_t state, proto, mode, dirs; /* dirs: installed so far */
     bool esn, encap, redundant;
     bool ours;                 /* IKEv1: we began the quick mode that made it */

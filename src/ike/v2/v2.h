@@ -130,14 +130,14 @@ struct v2_sa {
     struct ike_sa sa;
     uint16_t state;  /* enum v2_state */
     uint8_t auth[2]; /* how they proved themselves, the peer and we: v2_auth_name */
+    bool frags;      /* RFC 7383 is agreed on */
+    uint8_t first;   /* type of the first payload in parts */
     struct v2_window win;
     struct v2_keys keys;
     uint64_t iv;
     struct v2_init *init;
     struct v2_exch *req, *rsp;
     struct ike_parts *parts;         /* a message on its way in */
-    bool frags;                      /* RFC 7383 is agreed on */
-    uint8_t first;                   /* type of the first payload in parts */
     uint32_t successor, predecessor; /* IKE SAs that replace this one, or that it replaces */
 };
 
