@@ -2,7 +2,7 @@
 #include "dataplane/infer.h"
 #include "dataplane/ip.h"
 
-enum { TCP = 6, TCP_MIN = 20, ACK = 0x10, AGAIN = 2 };
+enum { TCP = 6, TCP_MIN = 20, ACK = 0x10, AGAIN = 2, AGAIN_UNHEARD = 3 };
 
 static bool is_tcp(const struct ip_info *ip)
 {
@@ -23,6 +23,16 @@ static void watch(struct infer *i, const struct ip_info *ip, uint32_t seq, uint3
                         .watching = true};
 }
 
+/* The segment was sent again, gap_ms after the last time. TCP doubles its pauses (RFC 6298 5.5):
+ * when they are that long it has tried several times before. */
+static enum infer_says judge(const struct infer *i, uint64_t gap_ms, uint64_t heard_ms)
+{
+    bool recent = heard_ms + INFER_RECENT_MS >= i->at_ms, late = gap_ms >= INFER_LATE_MS;
+    if (heard_ms > i->at_ms)
+        return i->again >= (i->hint || late ? 1 : AGAIN) ? INFER_BLACK_HOLE : INFER_NOTHING;
+    return i->again >= (late ? 1 : recent ? AGAIN : AGAIN_UNHEARD) ? INFER_SILENCE : INFER_NOTHING;
+}
+
 enum infer_says infer_sent(struct infer *i, const uint8_t *p, const struct ip_info *ip,
                            uint64_t heard_ms, uint64_t now_ms)
 {
@@ -38,12 +48,13 @@ enum infer_says infer_sent(struct infer *i, const uint8_t *p, const struct ip_in
     }
     if (seq != i->seq || !flow_eq(&ip->flow, &i->flow) || now_ms - i->last_ms < INFER_AGAIN_MS)
         return INFER_NOTHING;
+    uint64_t gap_ms = now_ms - i->last_ms;
     i->last_ms = now_ms;
     i->again++;
-    if (i->again < (i->hint ? 1 : AGAIN) || heard_ms <= i->at_ms)
-        return INFER_NOTHING;
-    i->watching = i->hint = false;
-    return INFER_BLACK_HOLE;
+    enum infer_says says = judge(i, gap_ms, heard_ms);
+    if (says != INFER_NOTHING)
+        i->watching = i->hint = false;
+    return says;
 }
 
 static bool is_reverse(const struct flow *a, const struct flow *b)

@@ -1,19 +1,28 @@
 /*
- * What TCP inside of an SA tells of the path, for peers that answer no probes: a large segment that
- * is acknowledged came through; one that is sent again and again, while the SA brings packets the
- * other way, falls into a black hole (RFC 2923 2.1, RFC 8899 4.3). One segment at a time is
+ * What TCP inside of an SA tells of the path, for peers that answered no probe so far: a large
+ * segment that is acknowledged came through; one that is sent again and again falls into a black
+ * hole (RFC 2923 2.1, RFC 8899 4.3), surely so while the SA brings packets the other way. But a
+ * transfer whose first large segments are all lost has nothing to answer: silence behind a peer
+ * that was just heard is taken for a hole as well, with less faith. One segment at a time is
  * watched; most of the time none is. Called by look.c and probe.c.
  */
 #pragma once
 
 #include "dataplane/flow.h"
 
-#define INFER_AGAIN_MS 150   /* sent again sooner than any timer of TCP: its own duplicate */
-#define INFER_OLD_MS   20000 /* the connection has ended, or its segments are others now */
+#define INFER_AGAIN_MS  150 /* sent again sooner than any timer of TCP: its own duplicate */
+#define INFER_LATE_MS   1500
+#define INFER_RECENT_MS 2000  /* so long ago the peer was there */
+#define INFER_OLD_MS    20000 /* the connection has ended, or its segments are others now */
 
 struct ip_info;
 
-enum infer_says { INFER_NOTHING, INFER_PASSES, INFER_BLACK_HOLE };
+enum infer_says {
+    INFER_NOTHING,
+    INFER_PASSES,
+    INFER_BLACK_HOLE,
+    INFER_SILENCE, /* perhaps the peer, or the path, is gone altogether */
+};
 
 struct infer {
     struct flow flow;

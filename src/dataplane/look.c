@@ -33,7 +33,7 @@ void look_out_large(struct dp *d, struct sa_out *sa, const uint8_t *p, uint32_t 
     struct child *c = sa->child;
     struct ip_info ip;
     probe_touch(d, c, d->now_ms);
-    if (!c->probe || !c->probe->mute || ip_parse(p, len, &ip))
+    if (!c->probe || !c->probe->infer.on || ip_parse(p, len, &ip))
         return;
     enum infer_says says = infer_sent(&c->probe->infer, p, &ip, c->in->last_ms, d->now_ms);
     probe_inferred(d, c, says, d->now_ms);
@@ -49,6 +49,6 @@ void look_in_tcp(struct dp *d, struct sa_in *sa, uint8_t *p, uint32_t len)
         probe_touch(d, c, d->now_ms);
         clamp(c->out, p, &ip);
     }
-    if (c->probe && c->probe->mute)
+    if (c->probe && c->probe->infer.on)
         probe_inferred(d, c, infer_received(&c->probe->infer, p, &ip), d->now_ms);
 }

@@ -13,7 +13,7 @@ enum {
     NEED_FIRST = 2,   /* rounds that must miss a size: with nothing known */
     NEED_CONFIRM = 4, /* of a size that passed before: it may be congestion */
     REFINE_MS = 1000, /* between rounds of a confirmation */
-    LOOKS_MAX = 4096, /* packets looked at in vain for TCP */
+    LOOKS_MAX = 512,  /* packets looked at in vain for TCP, in a second */
     RAISES = 2,       /* attempts that come sooner than the rest */
 };
 
@@ -182,7 +182,7 @@ static void search(struct dp *d, struct probe *pr, uint16_t goal, uint8_t need)
 
 static void rest(struct dp *d, struct probe *pr, uint64_t now_ms)
 {
-    uint64_t due = now_ms + PROBE_CONFIRM_MS;
+    uint64_t due = now_ms + (pr->mute ? PROBE_INFER_MS : PROBE_CONFIRM_MS);
     if (pr->path.mtu < pr->path.cap && pr->raise_ms < due)
         due = pr->raise_ms;
     pr->seq = pr->child->out->seq;
@@ -262,8 +262,8 @@ void probe_touch(struct dp *d, struct child *c, uint64_t now_ms)
         return;
     if (!pr && !(pr = probe_new(d, c)))
         return;
+    pr->infer.on = !pr->speaks;
     if (pr->mute) {
-        pr->infer.on = true;
         rest(d, pr, now_ms);
         watch(c);
     } else {
@@ -313,13 +313,28 @@ void probe_suspect(struct dp *d, struct child *c, uint16_t mtu, uint64_t now_ms)
     watch(c);
 }
 
+/* Without a word of the peer it may have been something else: larger ones are tried again sooner.
+ */
+static void believe_hole(struct dp *d, struct child *c, enum infer_says says, uint64_t now_ms)
+{
+    struct probe *pr = c->probe;
+    if (says == INFER_SILENCE && pr->infer.len <= probe_inner_of(c, 1280))
+        return;
+    uint8_t raises = (uint8_t)(pr->raises + (pr->raises < RAISES));
+    probe_believe(d, c, probe_below(c, pr->infer.len), DP_PATH_INFERRED, now_ms);
+    if (says == INFER_SILENCE) {
+        pr->raises = raises;
+        pr->raise_ms = now_ms + raise_after_ms(raises);
+    }
+}
+
 void probe_inferred(struct dp *d, struct child *c, enum infer_says says, uint64_t now_ms)
 {
     struct infer *i = &c->probe->infer;
     if (says == INFER_PASSES || ++i->looks == LOOKS_MAX)
-        i->on = i->watching = false; /* until the timer wants to know again */
-    else if (says == INFER_BLACK_HOLE)
-        probe_believe(d, c, probe_below(c, i->len), DP_PATH_INFERRED, now_ms);
+        *i = (struct infer){.on = !c->probe->mute}; /* until the timer wants to know again */
+    else if (says != INFER_NOTHING)
+        believe_hole(d, c, says, now_ms);
     watch(c);
 }
 
@@ -355,6 +370,7 @@ void probe_received(struct dp *d, struct child *c, const uint8_t *p, uint32_t n,
     if (p[8] != IS_ANSWER || !pr)
         return;
     pr->speaks = true;
+    pr->infer = (struct infer){0};
     act(d, pr, path_answer(&pr->path, p[9], p[10], get_u16(p + 12)), now_ms);
 }
 
@@ -406,8 +422,19 @@ static void mute_due(struct dp *d, struct probe *pr, uint64_t now_ms)
         pr->path.mtu = pr->path.cap; /* RFC 1191 6.3: believed again, until proven otherwise */
         apply(d, pr->child, DP_PATH_AGED);
     }
-    pr->infer = (struct infer){.on = true};
+    if (!pr->infer.on)
+        pr->infer = (struct infer){.on = true};
+    watch(pr->child);
     rest(d, pr, now_ms);
+}
+
+/* TCP that sends again waits longer each time: between two packets there may be many seconds. */
+static bool is_idle(const struct probe *pr, uint64_t now_ms)
+{
+    const struct sa_out *out = pr->child->out;
+    if (!out->active)
+        return true;
+    return pr->mute ? now_ms - out->last_ms >= PROBE_CONFIRM_MS : pr->seq == out->seq;
 }
 
 static void due(struct dp *d, struct probe *pr, uint64_t now_ms)
@@ -416,7 +443,7 @@ static void due(struct dp *d, struct probe *pr, uint64_t now_ms)
         send_now(d, pr);
     else if (pr->path.searching)
         act(d, pr, path_timeout(&pr->path), now_ms);
-    else if (pr->seq == pr->child->out->seq || !pr->child->out->active)
+    else if (is_idle(pr, now_ms))
         sleep_probe(d, pr);
     else if (pr->mute)
         mute_due(d, pr, now_ms);

@@ -21,6 +21,7 @@ struct child;
 #define PROBE_WHEEL      16   /* slots of a second */
 #define PROBE_ROUND_MS   1500 /* for the answers to a round */
 #define PROBE_CONFIRM_MS 15000
+#define PROBE_INFER_MS   1000 /* where nobody answers: TCP inside is asked so often */
 #define PROBE_ANSWERS    256
 #define PROBE_PAYLOAD    16
 
