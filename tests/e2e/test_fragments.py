@@ -37,7 +37,7 @@ def frag_drops(d):
 def check(lab, family, sizes=(100, 4000, 8000)):
     with Echo(lab, family):
         for size in sizes:
-            assert ask(lab, size, family, timeout=0.7) == 3, size
+            assert ask(lab, size, family, timeout=0.3) == 3, size
     for frm in (lab.a, lab.b):
         lab.ping(frm, size=4000, count=1, df=False, family=family)  # IPv6: what fits is learned
         assert lab.ping(frm, size=4000, count=3, df=False, family=family).lost == 0
@@ -48,14 +48,12 @@ def test_agreed(lab, family, encap):
     """Both ours: fragments travel as they are."""
     a, b = up(lab, family=family, encap=encap)
     cap = lab.capture("wanB")
-    if family == 6:
-        check(lab, family)  # what fits is learned, the hard way: a first fragment was too big
-    lost = [frag_drops(d) for d in (a, b)]
     check(lab, family)
-    assert [frag_drops(d) for d in (a, b)] == lost
+    for d in (a, b):  # IPv6: while the sender learns what fits, a first fragment is too big and the last one is not
+        assert {k for k in drops(d) if k.startswith("dp-frag")} <= ({"dp-frag-orphan"} if family == 6 else set())
     cap.assert_protected()
     with Echo(lab, family, 6000):  # another port is nobody's, in pieces as well
-        assert ask(lab, 4000, family, 6000, 1, 0.5) == 0
+        assert ask(lab, 4000, family, 6000, 1, 0.05) == 0
     assert int(drops(a)["dp-no-policy"]) >= 3
 
 

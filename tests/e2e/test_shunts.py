@@ -60,7 +60,7 @@ def test_types(lab):
     cap = lab.capture("wanB")
     with Echo(lab, 4, 6000):
         assert ask(lab, 100, port=6000, count=1) == 1
-    assert ask(lab, 100, port=6001, count=1, timeout=0.2) == 0  # closed: answered with what is dropped
+    assert ask(lab, 100, port=6001, count=1, timeout=0.05) == 0  # closed: answered with what is dropped
     cap.assert_protected()
     assert int(figures(b)["drops"]["dp-policy-drop"]) >= 1
     assert icmp(lab, 3) == "none"
@@ -106,7 +106,7 @@ def test_port_in_clear(lab):
         assert ask(lab, 4000, port=6000) == 3
     cap = lab.capture("wanB")
     with Echo(lab, 4, 6001):
-        assert ask(lab, 4000, port=6001, count=1, timeout=0.2) == 0
+        assert ask(lab, 4000, port=6001, count=1, timeout=0.05) == 0
     assert not cap.of("clear"), "fragments left in clear"
 
 

@@ -19,7 +19,7 @@ def check(lab, a, b):
     with Echo(lab, 4) as echo:
         assert ask(lab, 1000) == 3, a.tail(20)
         for size in (4000, 8000):
-            ask(lab, size, count=1, timeout=0.3)  # what comes back is cut by B's host: the peer may not know its fragments
+            ask(lab, size, count=1, timeout=0.1)  # what comes back is cut by B's host: the peer may not know its fragments
             assert echo.saw(size), a.tail(20)
     for frm in (lab.a, lab.b):
         assert lab.ping(frm, count=3).lost == 0

@@ -59,7 +59,7 @@ def udp_echo(family, port, timeout):
 
 def udp_ask(host, port, size, count, timeout):
     """Datagrams that must come back as they are; prints how many did. The kernel may learn from the first ones how
-    large fragments may be: what does not come back is tried again, twice."""
+    large fragments may be: what does not come back is tried again."""
     s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     s.setsockopt(socket.IPPROTO_IP, 10, 0)  # IP_MTU_DISCOVER: no DF
     s.settimeout(float(timeout))
@@ -67,7 +67,7 @@ def udp_ask(host, port, size, count, timeout):
     good = 0
     for i in range(int(count)):
         data = content(int(size), i)
-        for _ in range(3):
+        for _ in range(6):
             s.sendto(data, (host, int(port)))
             try:
                 good += s.recv(65535) == data
