@@ -158,6 +158,16 @@ def test_without_rfc7427(own_pair, kind):
 
 
 @pytest.mark.skipif(not long_run(), reason="CULVERT_LONG=1")
+@pytest.mark.parametrize("version", ["1", "aggressive"])
+@pytest.mark.parametrize("kind,hashed", [("ecdsa", "sha1"), ("ecdsa", "sha384"), ("ecdsa", "sha512"), ("ecdsa384", "sha256"),
+                                         ("ecdsa521", "sha256"), ("ecdsa521", "sha1")])
+def test_v1_other_hash(pair, version, kind, hashed):
+    """RFC 4754 2: the signature's hash is the curve's; what is negotiated is that of HASH_I and HASH_R, which is signed."""
+    pair.load(version, kind, proposals=f"aes128-{hashed}-modp2048")
+    pair.up()
+
+
+@pytest.mark.skipif(not long_run(), reason="CULVERT_LONG=1")
 @pytest.mark.parametrize("auth", ["rsa/pss-sha256", "rsa/pss-sha384", "rsa/pss-sha512"])
 def test_pss(own_pair, auth):
     p = own_pair("rsa_pss = yes")
