@@ -213,7 +213,7 @@ const struct row schema[] =
     REFUSED(SC_REMOTE, "cert_policy", "Certificate policies to require."),
     {SC_REMOTE, "revocation", V_WORD, "relaxed", "What to do when no fresh revocation list says whether a certificate is revoked: relaxed trusts it, ifuri refuses it if it names a list, strict refuses it. Lists come from x509crl/ and from authorities; nothing is fetched, and OCSP is not asked.", AT(struct conn_auth, revocation), .words = revocations},
     REFUSED(SC_REMOTE, "eap_id", "EAP identity to expect."),
-    {SC_REMOTE, "xauth_id", V_STRING, "", "With auth = xauth: the only user's name to accept; without it every user of secrets { } is.", AT(struct conn_auth, xauth_id)},
+    {SC_REMOTE, "xauth_id", V_STRING, "", "With auth = xauth: the only user's name to accept; without it every user of secrets { } is. Capitals make no difference to who a user is, in the secrets, with unique and for leases.", AT(struct conn_auth, xauth_id)},
 
     /* --- a child --- */
     CHILD("local_ts", V_TS, "dynamic", local_ts, "Our side's traffic: subnets, ranges, or dynamic for our own address, each with [protocol/port] if wanted; of ICMP type * 256 + code, opaque for fragments without ports.")},

@@ -7,15 +7,14 @@
 
 static uint64_t id_hash(const struct lease_pool *p, const struct id *id)
 {
-    uint8_t key[ID_MAX + 1] = {id->type};
-    memcpy(key + 1, id->data, id->len);
-    return hash_of(&p->by_id, key, id->len + 1u);
+    uint8_t key[ID_MAX + 1];
+    return hash_of(&p->by_id, key, id_fold(id, key));
 }
 
 static bool is_of(const struct lease *l, const struct id *id)
 {
-    return l->id_type == id->type &&
-           bytes_eq(bytes_of(l->id, l->id_len), bytes_of(id->data, id->len));
+    struct id has;
+    return id_set(&has, l->id_type, bytes_of(l->id, l->id_len)) && id_eq(&has, id);
 }
 
 static struct lease *by_n(const struct lease_pool *p, uint32_t n)

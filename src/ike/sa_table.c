@@ -120,7 +120,7 @@ void sa_conn_set(struct ike *e, struct ike_sa *sa, struct conn *c)
  * identity; who logged in (XAUTH) tells them apart. */
 static uint64_t peers_hash(const struct ike *e, const struct ike_sa *sa)
 {
-    uint8_t key[3 * ID_MAX + 2];
+    uint8_t key[3 * ID_MAX + 3];
     const struct id *user = vip_user(sa);
     const struct id_pair *ids = sa->ids;
     size_t n = ids ? (size_t)ids->len[0] + ids->len[1] : 0;
@@ -128,9 +128,8 @@ static uint64_t peers_hash(const struct ike *e, const struct ike_sa *sa)
         key[i] = ids->data[i] >= 'A' && ids->data[i] <= 'Z' ? (uint8_t)(ids->data[i] + 32)
                                                             : ids->data[i];
     put_u16(key + n, ids ? ids->len[0] : 0);
-    if (user)
-        memcpy(key + n + 2, user->data, user->len);
-    return hash_of(&e->by_peer, key, n + 2 + (user ? user->len : 0u));
+    n += 2;
+    return hash_of(&e->by_peer, key, user ? n + id_fold(user, key + n) : n);
 }
 
 bool sa_ids_set(struct ike *e, struct ike_sa *sa, const struct id *local, const struct id *remote)
@@ -158,9 +157,7 @@ void sa_peers_add(struct ike *e, struct ike_sa *sa)
 static bool same_user(const struct ike_sa *a, const struct ike_sa *b)
 {
     const struct id *x = vip_user(a), *y = vip_user(b);
-    return x && y ? x->type == y->type &&
-                        bytes_eq(bytes_of(x->data, x->len), bytes_of(y->data, y->len))
-                  : x == y;
+    return x && y ? id_eq(x, y) : x == y;
 }
 
 /* Walks the other established SAs between the same two identities. */

@@ -600,7 +600,7 @@ static void leases(void **state)
     assert_string_equal(get(e, "dave", NULL, &d), "none");
     assert_int_equal(pool_unload(e, "p"), R_BUSY);
     lease_put(a);
-    assert_string_equal(get(e, "alice", NULL, &a), "10.9.0.1"); /* her former one */
+    assert_string_equal(get(e, "Alice", NULL, &a), "10.9.0.1"); /* her former one */
     lease_put(b);
     lease_put(a);
     assert_string_equal(get(e, "dave", NULL, &d), "10.9.0.3"); /* who is away longest loses */

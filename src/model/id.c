@@ -138,6 +138,17 @@ bool id_eq(const struct id *a, const struct id *b)
     return memcmp(a->data, b->data, a->len) == 0;
 }
 
+size_t id_fold(const struct id *id, uint8_t *out)
+{
+    out[0] = id->type;
+    for (size_t i = 0; i < id->len; i++) {
+        uint8_t c = id->data[i];
+        bool upper = textual(id->type) && c >= 'A' && c <= 'Z';
+        out[1 + i] = upper ? (uint8_t)(c + 32) : c;
+    }
+    return id->len + 1u;
+}
+
 /* "*.example.org" stands for one or more labels, "*@example.org" for any user. */
 static bool wildcard_match(const struct id *pattern, const struct id *id)
 {

@@ -29,6 +29,9 @@ bool id_parse(struct id *id, const char *text);
 bool id_of_addr(struct id *id, const struct addr *a);
 bool id_set(struct id *id, uint8_t type, struct bytes data);
 bool id_eq(const struct id *a, const struct id *b); /* FQDN and mail addresses ignore case */
+/* For hash tables: of equal identities the same bytes (of type and value, at most ID_MAX + 1), but
+ * of names (DN) that are only written otherwise. */
+size_t id_fold(const struct id *id, uint8_t *out);
 /* Does the configured pattern ("%any", "*.example.org", "*@example.org", "O=x, CN=*") match? Rank:
  * 0 no, 1 %any, 2 wildcard, 3 exact. */
 int id_match(const struct id *pattern, const struct id *id);

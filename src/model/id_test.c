@@ -125,6 +125,31 @@ static void test_match_ranks(void **state)
     }
 }
 
+static void test_equal_ones_fold_alike(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } cases[] = {
+        {"alice", "ALICE", true},
+        {"Alice@Example.org", "alice@example.ORG", true},
+        {"alice", "alicf", false},
+        {"alice", "alice@", false},
+        {"keyid:alice", "keyid:ALICE", false},
+        {"keyid:alice", "alice", false},
+        {"10.0.0.1", "10.0.0.1", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct id a, b;
+        uint8_t x[ID_MAX + 1], y[ID_MAX + 1];
+        assert_true(id_parse(&a, cases[i].a) && id_parse(&b, cases[i].b));
+        size_t n = id_fold(&a, x), m = id_fold(&b, y);
+        assert_int_equal(n == m && !memcmp(x, y, n), cases[i].same);
+        assert_int_equal(id_eq(&a, &b), cases[i].same);
+    }
+}
+
 /* C's comparing of text ends at a zero byte; names do not. */
 static void test_zero_bytes_match_nothing(void **state)
 {
@@ -157,6 +182,7 @@ int main(void)
         cmocka_unit_test(test_names_match_in_any_encoding),
         cmocka_unit_test(test_too_long_is_refused),
         cmocka_unit_test(test_match_ranks),
+        cmocka_unit_test(test_equal_ones_fold_alike),
         cmocka_unit_test(test_zero_bytes_match_nothing),
         cmocka_unit_test(test_hostile_bytes_are_escaped),
     };
