@@ -1,7 +1,7 @@
 """Route-based VPN: `interface = NAME` gives a child a TUN interface of its own, and routes decide what it protects."""
 import pytest
 
-from lab import conf
+from lab import conf, long_only
 from lab.topo import MARK
 from lab.wait import until
 
@@ -112,8 +112,8 @@ def device_mtu(side, name="vti0"):
     return int(side.gw.must(f"cat /sys/class/net/{name}/mtu"))
 
 
-@pytest.mark.parametrize("outer,esp,mtu", [(4, "aes128gcm16", 1446), (6, "aes128gcm16", 1426),
-                                           (4, "aes256-sha512", 1422)])
+@pytest.mark.parametrize("outer,esp,mtu", [(4, "aes256-sha512", 1422), long_only(4, "aes128gcm16", 1446),
+                                           long_only(6, "aes128gcm16", 1426)])
 def test_mtu_of_the_interface(lab, culvert, outer, esp, mtu):
     """It is what the outgoing link leaves to the packets inside, and follows the link."""
     a, b = start(lab, culvert, {"gw": dict(outer=outer, esp_proposals=esp)})

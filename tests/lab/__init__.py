@@ -19,5 +19,11 @@ def build_dir():
     return Path(os.environ.get("CULVERT_BUILD", ROOT / "build"))
 
 
+def long_only(*values):
+    """A cell of a parametrized test that only a long run takes."""
+    import pytest
+    return pytest.param(*values, marks=pytest.mark.skipif(not long_run(), reason="CULVERT_LONG=1"))
+
+
 def long_run():
     return bool(os.environ.get("CULVERT_LONG"))
