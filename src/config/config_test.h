@@ -69,6 +69,8 @@ static inline void dump_child(const struct conn_child *c, struct buf *out)
             buf_printf(out, " %s/%u", addr_str(&c->iface.addr[i].addr, a), c->iface.addr[i].bits);
         buf_puts(out, c->iface.routes ? " routes" : "");
     }
+    if (c->ip.dscp_value)
+        buf_printf(out, " set %u", c->ip.dscp_value);
     buf_printf(out, " dscp %u ecn %u df %u frag %u mtu %u mss %u idle %llu", c->ip.dscp, c->ip.ecn,
                c->ip.df, c->ip.fragment, c->ip.mtu, c->ip.mss, (unsigned long long)c->inactivity_s);
 }

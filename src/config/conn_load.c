@@ -160,6 +160,13 @@ static void default_proposals(struct cx *cx, enum proto proto, struct proposals 
         cx->d->nomem = true;
 }
 
+static void check_dscp(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
+{
+    if (has_key(sec, "dscp") && (c->ip.dscp == DSCP_OUT || c->ip.dscp == DSCP_BOTH))
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "dscp"), vnode_get(sec, "dscp"),
+                  "has no effect: the inner packet's DSCP is copied; set copy_dscp = no");
+}
+
 static void check_iface(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
 {
     static const char *const keys[] = {"interface_addrs", "interface_mtu", "interface_routes"};
@@ -228,6 +235,7 @@ static void child_from_tree(struct cx *cx, const struct vnode *sec, struct conn 
     warn_no_integrity(cx, sec, c);
     child_limits(cx, sec, c);
     check_ts(cx, sec, c);
+    check_dscp(cx, sec, c);
     check_iface(cx, sec, c);
 }
 

@@ -93,6 +93,11 @@ static const struct word ecns[] = {{"yes", ECN_COPY}, {"no", ECN_NO},    {"true"
                                    {NULL, 0}};
 static const struct word dscps[] = {
     {"out", DSCP_OUT}, {"in", DSCP_IN}, {"yes", DSCP_BOTH}, {"no", DSCP_NO}, {NULL, 0}};
+static const struct word dscp_names[] = {
+    {"cs0", 0},   {"le", 1},    {"cs1", 8},   {"af11", 10}, {"af12", 12}, {"af13", 14},
+    {"cs2", 16},  {"af21", 18}, {"af22", 20}, {"af23", 22}, {"cs3", 24},  {"af31", 26},
+    {"af32", 28}, {"af33", 30}, {"cs4", 32},  {"af41", 34}, {"af42", 36}, {"af43", 38},
+    {"cs5", 40},  {"va", 44},   {"ef", 46},   {"cs6", 48},  {"cs7", 56},  {NULL, 0}};
 static const struct word manual_modes[] = {
     {"tunnel", MODE_TUNNEL}, {"transport", MODE_TRANSPORT}, {"beet", MODE_BEET}, {NULL, 0}};
 static const struct word levels[] = {{"error", LEVEL_ERROR},
@@ -264,7 +269,8 @@ const struct row schema[] =
     CHILD("copy_ecn", V_WORD, "yes", ip.ecn, "ECN in tunnel mode: yes copies it to the outer header and back as RFC 6040 says (a mark that the inner transport could not see drops the packet); no leaves the outer field Not-ECT and ignores it on packets received."), .words = ecns},
     CHILD("fragment", V_WORD, "before", ip.fragment, "culvert's own: what happens to IPv4 packets without DF that are too big for the tunnel: before cuts them into fragments that are encrypted one by one; after encrypts them whole and leaves the outer packets to be cut, as is always done where selectors name ports and the peer takes no later fragments."), .words = fragments},
     CHILD("mss_clamp", V_COUNT, "0", ip.mss, "culvert's own: the largest MSS that SYNs of TCP may say, in both directions; 0: what the path MTU of the SA allows; no: they are left alone."), .max = 9000, .words = no_clamp},
-    CHILD("copy_dscp", V_WORD, "out", ip.dscp, "DSCP in tunnel mode: out copies it to the outer header, in from the outer to the inner header of packets received, yes both, no neither; the outer DSCP is then 0."), .words = dscps},
+    CHILD("copy_dscp", V_WORD, "out", ip.dscp, "DSCP in tunnel mode: out copies it to the outer header, in from the outer to the inner header of packets received, yes both, no neither. Where it is not copied to the outer header that has the one of the key dscp."), .words = dscps},
+    CHILD("dscp", V_COUNT, "0", ip.dscp_value, "culvert's own: DSCP of the outer header with copy_dscp = no or in: a name of IANA's registry (ef, af41, cs6) or a number."), .max = 63, .words = dscp_names},
 
     /* --- secrets --- */
     {SC_SECRET, "secret", V_SECRET, "", "The pre-shared key: text, 0x and hex digits, or 0s and Base64. Needed."},

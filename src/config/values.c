@@ -167,8 +167,11 @@ static void set_count(struct cx *cx, const struct row *r, const struct vnode *n,
 {
     const char *p = n->value;
     uint64_t v = 0;
-    if (r->words && !strcasecmp(r->words->name, n->value))
-        put_uint(obj, r, (uint64_t)r->words->value);
+    const struct word *w = r->words;
+    while (w && w->name && strcasecmp(w->name, n->value) != 0)
+        w++;
+    if (w && w->name)
+        put_uint(obj, r, (uint64_t)w->value);
     else if (take_number(&p, &v) && !*p && v >= r->min && v <= r->max)
         put_uint(obj, r, v);
     else

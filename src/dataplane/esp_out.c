@@ -350,7 +350,8 @@ static inline uint32_t trailer_put(uint8_t *end, uint32_t len, uint32_t align_ma
 }
 
 static inline void frame(struct cr_op *op, const struct out_work *w, const struct sa_out *sa,
-                         struct framing f, uint64_t seq, uint8_t next, uint8_t tos_mask)
+                         struct framing f, uint64_t seq, uint8_t next, uint8_t tos_mask,
+                         uint8_t tos_add)
 {
     struct dp_pkt *p = w->p;
     uint8_t *inner = p->data, *esp = inner - f.hdr_len;
@@ -376,7 +377,8 @@ static inline void frame(struct cr_op *op, const struct out_work *w, const struc
     p->remote = sa->remote;
     p->udp = f.udp;
     p->label = tunnel_flow_label(sa->spi);
-    p->tos = w->tos & tos_mask; /* RFC 6040 4.1: ECN copied; RFC 4301 5.1.2: DSCP copied */
+    /* RFC 6040 4.1: ECN copied; RFC 4301 5.1.2: DSCP copied or set */
+    p->tos = (w->tos & tos_mask) | tos_add;
     p->df = w->df;
     p->child_id = sa->child_id;
 }
@@ -387,7 +389,7 @@ static void frame_some(struct dp *d, struct sa_out *sa, const struct out_run *r,
 {
     uint32_t watch = r->look ? 0 : sa->watch;
     const struct framing f = sa->f;
-    const uint8_t df = sa->df, tos_mask = sa->tos_mask;
+    const uint8_t df = sa->df, tos_mask = sa->tos_mask, tos_add = sa->tos_add;
     uint8_t next = w->p->data[0] >> 4 == 4 ? 4 : 41;
     uint64_t bytes = 0;
     size_t k = sum->ops;
@@ -400,7 +402,7 @@ static void frame_some(struct dp *d, struct sa_out *sa, const struct out_run *r,
             w->df = df == DF_SET;
         if (w->len > watch && !look_closer(d, w, sa, r->look))
             continue;
-        frame(&d->ops[k], w, sa, f, ++sa->seq, next, tos_mask);
+        frame(&d->ops[k], w, sa, f, ++sa->seq, next, tos_mask, tos_add);
         bytes += w->len;
         d->out[k++] = *w;
     }
@@ -490,7 +492,7 @@ bool esp_out_own(struct dp *d, struct sa_out *sa, struct dp_pkt *p, uint8_t next
                                .df = !plain || sa->df == DF_SET};
     if (sa->dead || (!sa->key && sa_key_out(d, sa)))
         return false;
-    frame(&d->ops[0], &w, sa, sa->f, ++sa->seq, next, sa->tos_mask);
+    frame(&d->ops[0], &w, sa, sa->f, ++sa->seq, next, sa->tos_mask, sa->tos_add);
     sa->last_ms = now_ms;
     sa->life.bytes += plain ? w.len : 0;
     if (life_due(&sa->life, sa->seq))

@@ -308,7 +308,7 @@ void modes_out(struct dp *d, struct sa_out *sa, struct out_work *w, size_t n, ui
     for (size_t i = 0; i < n; i++) {
         if (sa->child->mode->mode == MODE_TUNNEL) {
             w[i].df = sa->df == DF_COPY ? w[i].df : sa->df == DF_SET;
-            w[i].tos &= sa->tos_mask;
+            w[i].tos = (uint8_t)((w[i].tos & sa->tos_mask) | sa->tos_add);
         }
         err_t e = keyless ? E_NOMEM : may_go(d, sa, ah, w[i].p);
         const uint8_t *was = w[i].p->data;

@@ -61,9 +61,9 @@ struct sa_out {
     uint32_t spi;
     struct framing f;
     bool dead;
-    uint8_t tos_mask; /* of the inner TOS, what the outer header gets */
-    uint8_t df;       /* enum copy_df */
-    bool frag_before; /* frag_out.h */
+    uint8_t tos_mask, tos_add; /* of the inner TOS, what the outer header gets; what besides */
+    uint8_t df : 2;            /* enum copy_df */
+    bool frag_before : 1;      /* frag_out.h */
     uint16_t inner_mtu;
     uint16_t watch; /* longer packets are looked at: never more than inner_mtu */
     uint32_t child_id;

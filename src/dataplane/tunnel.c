@@ -73,7 +73,9 @@ void tunnel_rules_out(struct sa_out *sa, const struct tunnel_rules *r, bool tunn
     sa->tos_mask = r->ecn == ECN_COPY ? 0x03 : 0;
     if (r->dscp == DSCP_OUT || r->dscp == DSCP_BOTH)
         sa->tos_mask |= 0xfc;
-    sa->df = r->df;
+    else
+        sa->tos_add = (uint8_t)(r->dscp_value << 2);
+    sa->df = r->df & 3u;
     sa->mss_max = r->mss;
     sa->frag_before = r->fragment == FRAGMENT_BEFORE && tunnel && !sa->whole;
 }

@@ -30,7 +30,8 @@ static void put_case(uint8_t *p, const struct tunnel_case *c)
 static bool out_ok(const struct tunnel_case *c, const struct dp_pkt *p)
 {
     bool copies = c->r.dscp == DSCP_OUT || c->r.dscp == DSCP_BOTH;
-    uint8_t tos = (uint8_t)((copies ? c->inner & 0xfc : 0) | (c->r.ecn ? 0 : c->inner & 3));
+    uint8_t tos = (uint8_t)((copies ? c->inner & 0xfc : c->r.dscp_value << 2) |
+                            (c->r.ecn ? 0 : c->inner & 3));
     bool inner_df = c->family == 6 || c->df;
     bool df = c->r.df == DF_SET || (c->r.df == DF_COPY && inner_df);
     return p->verdict == DP_TO_NET && p->tos == tos && p->df == df;
@@ -80,6 +81,7 @@ static void test_all(void **state)
     (void)state;
     for (unsigned i = 0; i < 4 * 2 * 3; i++) {
         struct tunnel_case c = {.r = {(uint8_t)(i & 3), (uint8_t)(i >> 2 & 1), (uint8_t)(i >> 3)}};
+        c.r.dscp_value = i & 4 ? 46 : 0;
         struct kit k;
         kit_up(&k, &kit_suites[0], &(struct kit_opts){.ip = c.r});
         all_packets(&k, &c);

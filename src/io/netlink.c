@@ -119,7 +119,13 @@ err_t netlink_link_carrier(struct netlink *n, int ifindex, bool on)
     struct nlmsghdr *h = rtnl_begin(&n->rt, RTM_NEWLINK, 0, sizeof *ifi, (void **)&ifi);
     ifi->ifi_index = ifindex;
     mnl_attr_put_u8(h, IFLA_CARRIER, on);
-    return rtnl_talk(&n->rt, h, NULL, NULL) < 0 ? E_SYS : E_OK;
+    if (rtnl_talk(&n->rt, h, NULL, NULL) < 0)
+        return E_SYS;
+    /* Routes follow up to a second later, unless somebody asks. */
+    h = rtnl_begin(&n->rt, RTM_GETLINK, 0, sizeof *ifi, (void **)&ifi);
+    ifi->ifi_index = ifindex;
+    (void)!rtnl_talk(&n->rt, h, NULL, NULL);
+    return E_OK;
 }
 
 void netlink_carrier_counts(const char *name)

@@ -16,6 +16,7 @@ enum fragment { FRAGMENT_BEFORE, FRAGMENT_AFTER };
 
 struct tunnel_rules {
     uint8_t dscp, ecn, df; /* enum copy_... */
+    uint8_t dscp_value;    /* outer, where it is not copied: RFC 2474 */
     uint8_t fragment;      /* enum fragment */
     uint16_t mtu;          /* largest inner packet; 0: found out */
     uint16_t mss;          /* largest MSS let through; 0: what the path MTU allows */
