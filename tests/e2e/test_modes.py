@@ -137,6 +137,23 @@ def test_beet_negotiated(lab, culvert, how):
     assert "another mode" not in a.log() + b.log()
 
 
+def test_beet_of_a_traveller(lab, culvert):
+    """The gateway's own packets, from the address that the peer gave it; large ones whole (packets of BEET say nothing of
+    fragments)."""
+    a = lab.daemon(culvert, lab.a).start(conf.simple(lab.a, lab, vips="0.0.0.0", children=dict(
+        lan=dict(mode="beet", remote_ts=lab.b.host4))))
+    b = lab.daemon(culvert, lab.b).start(conf.simple(lab.b, lab, pools="p", children=dict(
+        lan=dict(mode="beet", local_ts=lab.b.host4))) + conf.block("pools", dict(p=dict(addrs="10.9.0.0/24"))))
+    assert a.cli("up", "lan").ok
+    until(lambda: a.up() and b.up(), "up")
+    assert [d.children()[0]["mode"] for d in (a, b)] == ["BEET", "BEET"]
+    cap = lab.capture("wanB")
+    for ns, to in ((lab.a.gw, lab.b.host4), (lab.b.lan, "10.9.0.1")):
+        for size in (56, 2000):
+            assert " 0% packet loss" in ns.sh(f"ping -c 3 -i 0.05 -W 2 -s {size} {to}").out
+    cap.assert_protected(at_least=24)
+
+
 def test_beet_is_tunnel_for_others(lab, culvert):
     """A peer that does not want it: the same is protected in tunnel mode, and the log tells of both."""
     a, b = [lab.daemon(culvert, s).start(conf.simple(s, lab, children=dict(lan=dict(
