@@ -192,13 +192,13 @@ static struct dp_note audit_of(struct dp *d)
     return found;
 }
 
-static bool is_audited(err_t reason)
+static bool is_audited(err_t e)
 {
     static const err_t not [] = {R_DP_SHORT,    R_DP_POLICY_DROP, R_DP_HOLD, R_DP_TOO_BIG,
                                  R_DP_LINK,     R_DP_ECN,         R_DP_GSO,  R_DP_FRAG_ORPHAN,
                                  R_DP_FRAGMENT, R_DP_HANDOVER,    R_DP_ROOM};
     for (size_t i = 0; i < sizeof not / sizeof *not ; i++)
-        if (not [i] == reason)
+        if (not [i] == e)
             return false;
     return true;
 }
