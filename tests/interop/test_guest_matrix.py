@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lab import conf, long_run
+from lab import PYTHON, ROOT, conf, long_run
 from lab.wait import until
 from lab.world import World, libreswan, swan
 
@@ -72,6 +72,50 @@ def test_swan_beet_alone(world, role, ours):
     world.tunnel()
     told = ours == "beet" or role == "responder"
     assert bool(re.search(f"another mode in mind.*ours: {ours}", world.a.log().rsplit("connection loaded", 1)[1])) == told, world.a.tail()
+
+
+@pytest.mark.parametrize("mode", ["transport", "tunnel"])
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("kind,protocol", [("gre", 47), ("ipip", 4)], ids=["gre", "ipip"])
+def test_swan_gre(world, role, mode, kind, protocol):
+    """The kernel's GRE and IP-in-IP there, protected host to host, with the LANs behind them."""
+    b, lab = world.peer("kernel-swan"), world.lab
+    world.down()
+    what = f"dynamic[{protocol}]"
+    for d in (world.a, b):
+        d.load(conf.simple(d.side, lab, proposals="aes128-sha256-modp2048", local=dict(id=f"{d.side.name.lower()}.lab"),
+                           remote=dict(id=f"{lab.other(d.side).name.lower()}.lab"),
+                           children=dict(lan=dict(mode=mode, esp_proposals="aes128-sha256", local_ts=what, remote_ts=what))))
+    ours = gre_end(lab, protocol)
+    g = lab.b.gw
+    try:
+        g.must(f"ip link add tun9 type {kind} local {lab.b.wan4} remote {lab.a.wan4} ttl 64\n"
+               "ip addr add 10.9.0.2/30 dev tun9; ip link set tun9 up mtu 1400 multicast on\n"
+               f"ip route add {lab.a.net4} via 10.9.0.1 dev tun9; sysctl -qw net.ipv4.icmp_echo_ignore_broadcasts=0")
+        world.up(role)  # without a trap, what the devices themselves say goes in clear before
+        cap = lab.capture("wanB")
+        for frm in (lab.a, lab.b):
+            assert lab.ping(frm, count=5, interval=0.02).lost == 0, world.a.ask("stats")["dataplane"]
+        for size, df in ((1200, True), (1472, True), (3000, False)):
+            until(lambda: lab.ping(count=1, size=size, df=df, wait=1).lost == 0, f"the MTU to be learnt at {size}", 15)
+        sent, got = lab.transfer(1)
+        assert sent == got
+        if kind == "gre":
+            out = lab.a.gw.sh("ping -c 3 -i 0.2 -W 2 -I tun9 -t 1 224.0.0.1").out
+            assert " 0% packet loss" in out, out
+        cap.assert_protected(want=("esp",), at_least=10)
+    finally:
+        g.sh("ip link del tun9")
+        lab.a.gw.stop(ours)
+
+
+def gre_end(lab, protocol):
+    log = lab.dir / "gre.log"
+    log.write_text("")
+    p = lab.a.gw.spawn([PYTHON, ROOT / "tests" / "lab" / "gre.py", "tun9", protocol, lab.a.wan4, lab.b.wan4], log=log)
+    until(lambda: "ready" in log.read_text(), "the tunnel's end")
+    lab.a.gw.must(f"ip addr add 10.9.0.1/30 dev tun9; ip link set tun9 up multicast on; ip route add {lab.b.net4} via 10.9.0.2 dev tun9")
+    return p
 
 
 @pytest.mark.parametrize("role", ROLES)
