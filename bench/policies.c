@@ -105,7 +105,7 @@ static void start(struct bench *b)
     dp_settings_default(&set);
     b->dp = dp_new(&set);
     const struct policies_settings s = {
-        {"culvert0", MARK, 500, 4500}, b->tun.ifindex, TABLE, TABLE};
+        {"culvert0", MARK, 0x10000000, 0x20000000, 500, 4500}, b->tun.ifindex, TABLE, TABLE};
     const struct policies_view view = {b, view_each, view_hold_drop};
     b->p = b->dp ? policies_open(&s, &view, b->nl, &err) : NULL;
     if (!b->p)

@@ -105,11 +105,12 @@ struct config_daemon {
     uint32_t mtu; /* outer path MTU assumed: 1500 */
     bool mtu_probing;
     uint32_t route_table, route_table_prio;
-    uint32_t busy_poll;                          /* microseconds */
-    uint32_t workers;                            /* threads of the data plane; 0: one per CPU */
-    uint32_t fwmark;                             /* mark of the daemon's own packets */
-    int nat_exemption;                           /* enum nft_nat of io/nft.h */
-    uint32_t sa_max;                             /* slots of the inbound SA table */
+    uint32_t busy_poll;   /* microseconds */
+    uint32_t workers;     /* threads of the data plane; 0: one per CPU */
+    uint32_t fwmark;      /* mark of the daemon's own packets */
+    uint32_t fwmark_bits; /* the lower of two bits: marks of what no policy covers */
+    int nat_exemption;    /* enum nft_nat of io/nft.h */
+    uint32_t sa_max;      /* slots of the inbound SA table */
     uint32_t hold_max, hold_per_policy, hold_ms; /* packets held while a tunnel comes up */
     int log_level;                               /* LEVEL_ERROR .. LEVEL_RAW of base/event.h */
     char vici[128];                              /* "unix:///run/culvert/culvert.vici" */

@@ -25,6 +25,7 @@ void config_daemon_default(struct config_daemon *s)
         .route_table = 220,
         .route_table_prio = 220,
         .fwmark = 220,
+        .fwmark_bits = 28,
         .sa_max = 131072,
         .busy_poll = 50,
         .hold_max = 1024,

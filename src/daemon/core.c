@@ -460,6 +460,8 @@ static err_t open_policies(struct core *c, struct io_error *err)
 {
     const struct policies_settings s = {.guard = {.tun = c->set.tun,
                                                   .mark = c->set.fwmark,
+                                                  .clear = 1u << c->set.fwmark_bits,
+                                                  .clear_tun = 2u << c->set.fwmark_bits,
                                                   .port = c->set.port,
                                                   .port_natt = c->set.port_natt,
                                                   .nat = (enum nft_nat)c->set.nat_exemption},

@@ -153,28 +153,25 @@ static struct lan_port *lan_of(const struct datapath *d)
     return worker_lane(d->worker[0])->lan;
 }
 
-static err_t on_routes(void *ctx, const struct netlink_route *r, size_t n)
+static err_t on_take(void *ctx, const struct addr *prefix, unsigned bits,
+                     const struct lan_sources *from)
 {
-    struct lan_port *lan = lan_of(ctx);
-    err_t e = E_OK;
-    for (size_t i = 0; i < n && !e; i++) {
-        bool take = r[i].ifindex != 0; /* a throw route is a hole */
-        if (r[i].gone)
-            lan_port_prefix_del(lan, &r[i].prefix, r[i].bits, take);
-        else
-            e = lan_port_prefix(lan, &r[i].prefix, r[i].bits, take);
-    }
-    return e;
+    return lan_port_prefix(lan_of(ctx), prefix, bits, from);
 }
 
-static void on_routes_flush(void *ctx)
+static void on_leave(void *ctx, const struct addr *prefix, unsigned bits)
+{
+    lan_port_prefix_del(lan_of(ctx), prefix, bits);
+}
+
+static void on_clear(void *ctx)
 {
     lan_port_prefix_clear(lan_of(ctx));
 }
 
-struct routes_follower datapath_follower(struct datapath *d)
+struct lan_follower datapath_follower(struct datapath *d)
 {
-    return (struct routes_follower){lan_of(d) ? d : NULL, on_routes, on_routes_flush};
+    return (struct lan_follower){lan_of(d) ? d : NULL, on_take, on_leave, on_clear};
 }
 
 err_t datapath_send(struct datapath *d, const struct endpoint *local, const struct endpoint *remote,

@@ -9,7 +9,7 @@
 #include <culvert/ike.h>
 #include <uv.h>
 #include "daemon/owners.h"
-#include "daemon/routes.h"
+#include "daemon/lan_table.h"
 #include "io/esp_port.h"
 #include "io/lan_port.h"
 
@@ -47,7 +47,7 @@ void datapath_free(struct datapath *d);
 int datapath_ifindex(const struct datapath *d);
 const char *datapath_offloads(const struct datapath *d); /* one line for the log */
 /* The LAN interfaces take what the routes lead into the TUN device. */
-struct routes_follower datapath_follower(struct datapath *d);
+struct lan_follower datapath_follower(struct datapath *d);
 
 /* An IKE message or keepalive. R_UNREACHABLE when the kernel has no way for it. */
 err_t datapath_send(struct datapath *d, const struct endpoint *local, const struct endpoint *remote,

@@ -246,10 +246,20 @@ void policies_addrs(struct policies *p)
 
 /* --- life --- */
 
+static struct netlink_rules rules_of(const struct policies_settings *s)
+{
+    return (struct netlink_rules){.table = s->table,
+                                  .priority = s->priority,
+                                  .mark = s->guard.mark,
+                                  .clear = s->guard.clear,
+                                  .clear_tun = s->guard.clear_tun,
+                                  .tun = s->guard.tun};
+}
+
 struct policies *policies_open(const struct policies_settings *s, const struct policies_view *view,
                                struct netlink *nl, struct io_error *err)
 {
-    const struct netlink_rule rule = {s->table, s->guard.mark, s->priority, 0};
+    const struct netlink_rules rules = rules_of(s);
     struct policies *p = calloc(1, sizeof *p);
     snprintf(err->text, sizeof err->text, "out of memory");
     if (!p)
@@ -260,7 +270,7 @@ struct policies *policies_open(const struct policies_settings *s, const struct p
         policies_close(p);
         return NULL;
     }
-    p->routes = routes_new(nl, &rule, s->ifindex, &s->follower);
+    p->routes = routes_new(nl, &rules, s->ifindex);
     p->guard = nft_guard_open(&s->guard, err);
     if (p->routes && p->guard && !routes_open(p->routes, err))
         return p;

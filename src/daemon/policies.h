@@ -10,7 +10,7 @@
 #pragma once
 
 #include <culvert/dataplane.h>
-#include "daemon/routes.h"
+#include "daemon/lan_table.h"
 #include "io/netlink.h"
 #include "io/nft.h"
 #include "model/conn.h"
@@ -21,7 +21,7 @@ struct policies_settings {
     struct nft_guard_settings guard;
     int ifindex;
     uint32_t table, priority; /* of routes and rules */
-    struct routes_follower follower;
+    struct lan_follower follower;
 };
 
 /* The data planes, as far as policies go. */

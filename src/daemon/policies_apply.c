@@ -9,7 +9,7 @@
 
 /* --- the guard --- */
 
-static struct nft_pair pair_of(const struct ts *l, const struct ts *r, bool pass)
+static struct nft_pair pair_of(const struct ts *l, const struct ts *r)
 {
     return (struct nft_pair){.local_lo = l->lo,
                              .local_hi = l->hi,
@@ -19,12 +19,18 @@ static struct nft_pair pair_of(const struct ts *l, const struct ts *r, bool pass
                              .local_port_lo = l->port_lo,
                              .local_port_hi = l->port_hi,
                              .remote_port_lo = r->port_lo,
-                             .remote_port_hi = r->port_hi,
-                             .pass = pass};
+                             .remote_port_hi = r->port_hi};
 }
 
-/* Pairs that some packet can have. */
-static err_t guard_change(struct policies *p, const struct policies_row *row, bool add)
+/* A rule of a row: a pair of selectors that some packet can have. */
+struct rule {
+    const struct policies_row *row;
+    const struct ts *local, *remote;
+    uint64_t rank;
+};
+typedef err_t rule_fn(struct policies *p, const struct rule *r);
+
+static err_t rules_each(struct policies *p, const struct policies_row *row, rule_fn *fn)
 {
     struct ts_list local, remote;
     err_t e = E_OK;
@@ -34,110 +40,91 @@ static err_t guard_change(struct policies *p, const struct policies_row *row, bo
             const struct ts *l = &local.ts[i], *r = &remote.ts[j];
             if (l->lo.family != r->lo.family || (l->proto && r->proto && l->proto != r->proto))
                 continue;
-            struct nft_pair pair = pair_of(l, r, row->action == POL_BYPASS);
-            if (add)
-                e = nft_guard_add(p->guard, &pair);
-            else
-                nft_guard_del(p->guard, &pair);
+            e = fn(p, &(struct rule){row, l, r, policy_rank(row->priority, row->action, l, r)});
         }
     }
     return e;
 }
 
-static bool covers(const struct policies_row *a, const struct policies_row *b)
+static struct nft_pair guard_pair(const struct policies *p, const struct rule *r)
 {
-    struct ts_list al, ar, bl, br;
-    (void)row_selectors(a, &al, &ar);
-    (void)row_selectors(b, &bl, &br);
-    return ts_within(&al, &bl) && ts_within(&ar, &br);
+    static const uint8_t does[] = {
+        [POL_PROTECT] = NFT_PROTECT, [POL_BYPASS] = NFT_PASS, [POL_DROP] = NFT_DROP};
+    struct nft_pair pair = pair_of(r->local, r->remote);
+    pair.does = does[r->row->action];
+    pair.order = order_of(&p->order, r->row->action, r->rank);
+    return pair;
 }
 
-/* The guard needs to hear of a bypass only where another row covers all of it. */
-static err_t covering_add(struct policies *p, struct policies_row *bypass)
+static err_t guard_add(struct policies *p, const struct rule *r)
 {
-    return bypass->covering++ ? E_OK : guard_change(p, bypass, true);
+    const struct nft_pair pair = guard_pair(p, r);
+    return nft_guard_add(p->guard, &pair);
 }
 
-static void covering_del(struct policies *p, struct policies_row *bypass)
+static err_t guard_del(struct policies *p, const struct rule *r)
 {
-    err_t e = --bypass->covering ? E_OK : guard_change(p, bypass, false);
-    (void)e; /* taking away does not fail */
+    const struct nft_pair pair = guard_pair(p, r);
+    nft_guard_del(p->guard, &pair);
+    return E_OK;
 }
 
-static err_t guard_cover_add(struct policies *p, struct policies_row *row)
+/* --- LAN interfaces --- */
+
+static bool overlap(const struct ts *a, const struct ts *b)
 {
-    err_t e = guard_change(p, row, true);
-    for (size_t i = 0; i < p->bypass_count && !e; i++)
-        if (covers(row, p->bypass[i]))
-            e = covering_add(p, p->bypass[i]);
-    return e;
+    return a->lo.family == b->lo.family && addr_cmp(&a->lo, &b->hi) <= 0 &&
+           addr_cmp(&b->lo, &a->hi) <= 0;
 }
 
-static void guard_cover_del(struct policies *p, struct policies_row *row)
+static bool meets(const struct policies_row *shunt, const struct rule *r)
 {
-    err_t e = guard_change(p, row, false);
-    (void)e;
-    for (size_t i = 0; i < p->bypass_count; i++)
-        if (covers(row, p->bypass[i]))
-            covering_del(p, p->bypass[i]);
+    struct ts_list local, remote;
+    bool l = false, m = false;
+    (void)row_selectors(shunt, &local, &remote);
+    for (size_t i = 0; i < local.count; i++)
+        l |= overlap(&local.ts[i], r->local);
+    for (size_t i = 0; i < remote.count; i++)
+        m |= overlap(&remote.ts[i], r->remote);
+    return l && m;
 }
 
-struct covering {
-    struct policies_row *bypass;
-    err_t e;
-};
-
-static void count_covering(struct policies *p, struct policies_row *r, void *arg)
+/* Do addresses alone say that a packet is protected? */
+static bool lan_may_take(const struct policies *p, const struct rule *r)
 {
-    struct covering *c = arg;
-    if (!c->e && r->told && r->action != POL_BYPASS && covers(r, c->bypass))
-        c->e = covering_add(p, c->bypass);
+    if (!p->set.follower.ctx || r->row->action != POL_PROTECT || r->local->proto ||
+        r->remote->proto || !ts_any_port(r->local) || !ts_any_port(r->remote))
+        return false;
+    for (size_t i = 0; i < p->shunt_count; i++)
+        if (meets(p->shunt[i], r))
+            return false;
+    return true;
 }
 
-/* Rows that are gone and still told count too: they are taken out one by one. */
-static err_t guard_bypass_add(struct policies *p, struct policies_row *row)
+static err_t lan_add(struct policies *p, const struct rule *r)
 {
-    struct covering c = {.bypass = row};
-    if (p->bypass_count == p->bypass_cap) {
-        size_t cap = p->bypass_cap ? p->bypass_cap * 2 : 8;
-        struct policies_row **grown = realloc(p->bypass, cap * sizeof *grown);
+    return lan_may_take(p, r) ? lan_table_add(&p->lan, r->local, r->remote) : E_OK;
+}
+
+static err_t lan_del(struct policies *p, const struct rule *r)
+{
+    if (lan_may_take(p, r))
+        lan_table_del(&p->lan, r->local, r->remote);
+    return E_OK;
+}
+
+static err_t shunt_note(struct policies *p, struct policies_row *row)
+{
+    if (p->shunt_count == p->shunt_cap) {
+        size_t cap = p->shunt_cap ? p->shunt_cap * 2 : 8;
+        struct policies_row **grown = realloc(p->shunt, cap * sizeof(struct policies_row *));
         if (!grown)
             return E_NOMEM;
-        p->bypass = grown;
-        p->bypass_cap = cap;
+        p->shunt = grown;
+        p->shunt_cap = cap;
     }
-    row->covering = 0;
-    p->bypass[p->bypass_count++] = row;
-    rows_each(p, count_covering, &c);
-    list_each (n, &p->gone)
-        count_covering(p, policies_row_of(n), &c);
-    return c.e;
-}
-
-static void guard_bypass_del(struct policies *p, struct policies_row *row)
-{
-    size_t i = 0;
-    while (i < p->bypass_count && p->bypass[i] != row)
-        i++;
-    if (i < p->bypass_count)
-        p->bypass[i] = p->bypass[--p->bypass_count];
-    if (row->covering)
-        (void)!guard_change(p, row, false);
-    row->covering = 0;
-}
-
-/* RFC 4301 5.2: what is to be discarded comes in as little as what is to be protected. */
-static err_t guard_row_add(struct policies *p, struct policies_row *row)
-{
-    return row->action == POL_BYPASS ? guard_bypass_add(p, row) : guard_cover_add(p, row);
-}
-
-static void guard_row_del(struct policies *p, struct policies_row *row)
-{
-    if (row->action == POL_BYPASS)
-        guard_bypass_del(p, row);
-    else
-        guard_cover_del(p, row);
+    p->shunt[p->shunt_count++] = row;
+    return E_OK;
 }
 
 /* --- telling --- */
@@ -147,7 +134,9 @@ static err_t tell(struct policies *p, struct policies_row *r)
     if (r->told || r->iface)
         return E_OK;
     r->told = true;
-    err_t e = guard_row_add(p, r);
+    err_t e = rules_each(p, r, guard_add);
+    if (!e)
+        e = rules_each(p, r, lan_add);
     return e ? e : routes_add(p->routes, row_view(p, r));
 }
 
@@ -156,7 +145,9 @@ static void untell(struct policies *p, struct policies_row *r)
     if (!r->told)
         return;
     r->told = false;
-    guard_row_del(p, r);
+    err_t e = rules_each(p, r, guard_del); /* taking away does not fail */
+    if (!e)
+        e = rules_each(p, r, lan_del);
     routes_del(p->routes, row_view(p, r));
 }
 
@@ -178,18 +169,117 @@ static void untold(struct policies *p, struct policies_row *r, void *arg)
     r->told = false;
 }
 
+/* --- the order --- */
+
+static bool is_shunt(const struct policies_row *r)
+{
+    return r->action != POL_PROTECT && !r->iface;
+}
+
+static err_t rank_add(struct policies *p, const struct rule *r)
+{
+    return order_add(&p->order, r->rank);
+}
+
+static err_t rank_del(struct policies *p, const struct rule *r)
+{
+    order_del(&p->order, r->rank);
+    return E_OK;
+}
+
+static void order_each(struct policies *p, struct policies_row *r, void *arg)
+{
+    struct telling *t = arg;
+    if (t->e || !is_shunt(r))
+        return;
+    t->e = rules_each(p, r, rank_add);
+    if (!t->e && p->set.follower.ctx)
+        t->e = shunt_note(p, r);
+}
+
 /* As if none had been told before: after a failure, and when addresses of this host changed. */
 static err_t tell_anew(struct policies *p)
 {
     struct telling t = {E_OK};
     nft_guard_clear(p->guard);
     routes_clear(p->routes);
-    p->bypass_count = 0;
+    lan_table_clear(&p->lan);
+    order_clear(&p->order);
+    p->shunt_count = 0;
     rows_each(p, untold, NULL);
     list_each (n, &p->gone)
         untold(p, policies_row_of(n), NULL);
+    rows_each(p, order_each, &t);
     rows_each(p, tell_each, &t);
     return t.e;
+}
+
+/* Rows whose place is another with the shunts that came and went. */
+struct moving {
+    struct policies_order before;
+    bool moved;
+};
+
+static void look_moved(struct policies *p, struct policies_row *row, void *arg)
+{
+    struct moving *m = arg;
+    struct ts_list local, remote;
+    if (m->moved || !row->told || is_shunt(row))
+        return;
+    (void)row_selectors(row, &local, &remote);
+    for (size_t i = 0; i < local.count; i++) {
+        for (size_t j = 0; j < remote.count; j++) {
+            uint64_t rank = policy_rank(row->priority, row->action, &local.ts[i], &remote.ts[j]);
+            m->moved |=
+                order_of(&m->before, row->action, rank) != order_of(&p->order, row->action, rank);
+        }
+    }
+}
+
+static err_t order_changes(struct policies *p)
+{
+    err_t e = E_OK;
+    for (size_t i = 0; i < p->fresh_count && !e; i++) {
+        const struct policies_row *r = row_by_id(p, p->fresh[i]);
+        if (r && !r->told && is_shunt(r))
+            e = rules_each(p, r, rank_add);
+    }
+    list_each (n, &p->gone)
+        if (!e && policies_row_of(n)->told && is_shunt(policies_row_of(n)))
+            e = rules_each(p, policies_row_of(n), rank_del);
+    return e;
+}
+
+static bool shunts_changed(const struct policies *p)
+{
+    bool any = false;
+    for (size_t i = 0; i < p->fresh_count; i++) {
+        const struct policies_row *r = row_by_id(p, p->fresh[i]);
+        any |= r && is_shunt(r);
+    }
+    list_each (n, &p->gone)
+        any |= is_shunt(policies_row_of(n));
+    return any;
+}
+
+/* Shunts come and go seldom. When that gives other rows another place, all are told anew. */
+static err_t order_settle(struct policies *p)
+{
+    struct moving m = {0};
+    if (p->anew || !shunts_changed(p))
+        return E_OK;
+    p->anew = p->set.follower.ctx != NULL; /* which packets LAN interfaces may take is another */
+    err_t e = order_copy(&m.before, &p->order);
+    if (!e)
+        e = order_changes(p);
+    if (!e && !p->anew) {
+        rows_each(p, look_moved, &m);
+        list_each (n, &p->gone)
+            look_moved(p, policies_row_of(n), &m);
+    }
+    p->anew |= m.moved;
+    order_fini(&m.before);
+    return e;
 }
 
 static err_t tell_changes(struct policies *p)
@@ -209,7 +299,9 @@ static err_t tell_all(struct policies *p)
 {
     if (routes_stale(p->routes))
         p->anew = true;
-    err_t e = p->anew ? tell_anew(p) : tell_changes(p);
+    err_t e = order_settle(p);
+    if (!e)
+        e = p->anew ? tell_anew(p) : tell_changes(p);
     p->anew = e != E_OK;
     return e;
 }
@@ -251,6 +343,15 @@ bool policies_dirty(const struct policies *p)
     return p->fresh_count || !list_empty(&p->gone) || p->anew;
 }
 
+static err_t lan_settle(struct policies *p, struct io_error *err)
+{
+    err_t e = lan_table_settle(&p->lan);
+    if (e)
+        snprintf(err->text, sizeof err->text, "cannot tell the LAN interfaces of a policy");
+    p->anew |= e != E_OK;
+    return e;
+}
+
 /* Closed before open: the guard knows a new policy before routes could lead elsewhere; and routes
  * into the TUN device are the last to go. */
 err_t policies_apply(struct policies *p, struct io_error *err)
@@ -265,6 +366,8 @@ err_t policies_apply(struct policies *p, struct io_error *err)
         e = p->view.each(p->view.ctx, view_change, p);
     if (!e)
         e = routes_apply(p->routes, err);
+    if (!e)
+        e = lan_settle(p, err);
     if (!e)
         settled(p);
     return e;

@@ -281,7 +281,7 @@ err_t rows_init(struct policies *p)
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (hash_init(tables[i], key))
             return E_NOMEM;
-    return E_OK;
+    return lan_table_init(&p->lan, key, &p->set.follower);
 }
 
 static void drop(struct policies *p, struct policies_row *r, void *arg)
@@ -296,7 +296,9 @@ void rows_fini(struct policies *p)
     list_each_safe (n, nx, &p->gone)
         row_free(p, policies_row_of(n));
     free(p->fresh);
-    free(p->bypass);
+    free(p->shunt);
+    order_fini(&p->order);
+    lan_table_fini(&p->lan);
     hash_fini(&p->by_conn);
     hash_fini(&p->by_id);
     hash_fini(&p->named);

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/slab.h"
 #include "daemon/policies.h"
+#include "daemon/policies_order.h"
 #include "daemon/routes.h"
 
 struct policies_conn {
@@ -24,7 +25,6 @@ struct policies_row {
     struct hash_node key_node; /* in `named` while configured, in `selected` otherwise */
     struct policies_conn *conn;
     uint32_t id, priority, sas;
-    uint32_t covering;         /* a bypass: protect rows that cover all of it and are told */
     uint16_t iface;            /* as in struct policy: no business of the guard and the routes */
     uint8_t action;            /* enum policy_action */
     bool configured : 1,       /* by the connection or by install: stays until it is taken back */
@@ -52,8 +52,10 @@ struct policies {
     struct list gone; /* rows */
     bool anew;        /* guard and routes are to be told all rows anew */
 
-    struct policies_row **bypass; /* bypass rows that are told */
-    size_t bypass_count, bypass_cap;
+    struct policies_order order; /* of the rows that are told */
+    struct lan_table lan;
+    struct policies_row **shunt; /* those told, where LAN interfaces must know them */
+    size_t shunt_count, shunt_cap;
 };
 
 static inline struct policies_row *policies_row_of(struct list *n)

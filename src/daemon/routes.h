@@ -1,9 +1,8 @@
 /*
- * Routes that follow from the SPD, in tables of our own: what a protect or drop policy selects
- * leads into the TUN device, what a bypass policy or our own side selects is thrown back to the
- * other tables. IPv4 selectors of one protocol have a table of that protocol's, so that what else
- * goes to the same addresses is not led in, to be dropped there. Policies come and go; routes_apply
- * tells the kernel what that changed, in batches.
+ * Routes that follow from the SPD, in a table of our own: what a protect policy selects leads into
+ * the TUN device, our own side is thrown back to the other tables. Who comes here is for the
+ * guard's table to say (io/nft.h), which knows sources, ports and the order of policies. Policies
+ * come and go; routes_apply tells the kernel what that changed, in batches.
  */
 #pragma once
 
@@ -12,20 +11,12 @@
 
 struct routes;
 
-/* Who takes the same packets by other means: the LAN interfaces hear of each change, but for those
- * of single protocols, which the kernel leads in. */
-struct routes_follower {
-    void *ctx; /* NULL: nobody */
-    err_t (*change)(void *ctx, const struct netlink_route *r, size_t n);
-    void (*flush)(void *ctx); /* there are no routes now */
-};
-
-/* `rule` leads to the table of all protocols. Flushes leftovers. */
-struct routes *routes_new(struct netlink *nl, const struct netlink_rule *rule, int ifindex,
-                          const struct routes_follower *follower) must_use;
-err_t routes_open(struct routes *r,
-                  struct io_error *err) must_use; /* adds the rule, if it is not there */
-void routes_free(struct routes *r);               /* takes all away */
+/* `rules` lead to the table. Flushes leftovers. */
+struct routes *routes_new(struct netlink *nl, const struct netlink_rules *rules,
+                          int ifindex) must_use;
+/* Adds the rules, if they are not there. */
+err_t routes_open(struct routes *r, struct io_error *err) must_use;
+void routes_free(struct routes *r); /* takes all away */
 /* Whether what was added must be added anew, after routes_clear: addresses of this host, which are
  * the routes' sources, came or went, or something failed. */
 bool routes_stale(struct routes *r);

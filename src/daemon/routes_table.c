@@ -111,77 +111,45 @@ static struct addr source_for(const struct route_source *from, const struct poli
     return (struct addr){0};
 }
 
-uint8_t route_protocol(const struct policy *p, size_t i)
-{
-    const struct ts *r = &p->remote.ts[i];
-    uint8_t common = 0;
-    if (r->lo.family == 6) /* the kernel's path MTUs, see netlink_rules_add */
-        return 0;
-    if (r->proto)
-        return r->proto;
-    for (size_t k = 0, seen = 0; k < p->local.count; k++) {
-        const struct ts *l = &p->local.ts[k];
-        if (l->lo.family != r->lo.family)
-            continue;
-        if (seen++ && l->proto != common)
-            return 0;
-        common = l->proto;
-    }
-    return common;
-}
-
 /* Our own side is reached past the TUN even when a remote selector covers it (0.0.0.0/0). */
-static bool covered_by_remote(const struct policy *p, uint8_t protocol, const struct ts *l)
+static bool covered_by_remote(const struct policy *p, const struct ts *l)
 {
     for (size_t i = 0; i < p->remote.count; i++) {
         const struct ts *r = &p->remote.ts[i];
-        if (route_protocol(p, i) == protocol && r->lo.family == l->lo.family &&
-            addr_cmp(&r->lo, &l->lo) <= 0 && addr_cmp(&r->hi, &l->hi) >= 0 &&
-            !(addr_eq(&r->lo, &l->lo) && addr_eq(&r->hi, &l->hi)))
+        if (r->lo.family == l->lo.family && addr_cmp(&r->lo, &l->lo) <= 0 &&
+            addr_cmp(&r->hi, &l->hi) >= 0 && !(addr_eq(&r->lo, &l->lo) && addr_eq(&r->hi, &l->hi)))
             return true;
     }
     return false;
 }
 
-static bool any_traffic(const struct ts_list *l)
-{
-    for (size_t i = 0; i < l->count; i++)
-        if (l->ts[i].proto || l->ts[i].port_lo != 0 || l->ts[i].port_hi != 65535)
-            return false;
-    return true;
-}
-
-static err_t each_route(struct route_table *t, const struct policy *p, uint8_t protocol,
+static err_t each_route(struct route_table *t, const struct policy *p,
                         const struct route_source *from, want_fn *fn)
 {
-    struct route r = {.throw_back = p->action == POL_BYPASS};
+    struct route r = {.throw_back = false};
     err_t e = E_OK;
-    if (r.throw_back && !(any_traffic(&p->local) && any_traffic(&p->remote)))
-        return E_OK; /* a route knows no ports: fail closed */
+    if (p->action != POL_PROTECT)
+        return E_OK;
     for (size_t i = 0; i < p->remote.count && !e; i++) {
-        if (route_protocol(p, i) != protocol)
-            continue;
-        if (!r.throw_back)
-            r.src = source_for(from, p, p->remote.ts[i].lo.family);
+        r.src = source_for(from, p, p->remote.ts[i].lo.family);
         e = each_prefix(t, &p->remote.ts[i], r, fn);
     }
     r = (struct route){.throw_back = true};
     for (size_t i = 0; i < p->local.count && !e; i++)
-        if (p->action == POL_PROTECT && covered_by_remote(p, protocol, &p->local.ts[i]))
+        if (covered_by_remote(p, &p->local.ts[i]))
             e = each_prefix(t, &p->local.ts[i], r, fn);
     return e;
 }
 
-err_t route_table_add(struct route_table *t, const struct policy *p, uint8_t protocol,
+err_t route_table_add(struct route_table *t, const struct policy *p,
                       const struct route_source *from)
 {
-    return each_route(t, p, protocol, from, want_add);
+    return each_route(t, p, from, want_add);
 }
 
-void route_table_del(struct route_table *t, const struct policy *p, uint8_t protocol,
-                     const struct route_source *from)
+void route_table_del(struct route_table *t, const struct policy *p, const struct route_source *from)
 {
-    err_t e = each_route(t, p, protocol, from, want_del);
+    err_t e = each_route(t, p, from, want_del);
     (void)e; /* taking away does not fail */
 }
 

@@ -12,7 +12,7 @@
 struct route {
     struct addr prefix, src; /* src: of our own packets, family 0: the kernel chooses */
     uint8_t bits;
-    bool throw_back; /* to the next table: bypass, or our own side */
+    bool throw_back; /* to the next table: our own side */
 };
 
 /* Tells one of our own addresses within lo..hi; false: none. */
@@ -20,10 +20,6 @@ struct route_source {
     void *ctx;
     bool (*local_in)(void *ctx, const struct addr *lo, const struct addr *hi, struct addr *out);
 };
-
-/* The one protocol of all packets that a policy's i-th remote selector selects, in a table of its
- * own; 0: any, or IPv6. */
-uint8_t route_protocol(const struct policy *p, size_t i);
 
 struct route_want;
 
@@ -36,14 +32,13 @@ struct route_table {
 err_t route_table_init(struct route_table *t, const uint64_t key[2]) must_use;
 void route_table_fini(struct route_table *t);
 /*
- * What a protect or drop policy selects leads into the TUN device, what a bypass policy of whole
- * addresses or our own side under a wider remote selector is thrown back: what follows from the
- * remote selectors of this protocol (route_protocol). `from` must say at del what it said at add.
- * E_NOMEM: start over with route_table_clear.
+ * What a protect policy selects leads into the TUN device, our own side under a wider remote
+ * selector is thrown back: a strict rp_filter looks for it here. `from` must say at del what it
+ * said at add. E_NOMEM: start over with route_table_clear.
  */
-err_t route_table_add(struct route_table *t, const struct policy *p, uint8_t protocol,
+err_t route_table_add(struct route_table *t, const struct policy *p,
                       const struct route_source *from) must_use;
-void route_table_del(struct route_table *t, const struct policy *p, uint8_t protocol,
+void route_table_del(struct route_table *t, const struct policy *p,
                      const struct route_source *from);
 void route_table_clear(struct route_table *t); /* as if all policies were gone */
 void route_table_lost(struct route_table *t);  /* the kernel has none of them any more */

@@ -50,15 +50,15 @@ static err_t push(struct guard_boxes *b, const struct guard_box *box)
     return 0;
 }
 
-static err_t push_ranges(struct guard_boxes *b, struct guard_box box, const struct range *remote,
-                         const struct range *local)
+static err_t push_ranges(struct guard_boxes *b, struct guard_box box, bool pass,
+                         const struct range *remote, const struct range *local)
 {
     box.lo[GUARD_REMOTE] = remote->lo;
     box.hi[GUARD_REMOTE] = remote->hi;
     box.lo[GUARD_LOCAL] = local->lo;
     box.hi[GUARD_LOCAL] = local->hi;
     err_t e = push(b, &box);
-    if (e || box.pass || (box.kind != GUARD_PORTS && box.kind != GUARD_TYPES))
+    if (e || pass || (box.kind != GUARD_PORTS && box.kind != GUARD_TYPES))
         return e;
     box.kind = GUARD_FRAGS;
     box.port_lo[0] = box.port_lo[1] = 0;
@@ -67,19 +67,19 @@ static err_t push_ranges(struct guard_boxes *b, struct guard_box box, const stru
 }
 
 /* Local without the common part with all of remote, then the common part with the rest of it. */
-static err_t push_cut(struct guard_boxes *b, const struct guard_box *box,
+static err_t push_cut(struct guard_boxes *b, const struct guard_box *box, bool whole, bool pass,
                       const struct range *remote, const struct range *local)
 {
     struct range common, rest[2];
-    if (!intersect(remote, local, &common))
-        return push_ranges(b, *box, remote, local);
+    if (whole || !intersect(remote, local, &common))
+        return push_ranges(b, *box, pass, remote, local);
     err_t e = 0;
     size_t n = subtract(local, &common, rest);
     for (size_t i = 0; i < n && !e; i++)
-        e = push_ranges(b, *box, remote, &rest[i]);
+        e = push_ranges(b, *box, pass, remote, &rest[i]);
     n = subtract(remote, &common, rest);
     for (size_t i = 0; i < n && !e; i++)
-        e = push_ranges(b, *box, &rest[i], &common);
+        e = push_ranges(b, *box, pass, &rest[i], &common);
     return e;
 }
 
@@ -117,8 +117,7 @@ bool guard_types_of(const struct nft_pair *r, uint16_t *lo, uint16_t *hi)
 
 static struct guard_box box_of(const struct nft_pair *r)
 {
-    struct guard_box box = {
-        .kind = guard_kind_of(r), .proto = r->proto, .port_hi = {65535, 65535}, .pass = r->pass};
+    struct guard_box box = {.kind = guard_kind_of(r), .proto = r->proto, .port_hi = {65535, 65535}};
     if (box.kind == GUARD_TYPES)
         (void)guard_types_of(r, &box.port_lo[GUARD_REMOTE], &box.port_hi[GUARD_REMOTE]);
     if (box.kind != GUARD_PORTS)
@@ -138,11 +137,19 @@ bool guard_row_valid(const struct nft_pair *r)
            addr_cmp(&r->remote_lo, &r->remote_hi) <= 0;
 }
 
+bool guard_row_same(const struct nft_pair *r)
+{
+    return addr_eq(&r->local_lo, &r->remote_lo) && addr_eq(&r->local_hi, &r->remote_hi);
+}
+
 static err_t push_row(struct guard_boxes *b, const struct nft_pair *r)
 {
     const struct range local = {r->local_lo, r->local_hi}, remote = {r->remote_lo, r->remote_hi};
     struct guard_box box = box_of(r);
-    return guard_row_valid(r) ? push_cut(b, &box, &remote, &local) : E_USAGE;
+    bool pass = r->does == NFT_PASS;
+    if (!guard_row_valid(r))
+        return E_USAGE;
+    return push_cut(b, &box, pass || guard_row_same(r), pass, &remote, &local);
 }
 
 static int by_number(unsigned a, unsigned b)
@@ -254,12 +261,12 @@ static err_t spread(struct guard_boxes *b)
     return e;
 }
 
-err_t guard_boxes_make(struct guard_boxes *b, const struct nft_pair *rows, size_t n, bool pass)
+err_t guard_boxes_make(struct guard_boxes *b, const struct nft_pair *rows, size_t n)
 {
     err_t e = 0;
     *b = (struct guard_boxes){0};
     for (size_t i = 0; i < n && !e; i++)
-        e = rows[i].pass == pass ? push_row(b, &rows[i]) : E_OK;
+        e = push_row(b, &rows[i]);
     if (!e && b->n) {
         qsort(b->box, b->n, sizeof *b->box, by_place);
         e = spread(b);

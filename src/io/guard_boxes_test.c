@@ -55,7 +55,7 @@ static bool row_has(const struct nft_pair *r, const struct point *p)
 {
     bool common = within(&p->remote, &r->local_lo, &r->local_hi) &&
                   within(&p->local, &r->remote_lo, &r->remote_hi);
-    return !common && within(&p->remote, &r->remote_lo, &r->remote_hi) &&
+    return (!common || guard_row_same(r)) && within(&p->remote, &r->remote_lo, &r->remote_hi) &&
            within(&p->local, &r->local_lo, &r->local_hi) && (!r->proto || r->proto == p->proto) &&
            p->remote_port >= r->remote_port_lo && p->remote_port <= r->remote_port_hi &&
            p->local_port >= r->local_port_lo && p->local_port <= r->local_port_hi;
@@ -93,7 +93,7 @@ static const struct cut cuts[] = {
     {"10.1.0.0/16", "10.2.0.0/16", 0, 0, 1},
     {"10.1.0.0/16", "0.0.0.0/0", 0, 0, 2},  /* below and above the local network */
     {"10.0.0.0/8", "10.1.0.0/16", 0, 0, 2}, /* a hub toward one of its spokes */
-    {"0.0.0.0/0", "0.0.0.0/0", 0, 0, 0},    /* routes decide, not policies */
+    {"0.0.0.0/0", "0.0.0.0/0", 0, 0, 1},    /* the same: all of it, but only outbound */
     {"192.0.2.1/32", "0.0.0.0/0", 0, 0, 2},
     {"0.0.0.0/1", "0.0.0.0/0", 0, 0, 1},
     {"fd01::/64", "::/0", 0, 0, 2},
@@ -110,7 +110,7 @@ static void test_cuts(void **state)
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         struct nft_pair r = row(cuts[i].local, cuts[i].remote, cuts[i].proto, cuts[i].port);
         struct guard_boxes b;
-        assert_int_equal(guard_boxes_make(&b, &r, 1, false), 0);
+        assert_int_equal(guard_boxes_make(&b, &r, 1), 0);
         assert_int_equal(b.n, cuts[i].boxes);
         assert_layers(&b);
         guard_boxes_free(&b);
@@ -127,7 +127,7 @@ static void test_overlaps(void **state)
         row("10.1.0.0/24", "10.2.0.0/15", 0, 0),
     };
     struct guard_boxes b;
-    assert_int_equal(guard_boxes_make(&b, rows, 4, false), 0);
+    assert_int_equal(guard_boxes_make(&b, rows, 4), 0);
     assert_int_equal(b.n, 2); /* the same again and a part of it add nothing */
     assert_int_equal(b.box[0].layer, 0);
     assert_int_equal(b.box[1].layer, 1);
@@ -143,10 +143,10 @@ static void test_bad_rows(void **state)
     bad[1].remote_hi = row("fd01::/64", "fd02::/64", 0, 0).remote_hi;
     bad[2].local_hi.family = 0;
     for (size_t i = 0; i < 4; i++) {
-        assert_int_equal(guard_boxes_make(&b, &bad[i], 1, false), E_USAGE);
+        assert_int_equal(guard_boxes_make(&b, &bad[i], 1), E_USAGE);
         assert_null(b.box);
     }
-    assert_int_equal(guard_boxes_make(&b, NULL, 0, false), 0);
+    assert_int_equal(guard_boxes_make(&b, NULL, 0), 0);
     assert_int_equal(b.n, 0);
 }
 
@@ -197,7 +197,7 @@ static void test_against_rows(void **state)
         size_t n = 1 + pick(12);
         for (size_t i = 0; i < n; i++)
             rows[i] = random_row();
-        assert_int_equal(guard_boxes_make(&b, rows, n, false), 0);
+        assert_int_equal(guard_boxes_make(&b, rows, n), 0);
         assert_layers(&b);
         for (unsigned i = 0; i < 400; i++) {
             struct point p = {small_addr((uint8_t)pick(13)), small_addr((uint8_t)pick(13)),

@@ -19,6 +19,13 @@ struct prefix_key {
     uint8_t ip[16];
 };
 
+struct take_row {
+    uint32_t n, unused;
+    struct {
+        uint8_t net[16], mask[16];
+    } from[LAN_SOURCES];
+};
+
 struct conf_row {
     uint8_t mac[6];
     uint16_t slot;
@@ -37,18 +44,34 @@ static struct prefix_key key_of(const struct addr *prefix, unsigned bits)
     return k;
 }
 
-static err_t set(struct lan_bpf *b, const struct prefix_key *k, bool take)
+static struct take_row take_of(const struct lan_sources *from)
 {
-    uint32_t value = take;
-    return bpf_map_update_elem(b->prefixes, k, &value, BPF_ANY) < 0 ? E_SYS : 0;
+    struct take_row t = {.n = (uint32_t)from->n};
+    for (size_t i = 0; i < from->n; i++) {
+        unsigned bits = from->bits[i];
+        bits += from->prefix[i].family == 4 ? MAPPED : 0;
+        bpf_load_key(&from->prefix[i], t.from[i].net);
+        for (unsigned k = 0; k < bits; k++)
+            t.from[i].mask[k / 8] |= (uint8_t)(0x80 >> k % 8);
+        for (unsigned k = 0; k < 16; k++)
+            t.from[i].net[k] &= t.from[i].mask[k];
+    }
+    return t;
+}
+
+static err_t set(struct lan_bpf *b, const struct prefix_key *k, const struct lan_sources *from)
+{
+    const struct take_row t = take_of(from);
+    return bpf_map_update_elem(b->prefixes, k, &t, BPF_ANY) < 0 ? E_SYS : 0;
 }
 
 /* ::/0 and the like mean IPv6 alone: IPv4 is a hole in it. */
 static err_t keep_ipv4_out(struct lan_bpf *b)
 {
     static const struct addr any4 = {.family = 4};
+    static const struct lan_sources none = {.n = 0};
     struct prefix_key k = key_of(&any4, 0);
-    return set(b, &k, false);
+    return set(b, &k, &none);
 }
 
 static err_t load(struct lan_bpf *b, bool xdp, struct io_error *err)
@@ -111,18 +134,16 @@ err_t lan_bpf_set_addresses(struct lan_bpf *b, const struct addr *a, size_t n)
     return bpf_load_addresses(b->own, a, n);
 }
 
-err_t lan_bpf_prefix(struct lan_bpf *b, const struct addr *prefix, unsigned bits, bool take)
+err_t lan_bpf_prefix(struct lan_bpf *b, const struct addr *prefix, unsigned bits,
+                     const struct lan_sources *from)
 {
     struct prefix_key k = key_of(prefix, bits);
-    return set(b, &k, take);
+    return set(b, &k, from);
 }
 
-void lan_bpf_prefix_del(struct lan_bpf *b, const struct addr *prefix, unsigned bits, bool take)
+void lan_bpf_prefix_del(struct lan_bpf *b, const struct addr *prefix, unsigned bits)
 {
     struct prefix_key k = key_of(prefix, bits);
-    uint32_t now;
-    if (bpf_map_lookup_elem(b->prefixes, &k, &now) < 0 || now != take)
-        return;
     if (prefix->family == 4 && bits == 0)
         (void)!keep_ipv4_out(b);
     else

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "io/lan_port.h"
 #include "io/links.h"
 
 struct lan_bpf;
@@ -18,9 +19,8 @@ err_t lan_bpf_set_link(struct lan_bpf *b, uint32_t slot, const struct links_if *
 void lan_bpf_del_link(struct lan_bpf *b, const struct links_if *dev);
 err_t lan_bpf_set_addresses(struct lan_bpf *b, const struct addr *a, size_t n) must_use;
 err_t lan_bpf_prefix(struct lan_bpf *b, const struct addr *prefix, unsigned bits,
-                     bool take) must_use;
-/* Only if that is still what stands there. */
-void lan_bpf_prefix_del(struct lan_bpf *b, const struct addr *prefix, unsigned bits, bool take);
+                     const struct lan_sources *from) must_use;
+void lan_bpf_prefix_del(struct lan_bpf *b, const struct addr *prefix, unsigned bits);
 void lan_bpf_prefix_clear(struct lan_bpf *b);
 
 /* Taps that share the packets: whose a destination is. */

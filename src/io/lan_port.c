@@ -273,15 +273,16 @@ void lan_port_stats(struct lan_port *p, struct lan_stats *out)
     *out = p->stats;
 }
 
-err_t lan_port_prefix(struct lan_port *p, const struct addr *prefix, unsigned bits, bool take)
+err_t lan_port_prefix(struct lan_port *p, const struct addr *prefix, unsigned bits,
+                      const struct lan_sources *from)
 {
-    return p->bpf ? lan_bpf_prefix(p->bpf, prefix, bits, take) : 0;
+    return p->bpf ? lan_bpf_prefix(p->bpf, prefix, bits, from) : 0;
 }
 
-void lan_port_prefix_del(struct lan_port *p, const struct addr *prefix, unsigned bits, bool take)
+void lan_port_prefix_del(struct lan_port *p, const struct addr *prefix, unsigned bits)
 {
     if (p->bpf)
-        lan_bpf_prefix_del(p->bpf, prefix, bits, take);
+        lan_bpf_prefix_del(p->bpf, prefix, bits);
 }
 
 void lan_port_prefix_clear(struct lan_port *p)

@@ -58,11 +58,17 @@ int lan_port_fd(const struct lan_port *p); /* for polling; readable: lan_port_re
 const char *lan_port_news(struct lan_port *p);
 size_t lan_port_open_interfaces(const struct lan_port *p);
 
-/* What is taken: the longest prefix decides. take = false: a hole in a wider one. */
+/* What is taken: the longest prefix of the destination decides; from these sources. None of them:
+ * a hole in a wider prefix. */
+enum { LAN_SOURCES = 4 };
+struct lan_sources {
+    struct addr prefix[LAN_SOURCES];
+    uint8_t bits[LAN_SOURCES];
+    size_t n;
+};
 err_t lan_port_prefix(struct lan_port *p, const struct addr *prefix, unsigned bits,
-                      bool take) must_use;
-/* Only if that is still what stands there. */
-void lan_port_prefix_del(struct lan_port *p, const struct addr *prefix, unsigned bits, bool take);
+                      const struct lan_sources *from) must_use;
+void lan_port_prefix_del(struct lan_port *p, const struct addr *prefix, unsigned bits);
 void lan_port_prefix_clear(struct lan_port *p);
 #define LAN_OWNER_ALL UINT32_MAX /* flows go to all of them by their hash */
 /* Whose a destination is, of ports that share; what nobody has is the first one's (0). */

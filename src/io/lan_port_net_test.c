@@ -63,12 +63,23 @@ static int make_lab(void **state)
     return 0;
 }
 
-static void prefix(const char *text, bool take)
+/* From there; NULL: a hole. */
+static void prefix_from(const char *text, const char *from)
 {
     struct addr a;
-    unsigned bits;
+    unsigned bits, from_bits;
+    struct lan_sources s = {.n = from != NULL};
     assert_true(addr_parse_prefix(&a, &bits, text));
-    assert_int_equal(lan_port_prefix(port, &a, bits, take), 0);
+    if (from) {
+        assert_true(addr_parse_prefix(&s.prefix[0], &from_bits, from));
+        s.bits[0] = (uint8_t)from_bits;
+    }
+    assert_int_equal(lan_port_prefix(port, &a, bits, &s), 0);
+}
+
+static void prefix(const char *text, bool take)
+{
+    prefix_from(text, !take ? NULL : strchr(text, ':') ? "fd01::/64" : "10.1.0.0/24");
 }
 
 static void no_prefix(const char *text)
@@ -76,8 +87,7 @@ static void no_prefix(const char *text)
     struct addr a;
     unsigned bits;
     assert_true(addr_parse_prefix(&a, &bits, text));
-    lan_port_prefix_del(port, &a, bits, false); /* not what stands there */
-    lan_port_prefix_del(port, &a, bits, true);
+    lan_port_prefix_del(port, &a, bits);
 }
 
 static struct lan_settings settings(enum lan_io io, const char *ifname)
@@ -227,6 +237,7 @@ static const struct frame_case {
     {"to ourselves, IPv6", true, 1, 0, NULL, "fd01::1", 100, NOBODY},
     {"from ourselves", false, 1, 0, "10.1.0.1", NULL, 100, NOBODY},
     {"to a hole", false, 1, 0, NULL, "10.2.7.5", 100, KERNEL},
+    {"to a network for others than us", false, 1, 0, NULL, "10.2.9.5", 100, KERNEL},
     {"to a policy in the hole", false, 1, 0, NULL, "10.2.7.200", 100, US},
     {"elsewhere", false, 1, 0, NULL, "10.3.0.1", 100, NOBODY},
     {"from loopback", false, 1, 0, "127.0.0.1", NULL, 100, NOBODY},
@@ -282,6 +293,7 @@ static void which_frames(void)
     lab_mac("l0", mac);
     prefix("10.2.7.0/24", false);
     prefix("10.2.7.200/32", true);
+    prefix_from("10.2.9.0/24", "10.1.0.128/25");
     drain();
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++)
         one_frame(mac, &frames[i]);

@@ -15,21 +15,23 @@ struct netlink_rule {
     uint8_t protocol; /* only its packets; 0: all */
 };
 /*
- * Rule "not fwmark MARK lookup TABLE" with this priority, IPv4 and IPv6 (left out where the machine
- * has no IPv6). Of one protocol, IPv4 alone: "fwmark MARK goto PRIORITY + 1", "ipproto PROTOCOL
- * lookup TABLE", the same for ICMP errors that this host makes, and an empty rule of the next
- * priority. Idempotent. mark 0 is E_USAGE: our own packets would come back to us. Deleting the rule
- * for all protocols deletes what those of single ones share. Also sets
- * net.ipv4.conf.all.src_valid_mark: the guard marks what peers send to us, and a strict rp_filter
- * then looks for the way back past our table too, where a policy covers the peer itself.
+ * Rules of one priority, IPv4 and IPv6 (left out where the machine has no IPv6): what has the bit
+ * `clear` of its mark, or comes from the TUN device and has `clear_tun`, goes on behind them (goto
+ * the priority above, where an empty rule stands); "not fwmark MARK lookup TABLE" for the rest.
+ * Those of a crash are replaced. mark 0 is E_USAGE: our own packets would come back to us.
+ * Also sets net.ipv4.conf.all.src_valid_mark: the guard marks what peers send to us, and a strict
+ * rp_filter then looks for the way back past our table too, where a policy covers the peer itself.
  */
-err_t netlink_rules_add(struct netlink *n, const struct netlink_rule *r,
+struct netlink_rules {
+    uint32_t table, priority, mark, clear, clear_tun;
+    const char *tun;
+};
+err_t netlink_rules_add(struct netlink *n, const struct netlink_rules *r,
                         struct io_error *err) must_use;
-void netlink_rules_del(struct netlink *n, const struct netlink_rule *r);
+void netlink_rules_del(struct netlink *n, const struct netlink_rules *r);
 /*
  * "prefix/bits dev ifindex [src address]", or a throw route: the look-up goes on in the next table
- * (bypass policies, and the local networks of a policy whose remote side, 0.0.0.0/0, contains
- * them).
+ * (the local networks of a policy whose remote side, 0.0.0.0/0, contains them).
  */
 struct netlink_route {
     struct addr prefix, src; /* host bits may be set; src without family: none */

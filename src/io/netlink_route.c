@@ -12,88 +12,53 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <unistd.h>
 
 enum { RULE_COPIES_MAX = 64, FLUSH_TRIES = 4 };
 
-static void look_up(struct nlmsghdr *h, struct fib_rule_hdr *rule, const struct netlink_rule *r)
+/* One of them: see netlink.h. */
+struct rule {
+    uint8_t action;
+    uint32_t priority, target; /* a table, or a priority to go to */
+    uint32_t mark, mask;
+    bool inverted;
+    const char *iif;
+};
+
+enum { RULES = 4 };
+
+static void rules_of(const struct netlink_rules *r, struct rule out[RULES])
 {
-    rule->table = r->table < 256 ? (uint8_t)r->table : RT_TABLE_UNSPEC;
-    rule->action = FR_ACT_TO_TBL;
-    mnl_attr_put_u32(h, FRA_TABLE, r->table);
-    mnl_attr_put_u32(h, FRA_PRIORITY, r->priority);
+    const uint32_t p = r->priority, bits = r->clear | r->clear_tun;
+    out[0] = (struct rule){FR_ACT_NOP, p + 1, 0, 0, 0, false, NULL};
+    out[1] = (struct rule){FR_ACT_GOTO, p, p + 1, r->clear, bits, false, NULL};
+    out[2] = (struct rule){FR_ACT_GOTO, p, p + 1, r->clear_tun, bits, false, r->tun};
+    out[3] = (struct rule){FR_ACT_TO_TBL, p, r->table, r->mark, UINT32_MAX, true, NULL};
 }
 
-/* Protocol 0: "not fwmark MARK lookup TABLE". Else "ipproto PROTOCOL lookup TABLE", for `not' would
- * turn the protocol round as well. */
-static void to_table(struct nlmsghdr *h, struct fib_rule_hdr *rule, const struct netlink_rule *r)
-{
-    look_up(h, rule, r);
-    if (r->protocol) {
-        mnl_attr_put_u8(h, FRA_IP_PROTO, r->protocol);
-        return;
-    }
-    rule->flags = FIB_RULE_INVERT;
-    mnl_attr_put_u32(h, FRA_FWMARK, r->mark);
-    mnl_attr_put_u32(h, FRA_FWMASK, UINT32_MAX);
-}
-
-/* "fwmark MARK goto" the next priority: our own packets pass by what follows in this one. */
-static void to_next(struct nlmsghdr *h, struct fib_rule_hdr *rule, const struct netlink_rule *r)
-{
-    rule->action = FR_ACT_GOTO;
-    mnl_attr_put_u32(h, FRA_PRIORITY, r->priority);
-    mnl_attr_put_u32(h, FRA_GOTO, r->priority + 1);
-    mnl_attr_put_u32(h, FRA_FWMARK, r->mark);
-    mnl_attr_put_u32(h, FRA_FWMASK, UINT32_MAX);
-}
-
-/* What that one goes to. */
-static void nothing(struct nlmsghdr *h, struct fib_rule_hdr *rule, const struct netlink_rule *r)
-{
-    rule->action = FR_ACT_NOP;
-    mnl_attr_put_u32(h, FRA_PRIORITY, r->priority + 1);
-}
-
-/*
- * Errors that this host makes of what it got through a tunnel quote it: they must not leave in
- * clear. Their type and code are where ports are in the kernel's key of a flow (fl4_icmp_type).
- */
-static void errors(struct nlmsghdr *h, struct fib_rule_hdr *rule, const struct netlink_rule *r,
-                   uint8_t type_lo, uint8_t type_hi)
-{
-    const struct fib_rule_port_range types = {.start = (uint16_t)(type_lo << 8),
-                                              .end = (uint16_t)(type_hi << 8 | 255)};
-    look_up(h, rule, r);
-    mnl_attr_put_u8(h, FRA_IP_PROTO, IPPROTO_ICMP);
-    mnl_attr_put(h, FRA_DPORT_RANGE, sizeof types, &types);
-}
-
-/* RFC 792: destination unreachable. */
-static void unreachable(struct nlmsghdr *h, struct fib_rule_hdr *rule, const struct netlink_rule *r)
-{
-    errors(h, rule, r, 3, 3);
-}
-
-/* RFC 792: time exceeded, parameter problem. */
-static void exceeded(struct nlmsghdr *h, struct fib_rule_hdr *rule, const struct netlink_rule *r)
-{
-    errors(h, rule, r, 11, 12);
-}
-
-typedef void rule_fn(struct nlmsghdr *h, struct fib_rule_hdr *rule, const struct netlink_rule *r);
-
-static int rule_change(struct netlink *n, uint16_t type, uint8_t family, rule_fn *fn,
-                       const struct netlink_rule *r)
+static int rule_change(struct netlink *n, uint16_t type, uint8_t family, const struct rule *r)
 {
     struct fib_rule_hdr *rule;
     uint16_t flags = type == RTM_NEWRULE ? NLM_F_CREATE | NLM_F_EXCL : 0;
     struct nlmsghdr *h = rtnl_begin(&n->rt, type, flags, sizeof *rule, (void **)&rule);
 
     rule->family = rtnl_af(family);
-    fn(h, rule, r);
+    rule->action = r->action;
+    rule->flags = r->inverted ? FIB_RULE_INVERT : 0;
+    mnl_attr_put_u32(h, FRA_PRIORITY, r->priority);
+    if (r->action == FR_ACT_GOTO)
+        mnl_attr_put_u32(h, FRA_GOTO, r->target);
+    if (r->action == FR_ACT_TO_TBL) {
+        rule->table = r->target < 256 ? (uint8_t)r->target : RT_TABLE_UNSPEC;
+        mnl_attr_put_u32(h, FRA_TABLE, r->target);
+    }
+    if (r->mask) {
+        mnl_attr_put_u32(h, FRA_FWMARK, r->mark);
+        mnl_attr_put_u32(h, FRA_FWMASK, r->mask);
+    }
+    if (r->iif)
+        mnl_attr_put_strz(h, FRA_IIFNAME, r->iif);
     return rtnl_talk(&n->rt, h, NULL, NULL);
 }
 
@@ -112,51 +77,42 @@ static void accept_marks_in_rp_filter(void)
     close(fd);
 }
 
-/* In the order in which the kernel shall look at them; those of a protocol have a mark to mind. */
-static rule_fn *const steps[] = {nothing, to_next, to_table, unreachable, exceeded};
-enum { ALL = 2, STEPS = sizeof steps / sizeof *steps };
-
-/* Of IPv6 a kernel does not know the protocol when it notes what a packet-too-big says, which would
- * then count for another route. */
-static uint8_t last_family(const struct netlink_rule *r)
+static int family_add(struct netlink *n, uint8_t family, const struct rule rule[RULES])
 {
-    return r->protocol ? 4 : 6;
+    int e = 0;
+    for (size_t i = 0; i < RULES && !e; i++)
+        e = rule_change(n, RTM_NEWRULE, family, &rule[i]);
+    return e;
 }
 
-err_t netlink_rules_add(struct netlink *n, const struct netlink_rule *r, struct io_error *err)
+err_t netlink_rules_add(struct netlink *n, const struct netlink_rules *r, struct io_error *err)
 {
+    struct rule rule[RULES];
     if (r->mark == 0)
         return E_USAGE;
-    for (uint8_t family = 4; family <= last_family(r); family += 2) {
-        int e = 0;
-        size_t first = r->protocol ? 0 : ALL, last = r->protocol ? STEPS - 1 : ALL;
-        for (size_t i = first; i <= last && (e == 0 || e == -EEXIST); i++)
-            e = rule_change(n, RTM_NEWRULE, family, steps[i], r);
-        if (e == 0 || e == -EEXIST || (family == 6 && family_missing(e)))
+    rules_of(r, rule);
+    netlink_rules_del(n, r); /* their order counts */
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        int e = family_add(n, family, rule);
+        if (e == 0 || (family == 6 && family_missing(e)))
             continue;
         return io_fail(err, -e, io_hint_perm(-e, HINT_NET_ADMIN),
-                       "cannot add IPv%u rule \"%s 0x%x lookup %u\"", family,
-                       r->protocol ? "ipproto" : "not fwmark", r->protocol ? r->protocol : r->mark,
+                       "cannot add IPv%u rule \"not fwmark 0x%x lookup %u\"", family, r->mark,
                        r->table);
     }
     accept_marks_in_rp_filter();
     return 0;
 }
 
-static void del_all(struct netlink *n, uint8_t family, rule_fn *fn, const struct netlink_rule *r)
+void netlink_rules_del(struct netlink *n, const struct netlink_rules *r)
 {
-    for (int i = 0; i < RULE_COPIES_MAX; i++)
-        if (rule_change(n, RTM_DELRULE, family, fn, r) < 0)
-            break;
-}
-
-void netlink_rules_del(struct netlink *n, const struct netlink_rule *r)
-{
-    /* without a protocol: also what those of protocols share */
-    size_t first = r->protocol ? ALL : 0, last = r->protocol ? STEPS - 1 : ALL;
-    for (uint8_t family = 4; family <= last_family(r); family += 2)
-        for (size_t i = first; i <= last; i++)
-            del_all(n, family, steps[i], r);
+    struct rule rule[RULES];
+    rules_of(r, rule);
+    for (uint8_t family = 4; family <= 6; family += 2)
+        for (size_t k = RULES; k-- > 0;)
+            for (int i = 0; i < RULE_COPIES_MAX; i++)
+                if (rule_change(n, RTM_DELRULE, family, &rule[k]) < 0)
+                    break;
 }
 
 static void put_route(struct nlmsghdr *h, struct rtmsg *rt, uint32_t table,

@@ -22,6 +22,7 @@ struct nft_guard {
     struct mnl_socket *elems;      /* NULL: none, so each change makes the table anew */
     bool loaded;                   /* the table is as we think */
     bool exempt;                   /* it keeps what is protected out of NAT */
+    struct nft_nat_found nat;      /* rules of others when it was made */
     struct nft_pairs pairs;
     struct nft_pair *rest; /* rows that do not fit there */
     size_t rest_count, rest_cap;
@@ -109,7 +110,7 @@ static err_t guard_start(struct nft_guard *g, struct io_error *err)
 
 struct nft_guard *nft_guard_open(const struct nft_guard_settings *s, struct io_error *err)
 {
-    if (s->mark == 0) { /* "meta mark 0" would let everything pass */
+    if (!s->mark || !s->clear || !s->clear_tun) { /* "meta mark 0" would let everything pass */
         io_fail(err, EINVAL, NULL, "cannot guard without a mark");
         return NULL;
     }
@@ -137,9 +138,9 @@ static bool pair_eq(const struct nft_pair *a, const struct nft_pair *b)
 {
     return addr_eq(&a->local_lo, &b->local_lo) && addr_eq(&a->local_hi, &b->local_hi) &&
            addr_eq(&a->remote_lo, &b->remote_lo) && addr_eq(&a->remote_hi, &b->remote_hi) &&
-           a->proto == b->proto && a->pass == b->pass && a->local_port_lo == b->local_port_lo &&
-           a->local_port_hi == b->local_port_hi && a->remote_port_lo == b->remote_port_lo &&
-           a->remote_port_hi == b->remote_port_hi;
+           a->proto == b->proto && a->does == b->does && a->order == b->order &&
+           a->local_port_lo == b->local_port_lo && a->local_port_hi == b->local_port_hi &&
+           a->remote_port_lo == b->remote_port_lo && a->remote_port_hi == b->remote_port_hi;
 }
 
 static err_t rest_add(struct nft_guard *g, const struct nft_pair *row)
@@ -178,7 +179,7 @@ static bool says_nothing(const struct nft_pair *r)
                r->remote_port_hi == 65535;
     if (kind == GUARD_TYPES)
         return !guard_types_of(r, &lo, &hi);
-    return r->pass && !any && kind != GUARD_PORTS;
+    return r->does == NFT_PASS && !any && kind != GUARD_PORTS;
 }
 
 err_t nft_guard_add(struct nft_guard *g, const struct nft_pair *row)
@@ -207,44 +208,28 @@ void nft_guard_clear(struct nft_guard *g)
 
 /* --- NAT of others --- */
 
-/* What `list chains` says: a chain of another table at a NAT hook behind routing, our own table. */
-struct chains {
-    bool nat, guard;
-};
-
-static struct chains chains_read(const char *text)
+/* Leaves it as it was when the kernel does not say. */
+static void nat_look(struct nft_guard *g, struct nft_nat_found *f)
 {
-    struct chains c = {0};
-    bool ours = false;
-    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-        size_t n = strcspn(line, "\n");
-        if (!strncmp(line, "table ", 6))
-            ours = n >= strlen("table " NFT_TABLE) &&
-                   !strncmp(line + 6, NFT_TABLE " ", strlen(NFT_TABLE " "));
-        c.guard |= ours;
-        c.nat |= !ours && memmem(line, n, "type nat hook postrouting", 25);
-    }
-    return c;
+    *f = g->nat;
+    f->own = true;
+    nft_ctx_output_set_flags(g->ctx, NFT_CTX_OUTPUT_TERSE);
+    if (run(g, "list ruleset\n", "list rules", NULL) == 0)
+        nft_nat_read(f, nft_ctx_get_output_buffer(g->ctx), NFT_TABLE, g->tun);
+    nft_ctx_output_set_flags(g->ctx, 0);
 }
 
-static struct chains chains_there(struct nft_guard *g)
+static bool exempt_wanted(const struct nft_guard *g, const struct nft_nat_found *f)
 {
-    if (run(g, "list chains\n", "list chains", NULL))
-        return (struct chains){.guard = true}; /* unreadable: as it was */
-    return chains_read(nft_ctx_get_output_buffer(g->ctx));
-}
-
-static bool exempt_wanted(struct nft_guard *g)
-{
-    if (g->set.nat != NFT_NAT_AUTO)
-        return g->set.nat == NFT_NAT_YES;
-    return chains_there(g).nat;
+    return g->set.nat == NFT_NAT_AUTO ? f->any : g->set.nat == NFT_NAT_YES;
 }
 
 bool nft_guard_look(struct nft_guard *g)
 {
-    struct chains c = chains_there(g);
-    bool differs = g->loaded && (!c.guard || (g->set.nat == NFT_NAT_AUTO && c.nat != g->exempt));
+    struct nft_nat_found now;
+    nat_look(g, &now);
+    bool differs = g->loaded && (!now.own || memcmp(&now, &g->nat, sizeof now) != 0 ||
+                                 exempt_wanted(g, &now) != g->exempt);
     if (differs)
         g->loaded = false;
     return differs;
@@ -252,36 +237,81 @@ bool nft_guard_look(struct nft_guard *g)
 
 /* --- into the kernel --- */
 
+static int by_order(const void *pa, const void *pb)
+{
+    const struct nft_pair *a = pa, *b = pb;
+    if (a->order != b->order)
+        return a->order < b->order ? -1 : 1;
+    int c = (int)a->does - (int)b->does;
+    return c ? c : (int)guard_row_same(a) - (int)guard_row_same(b);
+}
+
+static void layers_free(struct nft_layer *l, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        guard_boxes_free(&l[i].boxes);
+    free(l);
+}
+
+/* The rows that do not fit elsewhere, those of one order in a layer; sorts them. */
+static err_t layers_make(struct nft_guard *g, struct nft_layer **out, size_t *n)
+{
+    struct nft_layer *l = *out = calloc(g->rest_count + 1, sizeof *l);
+    err_t e = l ? E_OK : E_NOMEM;
+    *n = 0;
+    if (g->rest_count)
+        qsort(g->rest, g->rest_count, sizeof *g->rest, by_order);
+    for (size_t i = 0, k; i < g->rest_count && !e; i = k) {
+        const struct nft_pair *r = &g->rest[i];
+        for (k = i + 1; k < g->rest_count && by_order(r, &g->rest[k]) == 0;)
+            k++;
+        l[*n] = (struct nft_layer){.order = r->order, .does = r->does, .same = guard_row_same(r)};
+        e = guard_boxes_make(&l[(*n)++].boxes, r, k - i);
+    }
+    return e;
+}
+
 /* Replaces the whole table. */
 static err_t set_all(struct nft_guard *g, bool whole, struct io_error *err)
 {
     struct nft_rules r = {.tun = g->tun,
                           .mark = g->set.mark,
+                          .clear = g->set.clear,
+                          .clear_tun = g->set.clear_tun,
                           .port = g->set.port,
                           .port_natt = g->set.port_natt,
                           .whole = whole,
-                          .exempt = exempt_wanted(g),
-                          .pairs = &g->pairs};
-    struct guard_boxes pass = {0}, drop = {0};
+                          .nat = &g->nat,
+                          .pairs = &g->pairs,
+                          .rest = g->rest,
+                          .rests = g->rest_count};
+    struct nft_layer *layer;
     struct buf text = {0};
 
-    err_t e = guard_boxes_make(&pass, g->rest, g->rest_count, true);
-    if (!e)
-        e = guard_boxes_make(&drop, g->rest, g->rest_count, false);
+    nat_look(g, &g->nat);
+    g->nat.own = true; /* from now on */
+    r.exempt = exempt_wanted(g, &g->nat);
+    err_t e = layers_make(g, &layer, &r.layers);
+    r.layer = layer;
     if (e) {
         io_fail(err, ENOMEM, NULL, "cannot lay out %zu guard rows", g->rest_count);
         goto out;
     }
     /* The new table's counters go on from the old ones: fewer than a handful of drops get lost. */
     (void)nft_guard_counters(g, &r.in_dropped, &r.out_dropped);
-    nft_rules_print(&r, &pass, &drop, &text);
+    nft_rules_print(&r, &text);
     e = text.err ? text.err : run(g, buf_str(&text), "load the guard table", err);
     g->exempt = r.exempt && !e;
 out:
     buf_free(&text);
-    guard_boxes_free(&pass);
-    guard_boxes_free(&drop);
+    layers_free(layer, r.layers);
     return e;
+}
+
+/* Then it may have to be told which networks are behind translations. */
+static bool translates(const struct nft_guard *g)
+{
+    return g->nat.n || g->nat.wide;
 }
 
 /* True when elements alone differ and the kernel took them: somebody may have removed the table. */
@@ -289,7 +319,7 @@ static bool set_elements(struct nft_guard *g)
 {
     struct nft_pairs_at at = {0};
     size_t room = g->pairs.changes < NFT_ELEMS_MAX ? g->pairs.changes : NFT_ELEMS_MAX, n;
-    if (!g->loaded || !g->elems || g->rest_changed || g->pairs.reshaped)
+    if (!g->loaded || !g->elems || g->rest_changed || g->pairs.reshaped || translates(g))
         return false;
     struct nft_elem_change *c = malloc((room + 1) * sizeof *c);
     bool ok = c != NULL;

@@ -1,7 +1,9 @@
 /*
- * The guard: a table of our own in nftables ("inet culvert") that drops clear packets which a
- * protect policy covers, inbound (RFC 4301 5.2) and outbound when no route leads into the TUN any
- * more. It outlives a crash, so that nothing protected leaves in clear, and goes with a clean exit.
+ * The guard: a table of our own in nftables ("inet culvert") that meets packets with the rows of
+ * the SPD, in their order. What no row covers, or one lets pass, it marks to go where it would go
+ * without us; what a row protects or drops is left to the routes into the TUN device, and does not
+ * come in or leave in clear (RFC 4301 5.1, 5.2), even when these routes are gone. It outlives a
+ * crash, and goes with a clean exit.
  */
 #pragma once
 
@@ -9,12 +11,15 @@
 
 struct nft_guard;
 
+enum nft_does { NFT_PROTECT, NFT_PASS, NFT_DROP };
+
 /* One row per pair of selectors; an address range each. */
 struct nft_pair {
     struct addr local_lo, local_hi, remote_lo, remote_hi;
     uint8_t proto;                                                         /* 0: any */
     uint16_t local_port_lo, local_port_hi, remote_port_lo, remote_port_hi; /* 0..65535: any */
-    bool pass; /* a bypass policy: may go in clear although another row covers it */
+    uint8_t does;                                                          /* enum nft_does */
+    uint64_t order; /* the lower first; rows of one order all do the same */
 };
 
 /* Whether protected traffic is kept out of NAT rules of others: a masquerade rule would give it a
@@ -27,9 +32,10 @@ enum nft_nat {
 };
 
 struct nft_guard_settings {
-    const char *tun;          /* the interface that may carry them */
-    uint32_t mark;            /* our own packets pass */
-    uint16_t port, port_natt; /* where IKE and ESP in UDP are spoken: 500, 4500 */
+    const char *tun;           /* the interface that may carry them */
+    uint32_t mark;             /* our own packets pass */
+    uint32_t clear, clear_tun; /* bits of the mark of what is not ours; other bits are left alone */
+    uint16_t port, port_natt;  /* where IKE and ESP in UDP are spoken: 500, 4500 */
     enum nft_nat nat;
 };
 
@@ -39,11 +45,11 @@ struct nft_guard_settings {
 struct nft_guard *nft_guard_open(const struct nft_guard_settings *s, struct io_error *err) must_use;
 /*
  * Rows come and go, the same one any number of times; nft_guard_apply makes the kernel agree, in
- * one transaction for up to a thousand changes, additions first. Rows may overlap. Between
- * addresses that are on both sides of a row nothing is dropped (a LAN within 0.0.0.0/0), so
- * 0.0.0.0/0 to 0.0.0.0/0 guards nothing. Ports count with protocols that have them, and with ICMP
- * (type << 8 | code, within both sides' ports); without, a row
- * covers its whole protocol, and one that passes covers nothing.
+ * one transaction for up to a thousand changes, additions first. Rows may overlap. A row that
+ * protects or drops covers nothing between addresses that are on both sides of it (a LAN within
+ * 0.0.0.0/0); where its sides are the same all of it, but only outbound. Ports count with protocols
+ * that have them, and with ICMP (type << 8 | code, within both sides' ports); without, a row covers
+ * its whole protocol, and one that passes covers nothing.
  *
  * A change of rows whose sides are prefixes, their ports single or any, costs the same however many
  * there are. One of other rows (ranges), or the first of a new shape, makes the table anew.

@@ -109,8 +109,8 @@ static struct nft_guard *guard_with(const struct nft_pair *rows, size_t n)
 {
     struct io_error err = {""};
     lab_enter(ns_a);
-    struct nft_guard *g =
-        nft_guard_open(&(struct nft_guard_settings){"culvert0", MARK, 500, 4500}, &err);
+    struct nft_guard *g = nft_guard_open(
+        &(struct nft_guard_settings){"culvert0", MARK, 0x10000000, 0x20000000, 500, 4500}, &err);
     if (!g || set_rows(g, rows, n, &err) != 0)
         fail_msg("%s", err.text);
     return g;
@@ -164,7 +164,7 @@ static void test_bypass(void **state)
     {
         rows[2 * (h - hosts)] = row(h->lan_net, h->remote_net);
         rows[2 * (h - hosts) + 1] = row(h->c, h->remote_net);
-        rows[2 * (h - hosts) + 1].pass = true;
+        rows[2 * (h - hosts) + 1].does = NFT_PASS;
     }
     struct nft_guard *g = guard_with(rows, 4);
     EACH_FAMILY(h)
@@ -329,7 +329,7 @@ static void test_bypass_fragments(void **state)
         r[0] = r[1] = row(h->lan_net, h->remote_net);
         r[1].proto = 17;
         r[1].remote_port_lo = r[1].remote_port_hi = PORT;
-        r[1].pass = true;
+        r[1].does = NFT_PASS;
     }
     lab_enter(ns_b);
     lab_run("nft 'table inet frags { counter later { }; chain in { type filter hook prerouting"
@@ -410,7 +410,7 @@ static void test_types_pass(void **state)
         for (int i = 1; i < 3; i++) {
             unsigned type = h->family == 4 ? (i == 1 ? 8 : 0) : (i == 1 ? 128 : 129);
             r[i].proto = h->family == 4 ? 1 : 58;
-            r[i].pass = true;
+            r[i].does = NFT_PASS;
             r[i].remote_port_lo = (uint16_t)(type << 8);
             r[i].remote_port_hi = (uint16_t)(type << 8 | 255);
         }
@@ -446,6 +446,8 @@ static void test_tun_may(void **state)
     nft_guard_close(g, true);
 }
 
+static const struct netlink_rules rules = {220, 220, MARK, 0x10000000, 0x20000000, "culvert0"};
+
 /* A strict rp_filter and a policy that covers the peer: its ESP still comes in (src_valid_mark). */
 static void test_strict_rp_filter(void **state)
 {
@@ -457,14 +459,14 @@ static void test_strict_rp_filter(void **state)
     struct nft_guard *g = guard_with(&r, 1);
     struct netlink *n = netlink_open(&err);
     assert_non_null(n);
-    assert_int_equal(netlink_rules_add(n, &(struct netlink_rule){220, MARK, 220, 0}, &err), 0);
+    assert_int_equal(netlink_rules_add(n, &rules, &err), 0);
     const struct netlink_route to_peer = {.prefix = peer, .bits = 32, .ifindex = tun.ifindex};
     assert_int_equal(netlink_routes_change(n, 220, &to_peer, 1, &err), 0);
     lab_run("echo 1 >/proc/sys/net/ipv4/conf/a0/rp_filter");
     const struct path p = {ns_b, ns_a, h->b_wan, h->a_wan, 0, 4500, 20, true};
     try_path(h, &p, h->b_free, h->a_wan);
     lab_run("echo 0 >/proc/sys/net/ipv4/conf/a0/rp_filter");
-    netlink_rules_del(n, &(struct netlink_rule){220, MARK, 220, 0});
+    netlink_rules_del(n, &rules);
     netlink_table_flush(n, 220);
     netlink_close(n);
     nft_guard_close(g, true);
@@ -493,14 +495,15 @@ static void test_unclean_exit(void **state)
     try_path(h, &p, h->c, h->b_free);
 
     /* The next start finds it working, and removes it when told to. */
-    struct nft_guard *g =
-        nft_guard_open(&(struct nft_guard_settings){"culvert0", MARK, 500, 4500}, &err);
+    struct nft_guard *g = nft_guard_open(
+        &(struct nft_guard_settings){"culvert0", MARK, 0x10000000, 0x20000000, 500, 4500}, &err);
     assert_non_null(g);
     try_path(h, &p, h->c, h->b_free);
     assert_dropped(g, 0, 2);
     nft_guard_close(g, false);
     assert_int_equal(tables(), 1);
-    g = nft_guard_open(&(struct nft_guard_settings){"culvert0", MARK, 500, 4500}, &err);
+    g = nft_guard_open(
+        &(struct nft_guard_settings){"culvert0", MARK, 0x10000000, 0x20000000, 500, 4500}, &err);
     assert_non_null(g);
     nft_guard_close(g, true);
     assert_int_equal(tables(), 0);
@@ -526,7 +529,7 @@ static void test_many_rows(void **state)
     uint64_t took = clock_now_ms() - start;
     print_message("%d rows in %llu ms\n", 2 * N, (unsigned long long)took);
     assert_true(took < 1000);
-    assert_int_equal(lab_number("nft list table inet culvert | grep -c ' drop'"), 4);
+    assert_int_equal(lab_number("nft list table inet culvert | grep -c ' goto covered'"), 4);
     nft_guard_close(g, true);
     free(rows);
 }
@@ -601,7 +604,7 @@ static struct nft_pair random_row(unsigned *seed)
         break;
     case 2:
         r.proto = 47;
-        r.pass = true;
+        r.does = NFT_PASS;
         break;
     default:
         break;
@@ -658,10 +661,12 @@ static void test_refusals(void **state)
     struct io_error err = {""};
     struct nft_pair bad = row("10.1.0.0/16", "fd02::/64"), good = row("10.1.0.0/16", "10.2.0.0/16");
     (void)state;
-    assert_null(
-        nft_guard_open(&(struct nft_guard_settings){"tun\" accept", MARK, 500, 4500}, &err));
+    assert_null(nft_guard_open(
+        &(struct nft_guard_settings){"tun\" accept", MARK, 0x10000000, 0x20000000, 500, 4500},
+        &err));
     assert_non_null(strstr(err.text, "cannot guard interface"));
-    assert_null(nft_guard_open(&(struct nft_guard_settings){"culvert0", 0, 500, 4500}, &err));
+    assert_null(nft_guard_open(
+        &(struct nft_guard_settings){"culvert0", 0, 0x10000000, 0x20000000, 500, 4500}, &err));
     /* Rows that do not fit leave what was there. */
     struct nft_guard *g = guard_with(&good, 1);
     assert_int_equal(set_rows(g, &bad, 1, &err), E_USAGE);

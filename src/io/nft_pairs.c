@@ -1,7 +1,8 @@
 /*
  * Pairs of prefixes in the guard: see nft_pairs.h. A shape has two sets: pN holds the pairs, sN the
  * narrower prefix of a pair where one side lies within the other. What has both its addresses there
- * is no way across (guard_boxes.h), so a rule of the shape leaves it out.
+ * is no way across (guard_boxes.h), so a rule of the shape leaves it out; but not where it passes
+ * packets, or where both sides are the same.
  */
 #include "io/nft_pairs.h"
 #include "base/list.h"
@@ -65,8 +66,11 @@ static bool types_of(const struct nft_pair *r, struct nft_shape *s)
 static bool shape_of(const struct nft_pair *r, struct nft_shape *s)
 {
     enum guard_kind kind = guard_kind_of(r);
-    *s = (struct nft_shape){
-        .family = r->local_lo.family, .pass = r->pass, .proto = kind != GUARD_PAIR};
+    *s = (struct nft_shape){.family = r->local_lo.family,
+                            .does = r->does,
+                            .order = r->order,
+                            .proto = kind != GUARD_PAIR,
+                            .same = guard_row_same(r)};
     return prefix_of(&r->remote_lo, &r->remote_hi, &s->bits[GUARD_REMOTE]) &&
            prefix_of(&r->local_lo, &r->local_hi, &s->bits[GUARD_LOCAL]) &&
            (kind != GUARD_PORTS || ports_of(r, s)) && (kind != GUARD_TYPES || types_of(r, s));
@@ -133,13 +137,17 @@ static const struct addr *common_prefix(const struct nft_pair *r, const struct n
     return addr_cmp(lo, in) <= 0 && addr_cmp(in, hi) <= 0 ? in : NULL;
 }
 
+/* What passes has no exception, and where both sides are the same there would be nothing left. */
+static bool has_self(const struct nft_shape *s)
+{
+    return s->does != NFT_PASS && !s->same;
+}
+
 static size_t shape_parts(const struct nft_pair *r, const struct nft_shape *s, struct part *out)
 {
-    const struct addr *common = common_prefix(r, s);
+    const struct addr *common = has_self(s) ? common_prefix(r, s) : NULL;
     size_t n = 0;
-    if (common && s->bits[GUARD_REMOTE] == s->bits[GUARD_LOCAL])
-        return 0; /* both sides the same: no way across at all */
-    if (common)   /* first: a pair never stands without its exception */
+    if (common) /* first: a pair never stands without its exception */
         out[n++] = self_part(common, s);
     out[n++] = pair_part(r, s);
     return n;
@@ -152,7 +160,7 @@ static bool parts_of(const struct nft_pair *r, struct part out[PARTS], size_t *n
     if (!shape_of(r, &s))
         return false;
     *n = shape_parts(r, &s, out);
-    if (*n && !s.pass && (s.port[GUARD_REMOTE] || s.port[GUARD_LOCAL])) {
+    if (s.does != NFT_PASS && (s.port[GUARD_REMOTE] || s.port[GUARD_LOCAL])) {
         s.port[GUARD_REMOTE] = s.port[GUARD_LOCAL] = s.types = false;
         s.frags = true;
         *n += shape_parts(r, &s, out + *n);
@@ -165,8 +173,9 @@ static bool parts_of(const struct nft_pair *r, struct part out[PARTS], size_t *n
 static bool same_shape(const struct nft_shape *a, const struct nft_shape *b)
 {
     return a->family == b->family && a->bits[0] == b->bits[0] && a->bits[1] == b->bits[1] &&
-           a->pass == b->pass && a->proto == b->proto && a->port[0] == b->port[0] &&
-           a->port[1] == b->port[1] && a->types == b->types && a->frags == b->frags;
+           a->does == b->does && a->order == b->order && a->proto == b->proto &&
+           a->port[0] == b->port[0] && a->port[1] == b->port[1] && a->types == b->types &&
+           a->frags == b->frags && a->same == b->same;
 }
 
 static size_t shape_find(const struct nft_pairs *t, const struct nft_shape *s)
@@ -431,10 +440,11 @@ static void print_set(const struct nft_pairs *t, size_t shape, bool self, struct
     buf_puts(out, *sep == ',' ? " } }\n" : "; }\n");
 }
 
-bool nft_pairs_pass_ports(const struct nft_pairs *t)
+bool nft_pairs_shunt_ports(const struct nft_pairs *t)
 {
     for (size_t i = 0; i < t->shapes; i++)
-        if (t->shape[i].pass && t->shape[i].elems && (t->shape[i].port[0] || t->shape[i].port[1]))
+        if (t->shape[i].does != NFT_PROTECT && t->shape[i].elems &&
+            (t->shape[i].port[0] || t->shape[i].port[1]))
             return true;
     return false;
 }
@@ -443,7 +453,31 @@ void nft_pairs_print_sets(const struct nft_pairs *t, struct buf *out)
 {
     for (size_t i = 0; i < t->shapes; i++) {
         print_set(t, i, false, out);
-        print_set(t, i, true, out);
+        if (has_self(&t->shape[i]))
+            print_set(t, i, true, out);
+    }
+}
+
+static void side_of(const struct nft_shape *s, const uint8_t *ip, unsigned bits, struct addr *lo,
+                    struct addr *hi)
+{
+    struct addr a = s->family == 4 ? addr_v4(ip) : addr_v6(ip);
+    addr_prefix_range(&a, bits, lo, hi);
+}
+
+void nft_pairs_protected(const struct nft_pairs *t, nft_pair_fn *fn, void *ctx)
+{
+    size_t i;
+    for (struct hash_node *n = hash_begin(&t->elems, &i); n; n = hash_step(&t->elems, &i, n)) {
+        const struct nft_elem *e = elem_of(n);
+        const struct nft_shape *s = &t->shape[e->shape];
+        struct nft_pair p = {.does = NFT_PROTECT};
+        if (!e->refs || e->self || s->does != NFT_PROTECT)
+            continue;
+        side_of(s, e->key, s->bits[GUARD_REMOTE], &p.remote_lo, &p.remote_hi);
+        side_of(s, e->key + (s->family == 4 ? 4 : 16), s->bits[GUARD_LOCAL], &p.local_lo,
+                &p.local_hi);
+        fn(ctx, &p);
     }
 }
 
@@ -467,9 +501,10 @@ static void print_key(struct buf *out, const struct nft_shape *s, const struct n
     print_masked(out, s->family, side->addr[GUARD_LOCAL], local_bits);
 }
 
-static void print_rule(const struct nft_shape *s, size_t shape, const struct nft_side *side,
-                       const char *verdict, struct buf *out)
+void nft_pairs_print_rule(const struct nft_pairs *t, size_t shape, const struct nft_side *side,
+                          const char *verdict, struct buf *out)
 {
+    const struct nft_shape *s = &t->shape[shape];
     unsigned r = s->bits[GUARD_REMOTE], l = s->bits[GUARD_LOCAL], narrow = r > l ? r : l;
     if (s->frags)
         buf_puts(out, s->family == 4 ? "ip frag-off & 0x1fff != 0 " : "frag frag-off != 0 ");
@@ -480,16 +515,11 @@ static void print_rule(const struct nft_shape *s, size_t shape, const struct nft
         if (s->port[d])
             buf_printf(out, " . th %s", s->types ? "sport" : side->port[d]);
     buf_printf(out, " @p%u ", (unsigned)shape);
-    print_key(out, s, side, narrow, narrow);
-    buf_printf(out, " != @s%u %s\n", (unsigned)shape, verdict);
-}
-
-void nft_pairs_print_rules(const struct nft_pairs *t, const struct nft_side *side, bool pass,
-                           const char *const verdict[2], struct buf *out)
-{
-    for (size_t i = 0; i < t->shapes; i++)
-        if (t->shape[i].pass == pass)
-            print_rule(&t->shape[i], i, side, verdict[t->shape[i].family == 6], out);
+    if (has_self(s)) {
+        print_key(out, s, side, narrow, narrow);
+        buf_printf(out, " != @s%u ", (unsigned)shape);
+    }
+    buf_printf(out, "%s\n", verdict);
 }
 
 err_t nft_pairs_init(struct nft_pairs *t)

@@ -13,14 +13,17 @@
 #include "io/guard_boxes.h"
 #include "io/nft_elems.h"
 
-#define NFT_SHAPES 32
+#define NFT_SHAPES 64
 
 struct nft_shape {
     uint8_t family;
     uint8_t bits[2]; /* by GUARD_REMOTE, GUARD_LOCAL */
-    bool pass, proto, port[2];
+    uint8_t does;    /* enum nft_does */
+    uint64_t order;  /* as of its rows */
+    bool proto, port[2];
     bool types;   /* port[GUARD_REMOTE] is ICMP's type and code */
-    bool frags;   /* later fragments of a shape with ports, to be dropped */
+    bool frags;   /* later fragments of a shape with ports */
+    bool same;    /* both sides are: for outbound packets alone */
     size_t elems; /* 0: may become another */
 };
 
@@ -40,8 +43,8 @@ err_t nft_pairs_init(struct nft_pairs *t) must_use;
 void nft_pairs_fini(struct nft_pairs *t);
 /* *fits false: the row is for somebody else. Rows are counted, the same one may come again. */
 err_t nft_pairs_add(struct nft_pairs *t, const struct nft_pair *row, bool *fits) must_use;
-/* Does a row that passes name ports? */
-bool nft_pairs_pass_ports(const struct nft_pairs *t);
+/* Does a row that passes or drops name ports? */
+bool nft_pairs_shunt_ports(const struct nft_pairs *t);
 bool nft_pairs_del(struct nft_pairs *t, const struct nft_pair *row); /* false: it was not there */
 void nft_pairs_clear(struct nft_pairs *t);                           /* all rows */
 /* Up to `max` of the changes that the kernel has not heard of, additions before deletions; 0: no
@@ -53,11 +56,14 @@ struct nft_pairs_at {
 size_t nft_pairs_changes(const struct nft_pairs *t, struct nft_pairs_at *at,
                          struct nft_elem_change *out, size_t max);
 void nft_pairs_settle(struct nft_pairs *t); /* the kernel has it all */
-/* The sets with all that is in them, and the rules that drop or pass it, with a verdict for IPv4
- * and one for IPv6; remote and local are "saddr" or "daddr". */
+/* The sets with all that is in them, and the rule of a shape; remote and local are "saddr" or
+ * "daddr". */
 void nft_pairs_print_sets(const struct nft_pairs *t, struct buf *out);
 struct nft_side {
     const char *addr[2], *port[2]; /* by GUARD_REMOTE, GUARD_LOCAL: "saddr", "sport" or "d..." */
 };
-void nft_pairs_print_rules(const struct nft_pairs *t, const struct nft_side *side, bool pass,
-                           const char *const verdict[2], struct buf *out);
+/* The addresses of each pair that is protected. */
+typedef void nft_pair_fn(void *ctx, const struct nft_pair *addresses);
+void nft_pairs_protected(const struct nft_pairs *t, nft_pair_fn *fn, void *ctx);
+void nft_pairs_print_rule(const struct nft_pairs *t, size_t shape, const struct nft_side *side,
+                          const char *verdict, struct buf *out);

@@ -136,12 +136,6 @@ static uint32_t table_of(const struct nlmsghdr *h, size_t head, uint16_t type, u
     return a && mnl_attr_get_payload_len(a) == 4 ? mnl_attr_get_u32(a) : small;
 }
 
-/* Tables of single protocols are told by the uppermost byte (routes.c). */
-static bool is_ours(const struct own_watch *w, uint32_t table)
-{
-    return ((table ^ w->table) & 0xffffff) == 0;
-}
-
 static unsigned event_of(const struct own_watch *w, const struct nlmsghdr *h)
 {
     const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
@@ -158,12 +152,13 @@ static unsigned event_of(const struct own_watch *w, const struct nlmsghdr *h)
         return own ? 0 : OWN_ADDRS;
     case RTM_DELROUTE:
         return !own && n >= sizeof *rt &&
-                       is_ours(w, table_of(h, sizeof *rt, RTA_TABLE, rt->rtm_table))
+                       table_of(h, sizeof *rt, RTA_TABLE, rt->rtm_table) == w->table
                    ? OWN_ROUTES
                    : 0;
     case RTM_DELRULE:
         return !own && n >= sizeof *rule &&
-                       is_ours(w, table_of(h, sizeof *rule, FRA_TABLE, rule->table))
+                       (rule->action != FR_ACT_TO_TBL || /* goes past it: netlink.h */
+                        table_of(h, sizeof *rule, FRA_TABLE, rule->table) == w->table)
                    ? OWN_ROUTES
                    : 0;
     default:

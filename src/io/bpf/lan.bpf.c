@@ -7,7 +7,7 @@
  * Taken is only what needs no judgement of a router (RFC 1812, RFC 8200): an untagged Ethernet
  * frame to our own MAC address; no fragment, no options or extension headers for routers; a hop
  * limit that outlives the hop; no larger than the TUN device takes; neither from nor to one of
- * our addresses, the link or nobody; to a destination that the routes lead into the tunnels. The
+ * our addresses, the link or nobody; between addresses of which policies protect everything. The
  * rest goes its way through the kernel, which answers where an answer is due.
  */
 #include <linux/bpf.h>
@@ -18,6 +18,7 @@
 enum { ETHER = 14, IP4 = 20, IP6 = 40, TCP = 20, UDP = 8, NH_TCP = 6, NH_UDP = 17 };
 enum { NH_HOP = 0, NH_ROUTING = 43, NH_FRAGMENT = 44, NH_OPTIONS = 60, NH_MOBILITY = 135 };
 enum { INTERFACES = 16, QUEUES = 64, ADDRESSES = 4096, PREFIXES = 1 << 20, TAKEN = 0x40000 };
+enum { SOURCES = 4 };
 enum { TC_NEXT = -1, TC_SHOT = 2 };
 #define ALL 0xffffffffu /* as an owner: flows are spread (lan_port.h: LAN_OWNER_ALL) */
 
@@ -32,13 +33,20 @@ struct lan_conf {
     __u32 largest; /* packet, or segment of a super-packet */
 };
 
-/* 1: into the tunnels; 0: a hole in a wider prefix. */
+/* From where packets go into the tunnels; n 0: a hole in a wider prefix. */
+struct take {
+    __u32 n, unused;
+    struct {
+        __u64 net[2], mask[2];
+    } from[SOURCES];
+};
+
 struct {
     __uint(type, BPF_MAP_TYPE_LPM_TRIE);
     __uint(max_entries, PREFIXES);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, struct prefix);
-    __type(value, __u32);
+    __type(value, struct take);
 } lan_prefixes SEC(".maps");
 
 /* Which of the ports that share the packets has the SA for a destination. */
@@ -71,11 +79,22 @@ struct {
     __type(value, __u32);
 } lan_socks SEC(".maps");
 
+INLINE int takes_from(const struct take *t, struct address from)
+{
+    __u64 a[2];
+    __builtin_memcpy(a, from.ip, sizeof a);
+    for (__u32 i = 0; i < SOURCES && i < t->n; i++)
+        if ((a[0] & t->from[i].mask[0]) == t->from[i].net[0] &&
+            (a[1] & t->from[i].mask[1]) == t->from[i].net[1])
+            return 1;
+    return 0;
+}
+
 INLINE int through_us(struct address from, struct address to)
 {
     struct prefix p = {.bits = 128, .a = to};
-    const __u32 *take = bpf_map_lookup_elem(&lan_prefixes, &p);
-    return take && *take && !bpf_map_lookup_elem(&lan_own, &to) &&
+    const struct take *take = bpf_map_lookup_elem(&lan_prefixes, &p);
+    return take && takes_from(take, from) && !bpf_map_lookup_elem(&lan_own, &to) &&
            !bpf_map_lookup_elem(&lan_own, &from);
 }
 
