@@ -56,7 +56,7 @@ def test_types(lab):
     assert icmp(lab, 13, 16) == "14"
     cap.stop()
     assert len(cap.of("clear")) == 2
-    assert int(figures(a)["packets-bypassed"]) == 1 and int(figures(b)["packets-bypassed"]) == 1
+    assert all(int(figures(d)["packets-bypassed"]) == 0 for d in (a, b)), "the kernel was to lead them past us"
     cap = lab.capture("wanB")
     with Echo(lab, 4, 6000):
         assert ask(lab, 100, port=6000, count=1) == 1
@@ -64,9 +64,9 @@ def test_types(lab):
     cap.assert_protected()
     assert int(figures(b)["drops"]["dp-policy-drop"]) >= 1
     assert icmp(lab, 3) == "none"
-    # what no policy names goes nowhere either, as a packet or in clear
-    assert icmp(lab, 17) == "none"
-    assert int(figures(a)["drops"]["dp-no-policy"]) >= 1
+    cap = lab.capture("wanB")
+    assert icmp(lab, 17) == "none"  # nobody answers; but what no policy names is not ours to hold
+    until(lambda: cap.of("clear"), "an information request in clear")
 
 
 def test_guard_after_a_crash(lab):
