@@ -95,3 +95,13 @@ def test_what_is_not_gre(lab, culvert, mode):
     for d in (a, b):
         d.stop()
         assert "ipproto" not in d.ns.must("ip rule; ip -6 rule") and "goto" not in d.ns.must("ip rule; ip -6 rule")
+
+
+def test_what_is_not_gre_6(lab, culvert):
+    """The same of IPv6, whose senders still learn the MTU inside."""
+    a, b = start(lab, culvert, "gre-6", "tunnel")
+    up(a, b)
+    out = lab.a.gw.sh(f"ping -c 3 -i 0.2 -W 2 {lab.b.wan6}").out
+    assert " 0% packet loss" in out, out
+    for size in (1200, 1400):
+        until(lambda: lab.ping(count=1, size=size, wait=0.3).lost == 0, f"the sender to learn the MTU at {size}", 5)
