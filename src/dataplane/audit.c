@@ -27,6 +27,14 @@ static enum seen seen_of(err_t reason)
     return reason < R_DP_SHORT || reason > R_DP_ROOM ? SEEN_NOT : kinds[reason - R_DP_SHORT];
 }
 
+/* The kernel speaks to its neighbours on every interface, also where there are none. */
+static bool to_neighbours(const struct dp_pkt *p)
+{
+    const uint8_t *b = p->data;
+    return (p->len >= 40 && b[0] >> 4 == 6 && b[24] == 0xff) ||
+           (p->len >= 20 && b[0] >> 4 == 4 && b[16] >> 4 == 14);
+}
+
 static void describe(const struct child *c, const struct dp_pkt *p, enum seen seen,
                      struct dp_note *n)
 {
@@ -46,7 +54,7 @@ static void describe(const struct child *c, const struct dp_pkt *p, enum seen se
 void audit_drop(struct dp *d, const struct child *c, const struct dp_pkt *p, err_t reason)
 {
     enum seen seen = seen_of(reason);
-    if (seen == SEEN_NOT)
+    if (seen == SEEN_NOT || (reason == R_DP_NO_POLICY && to_neighbours(p)))
         return;
     size_t at = (size_t)(reason - R_DP_SHORT);
     uint32_t since = ++d->audit.of[at].since;
