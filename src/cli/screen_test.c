@@ -50,7 +50,9 @@ static const char crypto[] =
     "prf-alg=PRF_HMAC_SHA2_384 dh-group=MODP_2048 established=735 rekey-time=85665 child-sas "
     "{net-7 {name=net uniqueid=7 state=INSTALLED mode=TUNNEL protocol=ESP encap=yes "
     "spi-in=00001000 spi-out=00001001 cpi-in=3d53 cpi-out=1a2e encr-alg=AES_CBC encr-keysize=256 "
-    "integ-alg=HMAC_SHA2_256_128 dh-group=MODP_2048 packets-in=4 packets-out=5 life-time=3500 "
+    "integ-alg=HMAC_SHA2_256_128 dh-group=MODP_2048 interface=culvert0 "
+    "replay-window=64 limit-bytes=2048000 packets-in=4 packets-out=5 bytes-in=1024 "
+    "bytes-out=3072000 life-time=3500 "
     "path-mtu=1300 plain-mtu=1246 packets-compressed=3 packets-not-compressed=2 "
     "drops {dp-icv=2 dp-too-big=7} local-ts=[10.2.5.0/24] remote-ts=['10.1.1.0/24[tcp/80]']}}} "
     "CM1 {uniqueid=1014 version=1 state=CONNECTING v1-state=MM_KEY_EXCH v1-mode=main "
@@ -72,6 +74,103 @@ static const char conn_screen[] =
     "  net  TUNNEL  10.1.0.0/24 === 10.2.0.0/24\n"
     "    rekeying every 1h or 500000000 bytes, on a dead peer: start, when closed: none\n"
     "  p  PASS  dynamic === 10.9.0.0/16[tcp/http] fd02::/64\n";
+
+/* What stands behind "key: " in the lines of a screen, one after the other. */
+static void values_of(const char *screen, const char *key, struct buf *out)
+{
+    for (const char *p = screen; (p = strstr(p, key)); p++) {
+        const char *v = p + strlen(key);
+        buf_printf(out, "%.*s|", (int)strcspn(v, "\n"), v);
+    }
+}
+
+/* Transforms by their Cisco names, and what an IV takes. */
+static void transforms(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sa, *transform, *iv;
+    } t[] = {
+        {"encr-alg=AES_CBC encr-keysize=128 integ-alg=AES_XCBC_96", "esp-aes128 esp-aes-xcbc-mac ,",
+         "16 bytes"},
+        {"encr-alg=AES_CBC encr-keysize=256 integ-alg=AES_CMAC_96", "esp-aes256 esp-aes-cmac ,",
+         "16 bytes"},
+        {"encr-alg=AES_GCM_16 encr-keysize=256", "esp-aes-gcm-16-256 ,", "8 bytes"},
+        {"encr-alg=AES_GCM_16_IIV encr-keysize=256", "esp-aes-gcm-16-iiv256 ,", "0 bytes"},
+        {"encr-alg=3DES_CBC integ-alg=HMAC_MD5_96", "esp-3des esp-md5-hmac ,", "8 bytes"},
+        {"encr-alg=NULL integ-alg=HMAC_SHA2_512_256", "esp-null esp-sha512-hmac ,", "0 bytes"},
+        {"protocol=AH integ-alg=AES_256_GMAC", "ah-aes-256-gmac ,", "0 bytes"},
+        {"protocol=AH integ-alg=HMAC_SHA1_96", "ah-sha1-hmac ,", "0 bytes"},
+        {"encr-alg=SOMETHING_ELSE", "esp-something-else ,", NULL},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        char tree[200], want[120];
+        struct buf b = {0}, got = {0};
+        struct screen s = {&b, false};
+        snprintf(tree, sizeof tree, "x {child-sas {c {%s}}}", t[i].sa);
+        struct vnode *m = tree_of(tree);
+        show_crypto_ipsec(&s, m);
+        values_of(buf_str(&b), "transform: ", &got);
+        values_of(buf_str(&b), "IV size: ", &got);
+        snprintf(want, sizeof want, "%s|%s|", t[i].transform, t[i].transform);
+        size_t n = strlen(want);
+        if (t[i].iv)
+            snprintf(want + n, sizeof want - n, "%s|%s|", t[i].iv, t[i].iv);
+        assert_string_equal(buf_str(&got), want);
+        buf_free(&b);
+        buf_free(&got);
+        vnode_free(m);
+    }
+}
+
+/* Each interface once, with all that is on it, in the order of the answer. */
+static void interfaces(void **state)
+{
+    (void)state;
+    struct vnode *m = tree_of("a {child-sas {1 {name=one interface=vti0} 2 {name=two "
+                              "interface=culvert0 replay-window=0}}} b {child-sas {3 {name=three "
+                              "interface=vti0 replay-window=32}}}");
+    struct buf b = {0}, got = {0};
+    struct screen s = {&b, false};
+    show_crypto_ipsec(&s, m);
+    values_of(buf_str(&b), "interface: ", &got);
+    values_of(buf_str(&b), "map tag: ", &got);
+    values_of(buf_str(&b), "replay detection support: ", &got);
+    assert_string_equal(buf_str(&got), "culvert0|vti0|a/two, local addr -|a/one, local addr -|"
+                                       "b/three, local addr -|N|N|-|-|Y|Y|");
+    buf_free(&b);
+    buf_free(&got);
+    vnode_free(m);
+}
+
+/* Both screens tell failures to send apart from those to receive in the same way. */
+static void directions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *drop, *line;
+    } t[] = {
+        {"dp-header", "#send errors 1, #recv errors 0"},
+        {"dp-too-big", "#send errors 1, #recv errors 0"},
+        {"dp-room", "#send errors 1, #recv errors 0"},
+        {"dp-fragment", "#send errors 1, #recv errors 0"},
+        {"dp-seq-overflow", "#send errors 1, #recv errors 0"},
+        {"dp-icv", "#send errors 0, #recv errors 1"},
+        {"dp-late", "#send errors 0, #recv errors 1"},
+        {"dp-encap", "#send errors 0, #recv errors 1"},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        char tree[80];
+        struct buf b = {0};
+        struct screen s = {&b, false};
+        snprintf(tree, sizeof tree, "c {drops {%s=1}}", t[i].drop);
+        struct vnode *m = tree_of(tree);
+        show_counts(&s, m->child, false);
+        assert_non_null(strstr(buf_str(&b), t[i].line));
+        buf_free(&b);
+        vnode_free(m);
+    }
+}
 
 static const struct {
     const char *what;
@@ -133,7 +232,9 @@ static const struct {
      "        transform: esp-aes256 esp-sha256-hmac ,\n"
      "        in use settings ={Tunnel UDP-Encaps, }\n"
      "        conn id: 7, crypto map: CM1/net\n"
-     "        sa timing: remaining key lifetime (sec): (3500)\n"
+     "        sa timing: remaining key lifetime (k/sec): (1999/3500)\n"
+     "        IV size: 16 bytes\n"
+     "        replay detection support: Y\n"
      "        Status: ACTIVE\n"
      "     inbound ah sas:\n"
      "     inbound pcp sas:\n"
@@ -144,7 +245,9 @@ static const struct {
      "        transform: esp-aes256 esp-sha256-hmac ,\n"
      "        in use settings ={Tunnel UDP-Encaps, }\n"
      "        conn id: 7, crypto map: CM1/net\n"
-     "        sa timing: remaining key lifetime (sec): (3500)\n"
+     "        sa timing: remaining key lifetime (k/sec): (0/3500)\n"
+     "        IV size: 16 bytes\n"
+     "        replay detection support: Y\n"
      "        Status: ACTIVE\n"
      "     outbound ah sas:\n"
      "     outbound pcp sas:\n"
@@ -186,7 +289,7 @@ static const struct {
      "x {child-sas {c {mode=TUNNEL protocol=ESP spi-in=10 spi-out=20 encr-alg=AES_CBC "
      "encr-keysize=128 integ-alg=HMAC_SHA1_96 ah-spi-in=30 ah-spi-out=40 "
      "ah-integ-alg=HMAC_SHA2_256_128}}}",
-     "interface: culvert0\n"
+     "interface: -\n"
      "    Crypto map tag: x/-, local addr -\n"
      "\n"
      "   protected vrf: (none)\n"
@@ -206,14 +309,18 @@ static const struct {
      "        transform: esp-aes128 esp-sha1-hmac ,\n"
      "        in use settings ={Tunnel, }\n"
      "        conn id: -, crypto map: x/-\n"
-     "        sa timing: remaining key lifetime (sec): (-)\n"
+     "        sa timing: remaining key lifetime (k/sec): (KB Vol Rekey Disabled/-)\n"
+     "        IV size: 16 bytes\n"
+     "        replay detection support: -\n"
      "        Status: \n"
      "     inbound ah sas:\n"
      "      spi: 0x30(48)\n"
      "        transform: ah-sha256-hmac ,\n"
      "        in use settings ={Tunnel, }\n"
      "        conn id: -, crypto map: x/-\n"
-     "        sa timing: remaining key lifetime (sec): (-)\n"
+     "        sa timing: remaining key lifetime (k/sec): (KB Vol Rekey Disabled/-)\n"
+     "        IV size: 0 bytes\n"
+     "        replay detection support: -\n"
      "        Status: \n"
      "     inbound pcp sas:\n"
      "     outbound esp sas:\n"
@@ -221,14 +328,18 @@ static const struct {
      "        transform: esp-aes128 esp-sha1-hmac ,\n"
      "        in use settings ={Tunnel, }\n"
      "        conn id: -, crypto map: x/-\n"
-     "        sa timing: remaining key lifetime (sec): (-)\n"
+     "        sa timing: remaining key lifetime (k/sec): (KB Vol Rekey Disabled/-)\n"
+     "        IV size: 16 bytes\n"
+     "        replay detection support: -\n"
      "        Status: \n"
      "     outbound ah sas:\n"
      "      spi: 0x40(64)\n"
      "        transform: ah-sha256-hmac ,\n"
      "        in use settings ={Tunnel, }\n"
      "        conn id: -, crypto map: x/-\n"
-     "        sa timing: remaining key lifetime (sec): (-)\n"
+     "        sa timing: remaining key lifetime (k/sec): (KB Vol Rekey Disabled/-)\n"
+     "        IV size: 0 bytes\n"
+     "        replay detection support: -\n"
      "        Status: \n"
      "     outbound pcp sas:\n"},
     {"weak algorithms", show_sas,
@@ -472,6 +583,8 @@ int main(void)
         cmocka_unit_test(colours),      cmocka_unit_test(times_and_sizes),
         cmocka_unit_test(json),         cmocka_unit_test(control_characters_stay_out),
         cmocka_unit_test(json_strings), cmocka_unit_test(days),
+        cmocka_unit_test(transforms),   cmocka_unit_test(interfaces),
+        cmocka_unit_test(directions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,20 +11,33 @@
 
 /* --- names --- */
 
-/* "AES_CBC" 256 as "aes256", "3DES" as "3des" */
+/* In small letters with dashes, up to `end`. */
+static void small(struct buf *out, const char *name, const char *end)
+{
+    for (const char *p = name; *p && strncmp(p, end, strlen(end)) != 0; p++)
+        buf_printf(out, "%c", *p == '_' ? '-' : tolower((unsigned char)*p));
+}
+
+/* "AES_CBC" 256 as "aes256", "AES_GCM_16" 256 as "aes-gcm-16-256", "3DES_CBC" as "3des" */
 static void cipher(struct buf *out, const struct vnode *sa)
 {
     const char *alg = vnode_get(sa, "encr-alg"), *bits = vnode_get(sa, "encr-keysize");
-    for (const char *p = alg; p && *p && strncmp(p, "_CBC", 4); p++)
-        buf_printf(out, "%c", *p == '_' ? '-' : tolower((unsigned char)*p));
-    if (alg && bits)
-        buf_puts(out, bits);
+    if (!alg || !*alg)
+        return;
+    small(out, alg, "_CBC");
+    if (bits)
+        buf_printf(out, "%s%s", isdigit((unsigned char)alg[strlen(alg) - 1]) ? "-" : "", bits);
 }
 
-/* "HMAC_SHA2_384_192", "PRF_HMAC_SHA2_384" as "sha384", "HMAC_SHA1_96" as "sha1" */
+/* "HMAC_SHA2_384_192", "PRF_HMAC_SHA2_384" as "sha384", "HMAC_SHA1_96" as "sha1"; those made of a
+ * cipher, "PRF_AES128_CMAC" and "AES_XCBC_96", as "cmac" and "xcbc" */
 static void hash(struct buf *out, const char *alg)
 {
+    static const char *const of_cipher[] = {"CMAC", "XCBC"};
     const char *p = alg ? strstr(alg, "HMAC_") : NULL;
+    for (size_t i = 0; i < 2 && alg && !p; i++)
+        if (strstr(alg, of_cipher[i]))
+            small(out, of_cipher[i], "_");
     if (!p)
         return;
     p += 5;
@@ -208,6 +221,53 @@ static bool is_bundle(const struct vnode *c)
     return vnode_get(c, "ah-spi-in") != NULL;
 }
 
+/* "sha256-hmac", "aes-xcbc-mac", "aes-cmac", "aes-128-gmac" */
+static void mac(struct buf *out, const char *alg)
+{
+    if (strstr(alg, "HMAC_")) {
+        hash(out, alg);
+        buf_puts(out, "-hmac ");
+    } else {
+        small(out, alg, "_96");
+        buf_puts(out, strstr(alg, "XCBC") ? "-mac " : " ");
+    }
+}
+
+/* What each packet carries; none: AH, RFC 8750, null encryption. -1: an algorithm that we do not
+ * know. */
+static int iv_size(const struct vnode *c, bool ah)
+{
+    const char *alg = vnode_get(c, "encr-alg"), *bits = vnode_get(c, "encr-keysize");
+    unsigned long want = bits ? strtoul(bits, NULL, 10) : 0;
+    for (size_t i = 0; !ah && alg && i < alg_count; i++)
+        if (alg_table[i].type == T_ENCR && !strcmp(alg_table[i].iana, alg) &&
+            alg_table[i].key_bits == want)
+            return alg_table[i].iv_len;
+    return ah ? 0 : -1;
+}
+
+static void timing(const struct screen *s, const struct vnode *c, const char *dir)
+{
+    char key[16];
+    snprintf(key, sizeof key, "bytes-%s", dir);
+    unsigned long long used = strtoull(screen_get(c, key), NULL, 10);
+    const char *limit = vnode_get(c, "limit-bytes");
+    unsigned long long most = limit ? strtoull(limit, NULL, 10) : 0;
+    buf_puts(s->out, "        sa timing: remaining key lifetime (k/sec): (");
+    if (limit)
+        buf_printf(s->out, "%llu", most > used ? (most - used) / 1024 : 0);
+    else
+        buf_puts(s->out, "KB Vol Rekey Disabled");
+    buf_printf(s->out, "/%s)\n", screen_get(c, "life-time"));
+}
+
+/* Y and N as far as the daemon says; of a window of 0 there is none. */
+static const char *replay(const struct vnode *c)
+{
+    const char *window = vnode_get(c, "replay-window");
+    return !window ? "-" : strcmp(window, "0") ? "Y" : "N";
+}
+
 static void transform(struct buf *out, const struct vnode *c, bool ah)
 {
     const char *integ = vnode_get(c, ah && is_bundle(c) ? "ah-integ-alg" : "integ-alg");
@@ -218,8 +278,7 @@ static void transform(struct buf *out, const struct vnode *c, bool ah)
     }
     if (integ) {
         buf_puts(out, ah ? "ah-" : "esp-");
-        hash(out, integ);
-        buf_puts(out, "-hmac ");
+        mac(out, integ);
     }
 }
 
@@ -230,6 +289,7 @@ static void one_sa(const struct screen *s, const struct vnode *c, const char *na
     struct buf b = {0};
     const char *own = ah && is_bundle(c) ? "ah-" : "";
     const char *esn = vnode_get(c, *own ? "ah-esn" : "esn");
+    int iv = iv_size(c, ah);
     snprintf(key, sizeof key, "%sspi-%s", own, dir);
     const char *m = screen_get(c, "mode");
     snprintf(mode, sizeof mode, "%c", m[0]);
@@ -242,8 +302,10 @@ static void one_sa(const struct screen *s, const struct vnode *c, const char *na
     buf_printf(s->out, "        in use settings ={%s%s, }\n", mode,
                vnode_get_bool(c, "encap") ? " UDP-Encaps" : "");
     buf_printf(s->out, "        conn id: %s, crypto map: %s\n", screen_get(c, "uniqueid"), name);
-    buf_printf(s->out, "        sa timing: remaining key lifetime (sec): (%s)\n",
-               screen_get(c, "life-time"));
+    timing(s, c, dir);
+    if (iv >= 0)
+        buf_printf(s->out, "        IV size: %d bytes\n", iv);
+    buf_printf(s->out, "        replay detection support: %s\n", replay(c));
     buf_printf(s->out, "        Status: %s%s\n", status(c), esn ? "(ESN)" : "");
     buf_free(&b);
 }
@@ -291,14 +353,49 @@ static void child(const struct screen *s, const struct vnode *sa, const struct v
     sas_of(s, c, name, "out");
 }
 
-static void ipsec_screen(const struct screen *s, const struct vnode *root, bool detail)
+/* A CHILD SA and its place in the answer. */
+struct row {
+    const char *iface;
+    const struct vnode *sa, *child;
+    size_t at;
+};
+
+static int by_iface(const void *a, const void *b)
 {
-    buf_puts(s->out, "interface: culvert0\n");
+    const struct row *x = a, *y = b;
+    int order = strcmp(x->iface, y->iface);
+    return order ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+/* How many; without room for them none is noted. */
+static size_t collect(const struct vnode *root, struct row *rows)
+{
+    size_t n = 0;
     for (const struct vnode *sa = root->child; sa; sa = sa->next) {
         const struct vnode *children = vnode_find(sa, "child-sas");
-        for (const struct vnode *c = children ? children->child : NULL; c; c = c->next)
-            child(s, sa, c, detail);
+        for (const struct vnode *c = children ? children->child : NULL; c; c = c->next, n++)
+            if (rows)
+                rows[n] = (struct row){screen_get(c, "interface"), sa, c, n};
     }
+    return n;
+}
+
+static void ipsec_screen(const struct screen *s, const struct vnode *root, bool detail)
+{
+    size_t n = collect(root, NULL);
+    struct row *rows = calloc(n + 1, sizeof *rows);
+    if (!rows) {
+        s->out->err = E_NOMEM;
+        return;
+    }
+    collect(root, rows);
+    qsort(rows, n, sizeof *rows, by_iface);
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || strcmp(rows[i].iface, rows[i - 1].iface) != 0)
+            buf_printf(s->out, "interface: %s\n", rows[i].iface);
+        child(s, rows[i].sa, rows[i].child, detail);
+    }
+    free(rows);
 }
 
 void show_crypto_ipsec(const struct screen *s, const struct vnode *root)

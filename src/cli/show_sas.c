@@ -191,7 +191,7 @@ static void direction(const struct screen *s, const struct vnode *c, const char 
 /* Packets out of order, and what a wider window would do about them. */
 static void lateness(const struct screen *s, const struct vnode *c)
 {
-    if (!vnode_get(c, "replay-window"))
+    if (!vnode_get(c, "late-in"))
         return;
     buf_printf(s->out, "    late: %s dropped, %s seen before; window %s, %s would do; behind: ",
                screen_get(c, "late-in"), screen_get(c, "duplicate-in"),

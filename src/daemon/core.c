@@ -575,5 +575,5 @@ void core_free(struct core *c)
 
 struct render core_render(struct core *c)
 {
-    return (struct render){runner_engine(c->runner), env_stats, c, clock_now_ms()};
+    return (struct render){runner_engine(c->runner), env_stats, c, clock_now_ms(), c->set.tun};
 }

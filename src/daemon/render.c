@@ -197,7 +197,6 @@ static void add_lateness(struct vici_writer *w, const struct child_stats *st)
         any |= st->lateness[i];
     if (!any)
         return;
-    vici_put_number(w, "replay-window", st->window);
     vici_put_number(w, "late-in", st->late);
     vici_put_number(w, "duplicate-in", st->duplicate);
     vici_put_list(w, "lateness");
@@ -208,6 +207,17 @@ static void add_lateness(struct vici_writer *w, const struct child_stats *st)
     }
     vici_put_list_end(w);
     vici_put_number(w, "replay-window-advice", st->window_advice);
+}
+
+/* culvert's own members: where its plain packets pass, and what the data plane holds it to. */
+static void add_rules(const struct render *r, struct vici_writer *w, const struct child_sa_info *c,
+                      const struct child_stats *st)
+{
+    const char *own = c->child->iface.name;
+    vici_put_value(w, "interface", *own ? own : r->tun);
+    vici_put_number(w, "replay-window", st->window);
+    if (st->limit_bytes)
+        vici_put_number(w, "limit-bytes", st->limit_bytes);
 }
 
 /* culvert's own members: of a bundle, `protocol` and the names without ah are those of ESP. */
@@ -249,7 +259,8 @@ void render_child(const struct render *r, const struct child_sa_info *c, struct 
         vici_put_value(w, "dh-group", c->ke->iana);
     if (c->esn)
         vici_put_value(w, "esn", "1");
-    (void)r->stats(r->ctx, c->id, &st); /* unknown to the data plane yet: zeros */
+    if (r->stats(r->ctx, c->id, &st)) /* else unknown to the data plane yet: zeros */
+        add_rules(r, w, c, &st);
     add_use(r, w, &st.in, "bytes-in", "packets-in", "use-in");
     add_use(r, w, &st.out, "bytes-out", "packets-out", "use-out");
     add_lateness(w, &st);

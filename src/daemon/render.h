@@ -12,6 +12,7 @@ struct render {
     render_stats_fn *stats;
     void *ctx;
     uint64_t now_ms;
+    const char *tun; /* of the children without an interface of their own */
 };
 
 /* The members of an IKE SA, into a section named like its connection. */

@@ -25,6 +25,7 @@ static bool three_pings(void *ctx, uint32_t id, struct child_stats *out)
                                 .late = 5,
                                 .lateness = {[0] = 1, [6] = 5},
                                 .window = 64,
+                                .limit_bytes = 500000000,
                                 .window_advice = 128};
     return true;
 }
@@ -153,7 +154,7 @@ static const char traveller[] = "uniqueid = 6\n"
 static void test_ike(void **state)
 {
     (void)state;
-    const struct render r = {NULL, no_stats, NULL, 100000};
+    const struct render r = {NULL, no_stats, NULL, 100000, "culvert0"};
     struct id a = id_of("gwa.example"), b = id_of("gwb.example"), any = {0}, user = id_of("alice");
     struct proposal gcm = proposal_of("aes128gcm16-prfsha256-x25519");
     struct proposal des = proposal_of("3des-sha1-modp2048");
@@ -241,13 +242,15 @@ static const char child_cbc[] = "name = net2\n"
                                 "encr-alg = AES_CBC\n"
                                 "encr-keysize = 256\n"
                                 "integ-alg = HMAC_SHA2_256_128\n"
+                                "interface = culvert0\n"
+                                "replay-window = 64\n"
+                                "limit-bytes = 500000000\n"
                                 "bytes-in = 252\n"
                                 "packets-in = 3\n"
                                 "use-in = 0\n"
                                 "bytes-out = 252\n"
                                 "packets-out = 3\n"
                                 "use-out = 2\n"
-                                "replay-window = 64\n"
                                 "late-in = 5\n"
                                 "duplicate-in = 2\n"
                                 "lateness = [1:1, 64:5]\n"
@@ -298,7 +301,7 @@ static void test_child(void **state)
                               .life_ms = 100000 + 3960000,
                               .local_ts = &local,
                               .remote_ts = &remote};
-    struct render r = {NULL, three_pings, NULL, 100000};
+    struct render r = {NULL, three_pings, NULL, 100000, "culvert0"};
     struct vici_writer *w = begin();
     render_child(&r, &c, w);
     assert_written(w, child_cbc);
@@ -334,7 +337,7 @@ static void test_sa_without_children(void **state)
     const struct ike_env env = {.random = no_random};
     ike_settings_default(&s);
     struct ike *engine = ike_new(&s, &env, &v, 1);
-    const struct render r = {engine, no_stats, NULL, 1000};
+    const struct render r = {engine, no_stats, NULL, 1000, "culvert0"};
     struct id any = {0};
     struct ike_sa_info sa = {
         .id = 1, .version = 2, .state = "CREATED", .local_id = &any, .remote_id = &any};

@@ -353,6 +353,7 @@ bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *o
     *out = (struct child_stats){.in = {in->life.bytes, in->life.packets, in->last_ms},
                                 .out = {c->out->life.bytes, c->out->seq, c->out->last_ms},
                                 .window = first->replay.window,
+                                .limit_bytes = c->life_bytes,
                                 .iface = in->iface,
                                 .path_mtu = probe_path_mtu(c),
                                 .plain_mtu = c->out->inner_mtu};

@@ -86,6 +86,7 @@ struct child_stats {
     uint64_t duplicate, late, icv_failed, selector_dropped; /* drops */
     uint32_t lateness[CHILD_LATE_STEPS]; /* packets that came from 2^i numbers behind on */
     uint32_t window, window_advice;      /* packets: as it is, and one that would have done */
+    uint64_t limit_bytes;                /* of each direction; 0: none */
     uint16_t iface;                      /* as in struct child_sa */
     uint16_t path_mtu, plain_mtu;        /* what outer and inner packets may have */
     uint32_t drops[CHILD_DROPS];         /* by reason, from R_DP_SHORT on; both directions */
