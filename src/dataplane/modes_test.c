@@ -48,6 +48,63 @@ static void test_there(void **state)
     }
 }
 
+static uint32_t outer_len(const struct dp_pkt *p)
+{
+    uint32_t ip = p->remote.addr.family == 6 ? 40 : 20;
+    return p->whole ? p->len : p->len + ip + (p->udp ? 8 : 0);
+}
+
+static uint32_t with_df(uint32_t len, unsigned family)
+{
+    uint32_t n = mode_inner(len, family);
+    if (family == 4) {
+        put_u16(plain + 6, 0x4000);
+        put_u16(plain + 10, 0);
+        put_u16(plain + 10, ip_csum(ip_sum(plain, 20, 0)));
+    }
+    return n;
+}
+
+/* The largest packet that an SA is said to carry fills the path but for its padding, in each shape;
+ * one that is longer is refused. */
+static void mtu_of(struct peers *t, const struct kit_suite *u)
+{
+    struct child_stats st;
+    assert_true(dp_child_stats(t->k.a, t->k.sa_a.id, &st));
+    (void)with_df(st.plain_mtu, t->inner);
+    struct dp_pkt p = mode_sent(t, st.plain_mtu);
+    uint32_t n = outer_len(&p), pad = 16;
+    if (n > st.path_mtu || (!t->s->zip && n + pad <= st.path_mtu))
+        fail_msg("%s, %s, inner %u: %u bytes make %u of %u", t->s->name, u->name, t->inner,
+                 st.plain_mtu, n, st.path_mtu);
+    uint32_t more = with_df(st.plain_mtu + 1u, t->inner);
+    memcpy(wire + DP_HEADROOM, plain, more);
+    p = kit_pkt(wire, more);
+    kit_out(t->k.a, &p);
+    assert_int_equal(p.reason, R_DP_TOO_BIG);
+}
+
+static void test_mtu(void **state)
+{
+    (void)state;
+    static const char *const suites[] = {"aes128-sha256", "null-sha256", "aes128gcm16"};
+    for (unsigned i = 0; i < SHAPES * 3 * 8; i++) {
+        const struct shape *s = &shapes[i / 24];
+        const struct kit_suite *u = kit_suites;
+        while (strcmp(u->name, suites[i / 8 % 3]))
+            u++;
+        struct kit_opts o = {.udp = i & 1, .outer6 = i & 2};
+        unsigned inner = i & 4 ? 6 : 4;
+        bool ah = s->proto == PROTO_AH || s->ah;
+        if ((ah && o.udp) || (s->proto == PROTO_AH && !u->integ) || (s->bare && i / 8 % 3))
+            continue;
+        struct peers t;
+        mode_up(&t, s, inner, u, &o);
+        mtu_of(&t, u);
+        kit_down(&t.k);
+    }
+}
+
 /* Every byte of a packet: the one that was changed is dropped, under a name that says why, and the
  * one that was not is accepted after all of them. */
 static void test_flip(void **state)
@@ -608,6 +665,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there),
+        cmocka_unit_test(test_mtu),
         cmocka_unit_test(test_flip),
         cmocka_unit_test(test_on_the_way),
         cmocka_unit_test(test_extras),
