@@ -263,9 +263,20 @@ static bool terminate_children(struct ike *e, struct ike_sa *sa, const struct ik
     return any;
 }
 
+/* By force: the peer is told once, and nobody waits for what it says. */
+static void tell_once(struct ike *e, struct ike_sa *sa)
+{
+    if (sa->state != SA_ESTABLISHED || sa->active)
+        return;
+    task_add(e, sa, TASK_IKE_DEL, 0);
+    sa->ver->kick(e, sa);
+}
+
 static bool terminate_sa(struct ike *e, struct ike_sa *sa, const struct ike_in *in, struct cmd *cmd)
 {
     waiter_add(e, &sa->gone, cmd);
+    if (in->force)
+        tell_once(e, sa);
     if (sa->state == SA_CONNECTING || in->force) {
         sa_drop(e, sa, R_OPERATOR);
         return true;

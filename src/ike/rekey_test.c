@@ -363,6 +363,25 @@ static void inactivity(void **state)
     finish();
 }
 
+/* The peer hears of it when it can; here the SA is gone at once in any case. */
+static void by_force(void **state)
+{
+    (void)state;
+    for (int dead = 0; dead < 2; dead++) {
+        begin_with(NULL, NULL);
+        p->b.dead = dead;
+        struct ike_in in = {.kind = IN_TERMINATE, .conn = "conn", .force = true, .cmd = 9};
+        pair_step(&p->a, &in);
+        assert_int_equal(pair_result(&p->a, 9), E_OK);
+        assert_int_equal(pair_sas(&p->a), 0);
+        assert_int_equal(p->a.child_count, 0);
+        pair_run(p);
+        assert_int_equal(pair_sas(&p->b), dead);
+        assert_int_equal(p->b.child_count, dead);
+        finish();
+    }
+}
+
 static void peer_dies_restart(void **state)
 {
     (void)state;
@@ -504,6 +523,7 @@ int main(void)
         cmocka_unit_test(delete_crosses_rekey),
         cmocka_unit_test(peer_dies),
         cmocka_unit_test(inactivity),
+        cmocka_unit_test(by_force),
         cmocka_unit_test(peer_dies_restart),
         cmocka_unit_test(by_time),
         cmocka_unit_test(hard_limit),
