@@ -60,10 +60,12 @@ static const char crypto[] =
 
 static const char conn[] =
     "gw {local_addrs=[192.0.2.1] remote_addrs=[192.0.2.2 %any6] version=IKEv2 reauth_time=0 "
-    "rekey_time=14400 unique=UNIQUE_NO dpd_delay=30 local-1 {id=gwa.example class='pre-shared key' "
+    "rekey_time=14400 unique=UNIQUE_NO dpd_delay=30 proposals=aes256-sha384-ecp384 local-1 "
+    "{id=gwa.example class='pre-shared key' "
     "groups=[]} remote-1 {groups=[]} children {net {mode=TUNNEL rekey_time=3600 "
     "rekey_bytes=500000000 rekey_packets=0 dpd_action=start close_action=none "
-    "local-ts=[10.1.0.0/24] remote-ts=[10.2.0.0/24]} p {mode=PASS rekey_time=3600 "
+    "local-ts=[10.1.0.0/24] remote-ts=[10.2.0.0/24] esp_proposals=default replay_window=64 "
+    "start_action='trap|start' interface=vti0} p {mode=PASS rekey_time=3600 "
     "local-ts=[dynamic] remote-ts=['10.9.0.0/16[tcp/http]' fd02::/64]}}}";
 
 static const char conn_screen[] =
@@ -71,7 +73,9 @@ static const char conn_screen[] =
     "  local   gwa.example, pre-shared key\n"
     "  remote  any identity, authentication not specified\n"
     "  times   rekeying every 4h, no reauthentication, liveness check every 30s\n"
+    "  suite   aes256-sha384-ecp384\n"
     "  net  TUNNEL  10.1.0.0/24 === 10.2.0.0/24\n"
+    "    interface vti0, at the start: trap|start, replay window 64, proposals default\n"
     "    rekeying every 1h or 500000000 bytes, on a dead peer: start, when closed: none\n"
     "  p  PASS  dynamic === 10.9.0.0/16[tcp/http] fd02::/64\n";
 
@@ -361,6 +365,20 @@ static const struct {
      "d/a {mode=DROP local-ts=[dynamic] remote-ts=[0.0.0.0/0]}",
      "gw-gw/net  TUNNEL  10.1.0.0/24 === 10.2.0.0/24\n"
      "d/a        DROP    dynamic === 0.0.0.0/0\n"},
+    {"policies in the order in which they are asked", show_policies,
+     "gw/net {mode=TUNNEL local-ts=[10.1.0.0/24] remote-ts=[10.2.0.0/24] sas=1 trap=no "
+     "configured=no interface=culvert0 priority=400000 rank=26214400130} "
+     "gw/net {mode=TUNNEL local-ts=[10.1.0.0/24] remote-ts=[10.2.0.0/24] sas=0 trap=yes "
+     "configured=yes interface=culvert0 priority=400000 rank=26214400130} "
+     "gw/p {mode=PASS local-ts=[dynamic] remote-ts=[10.9.0.0/16] sas=0 trap=no configured=yes "
+     "interface=vti0 priority=200000 rank=13107200003}",
+     "gw/p    PASS    dynamic === 10.9.0.0/16\n"
+     "    priority 200000, interface vti0, SAs 0, started by traffic: no\n"
+     "gw/net  TUNNEL  10.1.0.0/24 === 10.2.0.0/24\n"
+     "    priority 400000, interface culvert0, SAs 1, started by traffic: no\n"
+     "    not of the configuration as it is now: an SA brought it\n"
+     "gw/net  TUNNEL  10.1.0.0/24 === 10.2.0.0/24\n"
+     "    priority 400000, interface culvert0, SAs 0, started by traffic: yes\n"},
     {"no policies", show_policies, "", "no policies\n"},
     {"pools", show_pools,
      "road {base=10.9.0.0 size=254 online=1 offline=1 leases {0 {address=10.9.0.1 identity=alice "

@@ -3,6 +3,7 @@
  * VICI's list-conn and list-policy events. Called by run_show.c.
  */
 #include "cli/cli.h"
+#include <stdlib.h>
 
 static void every(const struct screen *s, const struct vnode *in, const char *key, const char *what)
 {
@@ -35,6 +36,35 @@ static void ends(const struct screen *s, const struct vnode *conn)
     }
 }
 
+/* "what VALUE" for each that the daemon tells, in one line. */
+struct setting {
+    const char *key, *what;
+};
+
+static void settings_line(const struct screen *s, const struct vnode *n, const struct setting *set,
+                          size_t count, const char *before)
+{
+    const char *sep = before;
+    for (size_t i = 0; i < count; i++) {
+        const char *v = vnode_get(n, set[i].key);
+        if (!v)
+            continue;
+        buf_printf(s->out, "%s%s %s", sep, set[i].what, v);
+        sep = ", ";
+    }
+    buf_puts(s->out, sep == before ? "" : "\n");
+}
+
+static void settings(const struct screen *s, const struct vnode *c)
+{
+    static const struct setting set[] = {{"interface", "interface"},
+                                         {"priority", "priority"},
+                                         {"start_action", "at the start:"},
+                                         {"replay_window", "replay window"},
+                                         {"esp_proposals", "proposals"}};
+    settings_line(s, c, set, sizeof set / sizeof *set, "    ");
+}
+
 static void child(const struct screen *s, const struct vnode *c)
 {
     const char *mode = screen_get(c, "mode");
@@ -45,6 +75,7 @@ static void child(const struct screen *s, const struct vnode *c)
     buf_puts(s->out, " === ");
     screen_list(s->out, vnode_find(c, "remote-ts"));
     buf_puts(s->out, "\n");
+    settings(s, c);
     if (!strcmp(mode, "PASS") || !strcmp(mode, "DROP"))
         return;
     buf_puts(s->out, "    ");
@@ -71,6 +102,8 @@ static void conn(const struct screen *s, const struct vnode *n)
     buf_puts(s->out, ", ");
     every(s, n, "dpd_delay", "liveness check");
     buf_puts(s->out, "\n");
+    static const struct setting suite = {"proposals", "suite  "};
+    settings_line(s, n, &suite, 1, "  ");
     const struct vnode *children = vnode_find(n, "children");
     for (const struct vnode *c = children ? children->child : NULL; c; c = c->next)
         child(s, c);
@@ -97,19 +130,63 @@ static size_t column(const struct vnode *root, const char *key)
     return w;
 }
 
+/* As packets meet them: the lower rank first, of equal ones as the daemon has them. */
+struct ranked {
+    unsigned long long rank;
+    size_t at;
+    const struct vnode *policy;
+};
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    return x->rank != y->rank ? (x->rank > y->rank) - (x->rank < y->rank)
+                              : (x->at > y->at) - (x->at < y->at);
+}
+
+static size_t rank_all(const struct vnode *root, struct ranked **out)
+{
+    size_t n = 0;
+    for (const struct vnode *p = root->child; p; p = p->next)
+        n++;
+    struct ranked *r = calloc(n + 1, sizeof *r);
+    size_t i = 0;
+    for (const struct vnode *p = root->child; p && r; p = p->next, i++)
+        r[i] = (struct ranked){strtoull(screen_get(p, "rank"), NULL, 10), i, p};
+    if (r)
+        qsort(r, n, sizeof *r, by_rank);
+    *out = r;
+    return r ? n : 0;
+}
+
+static void policy(const struct screen *s, const struct vnode *n, size_t name, size_t mode)
+{
+    static const struct setting set[] = {{"priority", "priority"},
+                                         {"interface", "interface"},
+                                         {"sas", "SAs"},
+                                         {"trap", "started by traffic:"}};
+    screen_pad(s, TINT_BOLD, n->name, name);
+    screen_pad(s, TINT_NONE, screen_get(n, "mode"), mode);
+    screen_list(s->out, vnode_find(n, "local-ts"));
+    buf_puts(s->out, " === ");
+    screen_list(s->out, vnode_find(n, "remote-ts"));
+    buf_puts(s->out, "\n");
+    settings_line(s, n, set, sizeof set / sizeof *set, "    ");
+    if (!strcmp(screen_get(n, "configured"), "no"))
+        buf_puts(s->out, "    not of the configuration as it is now: an SA brought it\n");
+}
+
 void show_policies(const struct screen *s, const struct vnode *root)
 {
-    size_t name = column(root, NULL), mode = column(root, "mode");
+    struct ranked *r;
+    size_t name = column(root, NULL), mode = column(root, "mode"), n = rank_all(root, &r);
     if (!root->child)
         buf_puts(s->out, "no policies\n");
-    for (const struct vnode *n = root->child; n; n = n->next) {
-        screen_pad(s, TINT_BOLD, n->name, name + 2);
-        screen_pad(s, TINT_NONE, screen_get(n, "mode"), mode + 2);
-        screen_list(s->out, vnode_find(n, "local-ts"));
-        buf_puts(s->out, " === ");
-        screen_list(s->out, vnode_find(n, "remote-ts"));
-        buf_puts(s->out, "\n");
-    }
+    if (!r)
+        s->out->err = E_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        policy(s, r[i].policy, name + 2, mode + 2);
+    free(r);
 }
 
 /* road  10.9.0.0  2 of 254 in use, 1 kept

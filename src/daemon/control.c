@@ -258,6 +258,7 @@ static HANDLER(get_conns)
 }
 
 struct list_ctx {
+    const struct core *c;
     struct vici_client *client;
     const char *ike, *child;
     bool trap, drop, pass;
@@ -292,14 +293,15 @@ static void list_policy(void *ctx, const struct policy_row *row)
     struct vici_writer *w = vici_event_begin(l->client, "list-policy");
     if (!w)
         return;
-    render_policy(row, w);
+    render_policy(row, row->iface ? ifaces_name(l->c->ifaces, row->iface) : l->c->set.tun, w);
     vici_event_end(l->client);
 }
 
 static HANDLER(list_policies)
 {
     struct core *c = ctx;
-    struct list_ctx l = {.client = rq->client,
+    struct list_ctx l = {.c = c,
+                         .client = rq->client,
                          .ike = vnode_get(rq->msg, "ike"),
                          .child = vnode_get(rq->msg, "child"),
                          .trap = vnode_get_bool(rq->msg, "trap"),

@@ -69,6 +69,12 @@ static struct iface *by_id(const struct ifaces *f, uint16_t id)
     return NULL;
 }
 
+const char *ifaces_name(const struct ifaces *f, uint16_t id)
+{
+    const struct iface *i = by_id(f, id);
+    return i ? i->name : NULL;
+}
+
 /* 0: none is left. */
 static uint16_t new_id(struct ifaces *f)
 {

@@ -33,6 +33,8 @@ void ifaces_follow(struct ifaces *f, uint16_t id, unsigned mtu);
 /* So many SAs more or less. An interface has a carrier while it has SAs, or one of its children
  * waits for traffic; routes into one without do not count. */
 void ifaces_sas(struct ifaces *f, uint16_t id, int more);
+/* NULL: there is none of this number. */
+const char *ifaces_name(const struct ifaces *f, uint16_t id);
 /* Devices that others deleted, routes and addresses that went while one was down. */
 err_t ifaces_restore(struct ifaces *f, struct io_error *err) must_use;
 /* Between the two: ifaces_keep for each loaded connection; then those that nobody kept go. */

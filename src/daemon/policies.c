@@ -186,6 +186,7 @@ static struct policy_row shown(struct policies *p, const struct policies_row *r)
                                .local = &v->local,
                                .remote = &v->remote,
                                .sas = r->sas,
+                               .priority = v->priority,
                                .iface = r->iface};
 }
 

@@ -65,7 +65,8 @@ struct policy_row {
     enum policy_action action;
     const struct ts_list *local, *remote;
     size_t sas;
-    uint16_t iface; /* as in struct policy */
+    uint32_t priority; /* as in struct policy */
+    uint16_t iface;    /* as in struct policy */
 };
 /* What `out` points to is good until the next look at a row. */
 bool policies_get(struct policies *p, uint32_t id, struct policy_row *out);

@@ -426,9 +426,22 @@ static const char *mode_name(const struct conn_child *ch)
                                         : "TUNNEL";
 }
 
+/* As they are written in the file. */
+static void add_proposals(struct vici_writer *w, const char *name, const struct proposals *p,
+                          bool is_default)
+{
+    struct buf *out = vici_put_open(w, name);
+    if (is_default)
+        buf_puts(out, "default");
+    else
+        proposals_print(p, out);
+    vici_put_close(w);
+}
+
 static void add_child_conf(struct vici_writer *w, const struct conn_child *ch)
 {
     static const char *const dpd[] = {"none", "trap", "start"};
+    static const char *const actions[] = {"none", "trap", "start", "trap|start"};
     vici_put_section(w, ch->name);
     vici_put_value(w, "mode", mode_name(ch));
     vici_put_number(w, "rekey_time", ch->life.rekey_s);
@@ -443,6 +456,13 @@ static void add_child_conf(struct vici_writer *w, const struct conn_child *ch)
     add_ts_conf(w, "remote-ts", &ch->remote_ts);
     if (ch->priority)
         vici_put_number(w, "priority", ch->priority);
+    if (ch->policy == CHILD_PROTECT) {
+        add_proposals(w, "esp_proposals", &ch->esp, ch->esp_default);
+        vici_put_number(w, "replay_window", ch->replay_window);
+    }
+    vici_put_value(w, "start_action", actions[ch->start_action & 3]);
+    if (ch->iface.name[0])
+        vici_put_value(w, "interface", ch->iface.name);
     vici_put_section_end(w);
 }
 
@@ -460,6 +480,8 @@ void render_conn(const struct conn *c, struct vici_writer *w)
     vici_put_value(w, "unique", unique[c->unique]);
     if (c->dpd_delay_s)
         vici_put_number(w, "dpd_delay", c->dpd_delay_s);
+    if (c->ike.count)
+        add_proposals(w, "proposals", &c->ike, c->ike_default);
     bool local2 = c->xauth_local && c->auth_local.kind != AUTH_XAUTH;
     bool remote2 = c->xauth_remote && c->auth_remote.kind != AUTH_XAUTH;
     add_auth(w, "local-1", local2 ? &c->auth_local : first_of(&c->auth_local, c->xauth_local));
@@ -475,8 +497,22 @@ void render_conn(const struct conn *c, struct vici_writer *w)
     vici_put_section_end(w);
 }
 
-void render_policy(const struct policy_row *row, struct vici_writer *w)
+/* Of its rules the one that is asked first. */
+static uint64_t first_rank(const struct policy_row *row)
 {
+    uint64_t first = UINT64_MAX;
+    for (size_t i = 0; i < row->local->count; i++)
+        for (size_t k = 0; k < row->remote->count; k++) {
+            uint64_t rank =
+                policy_rank(row->priority, row->action, &row->local->ts[i], &row->remote->ts[k]);
+            first = rank < first ? rank : first;
+        }
+    return first;
+}
+
+void render_policy(const struct policy_row *row, const char *iface, struct vici_writer *w)
+{
+    uint64_t rank = first_rank(row);
     char name[300];
     snprintf(name, sizeof name, "%.128s/%.128s", row->conn, row->child);
     vici_put_section(w, name);
@@ -490,5 +526,10 @@ void render_policy(const struct policy_row *row, struct vici_writer *w)
     add_ts(w, "remote-ts", row->remote);
     vici_put_number(w, "sas", row->sas);
     vici_put_value(w, "trap", row->acquire ? "yes" : "no");
+    vici_put_value(w, "configured", row->installed ? "yes" : "no");
+    if (iface)
+        vici_put_value(w, "interface", iface);
+    vici_put_number(w, "priority", rank >> POLICY_RANK_PRIORITY);
+    vici_put_number(w, "rank", rank);
     vici_put_section_end(w);
 }

@@ -23,4 +23,5 @@ void render_child(const struct render *r, const struct child_sa_info *c, struct 
 bool render_sa(const struct render *r, const struct ike_sa_info *sa, const char *child,
                uint32_t child_id, struct vici_writer *w);
 void render_conn(const struct conn *c, struct vici_writer *w);
-void render_policy(const struct policy_row *row, struct vici_writer *w);
+/* iface: the name of its interface; NULL: not known. */
+void render_policy(const struct policy_row *row, const char *iface, struct vici_writer *w);

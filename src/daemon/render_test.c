@@ -367,7 +367,8 @@ static const struct conn_case conns[] = {
      "rekey_time = 4h\n"
      "local { auth = psk\n id = gwa.example }\n remote { auth = psk\n id = gwb.example }\n"
      "children { net-net { local_ts = 10.1.0.0/24\n remote_ts = 10.2.0.0/24\n"
-     "start_action = trap\n rekey_time = 1h\n rekey_bytes = 500000000 } } }",
+     "start_action = trap|start\n rekey_time = 1h\n rekey_bytes = 500000000\n"
+     "esp_proposals = aes128-sha256, aes256gcm16\n replay_window = 128\n interface = vti0 } } }",
      "gw-gw {\n"
      "  local_addrs = [192.0.2.1]\n"
      "  remote_addrs = [192.0.2.2]\n"
@@ -376,6 +377,7 @@ static const struct conn_case conns[] = {
      "  rekey_time = 14400\n"
      "  unique = UNIQUE_NO\n"
      "  dpd_delay = 30\n"
+     "  proposals = default\n"
      "  local-1 {\n"
      "    id = gwa.example\n"
      "    class = pre-shared key\n"
@@ -402,6 +404,10 @@ static const struct conn_case conns[] = {
      "      close_action = none\n"
      "      local-ts = [10.1.0.0/24]\n"
      "      remote-ts = [10.2.0.0/24]\n"
+     "      esp_proposals = aes128-sha256, aes256gcm16\n"
+     "      replay_window = 128\n"
+     "      start_action = trap|start\n"
+     "      interface = vti0\n"
      "    }\n"
      "  }\n"
      "}\n"},
@@ -418,6 +424,7 @@ static const struct conn_case conns[] = {
      "  reauth_time = 0\n"
      "  rekey_time = 14400\n"
      "  unique = UNIQUE_NO\n"
+     "  proposals = default\n"
      "  local-1 {\n"
      "    class = pre-shared key\n"
      "    groups = []\n"
@@ -442,6 +449,7 @@ static const struct conn_case conns[] = {
      "      close_action = none\n"
      "      local-ts = [dynamic]\n"
      "      remote-ts = [10.9.0.0/16[tcp/http], fd02::/64]\n"
+     "      start_action = trap\n"
      "    }\n"
      "    dr {\n"
      "      mode = DROP\n"
@@ -453,6 +461,7 @@ static const struct conn_case conns[] = {
      "      local-ts = [dynamic]\n"
      "      remote-ts = [10.8.0.1..10.8.0.9]\n"
      "      priority = 7\n"
+     "      start_action = trap\n"
      "    }\n"
      "    up {\n"
      "      mode = TUNNEL\n"
@@ -463,6 +472,9 @@ static const struct conn_case conns[] = {
      "      close_action = start\n"
      "      local-ts = [dynamic[udp/domain]]\n"
      "      remote-ts = [dynamic]\n"
+     "      esp_proposals = default\n"
+     "      replay_window = 32\n"
+     "      start_action = none\n"
      "    }\n"
      "  }\n"
      "}\n"},
@@ -499,29 +511,34 @@ static void test_conn(void **state)
     }
 }
 
-/* sas and trap are culvert's own and stand behind charon's keys. */
+/* sas and all behind it are culvert's own and stand behind charon's keys. */
 static void test_policy(void **state)
 {
     (void)state;
     static const char *const modes[] = {"TUNNEL", "PASS", "DROP"};
+    static const unsigned priority[] = {400000, 200000, 7};
     static const enum policy_action actions[] = {POL_PROTECT, POL_BYPASS, POL_DROP};
     struct ts_list local = selectors("10.1.0.0/24"), remote = selectors("fd02::/64");
     for (size_t i = 0; i < 3; i++) {
-        char want[300];
+        char want[400];
         const struct policy_row row = {.conn = "gw-gw",
                                        .child = "net",
                                        .acquire = i == 0,
+                                       .installed = i == 1,
+                                       .priority = i == 2 ? 7 : 0,
                                        .action = actions[i],
                                        .local = &local,
                                        .remote = &remote,
                                        .sas = 2};
-        snprintf(want, sizeof want,
-                 "gw-gw/net {\n  child = net\n  ike = gw-gw\n  mode = %s\n"
-                 "  local-ts = [10.1.0.0/24]\n  remote-ts = [fd02::/64]\n  sas = 2\n  trap = %s\n"
-                 "}\n",
-                 modes[i], i == 0 ? "yes" : "no");
+        snprintf(
+            want, sizeof want,
+            "gw-gw/net {\n  child = net\n  ike = gw-gw\n  mode = %s\n"
+            "  local-ts = [10.1.0.0/24]\n  remote-ts = [fd02::/64]\n  sas = 2\n  trap = %s\n"
+            "  configured = %s\n  interface = vti0\n  priority = %u\n  rank = %llu\n}\n",
+            modes[i], i == 0 ? "yes" : "no", i == 1 ? "yes" : "no", priority[i],
+            (unsigned long long)policy_rank(row.priority, row.action, &local.ts[0], &remote.ts[0]));
         struct vici_writer *w = begin();
-        render_policy(&row, w);
+        render_policy(&row, "vti0", w);
         assert_written(w, want);
     }
 }

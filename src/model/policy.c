@@ -35,5 +35,5 @@ uint64_t policy_rank(uint32_t priority, enum policy_action action, const struct 
     if (!priority)
         priority = action == POL_PROTECT ? POLICY_PRIORITY_PROTECT : POLICY_PRIORITY_SHUNT;
     unsigned narrow = policy_narrow(local) + policy_narrow(remote);
-    return (uint64_t)priority << 16 | (NARROW_MAX - narrow) << 2 | order[action];
+    return (uint64_t)priority << POLICY_RANK_PRIORITY | (NARROW_MAX - narrow) << 2 | order[action];
 }

@@ -22,7 +22,8 @@ unsigned policy_narrow(const struct ts *t);
 /*
  * The one order of all rules, a rule being one pair of a row's selectors: by priority, of equal
  * priority the narrower first, then drop, protect, bypass. The lower rank decides; rules of one
- * rank do the same. 48 bits, never 0.
+ * rank do the same. 48 bits, never 0; the priority stands in those above POLICY_RANK_PRIORITY.
  */
+#define POLICY_RANK_PRIORITY 16
 uint64_t policy_rank(uint32_t priority, enum policy_action action, const struct ts *local,
                      const struct ts *remote);
