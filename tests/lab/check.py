@@ -154,7 +154,7 @@ class Check:
 
     def pytest(self, name, folder, timeout, *options, env=None):
         xml = LOGS / f"{name}.xml"
-        shards = 1 if folder == "house" else 3  # they wait more than they compute
+        shards = 1 if folder == "house" else 4  # they wait more than they compute
         argv = [PYTHON, ROOT / "tests" / "lab" / "shards.py", shards, xml, "-v", "--logs", LOGS / name, f"tests/{folder}",
                 *options]
         if self.args.only and self.args.as_test:
@@ -194,7 +194,7 @@ class Check:
         return passed
 
     def fuzz(self):
-        seconds = 300 if self.args.long else 10
+        seconds = 300 if self.args.long else 7
         n = len(re.findall(r"^\s*'\w+':", (ROOT / "fuzz" / "meson.build").read_text(), re.M)) or 20
         status, log = self.run("fuzz", [ROOT / "tools" / "fuzz", "-t", seconds], 400 + n * (seconds + 5))
         verdicts = re.findall(r"^(\w+) +(ok|CRASH)\b(.*)$", log.read_text(errors="replace"), re.M)
