@@ -90,6 +90,28 @@ def udp_backwards(source, host, port, size):
                              socket.inet_aton(source), socket.inet_aton(host)) + part, (host, 0))
 
 
+def packets(path, dev, to):
+    """Packets of probes.py, in frames or as the host's own."""
+    import json
+    with open(path) as f:
+        todo = [bytes.fromhex(x) for x in json.load(f)]
+    if dev != "-":
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        s.bind((dev, 0))
+        for p in todo:
+            s.send(bytes.fromhex(to.replace(":", "")) + b"\2\0\0\0\0\1" +
+                   (b"\x08\x00" if p[0] >> 4 == 4 else b"\x86\xdd") + p)
+        return
+    for p in todo:
+        v4 = p[0] >> 4 == 4
+        s = socket.socket(socket.AF_INET if v4 else socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        to = socket.inet_ntop(s.family, p[16:20] if v4 else p[24:40])
+        try:
+            s.sendto(p, (to, 0))
+        except PermissionError:
+            pass  # dropped on its way out
+
+
 def icmp_ask(host, kind, size, timeout):
     """An ICMP message of this type, code 0, to a host of IPv4; prints the types that come from it."""
     def checksum(b):
@@ -166,7 +188,7 @@ def ike_flood(host, hextext, count):
 
 def main():
     what = {f.__name__.replace("_", "-"): f
-            for f in (tcp_receive, tcp_send, udp_send, udp_echo, udp_ask, udp_backwards, icmp_ask, udp_garbage, ike_flood)}
+            for f in (tcp_receive, tcp_send, udp_send, udp_echo, udp_ask, udp_backwards, icmp_ask, packets, udp_garbage, ike_flood)}
     what[sys.argv[1]](*sys.argv[2:])
 
 
