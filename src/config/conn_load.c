@@ -4,6 +4,7 @@
  * sense. Called by load.c and the daemon's VICI commands.
  */
 #include "config/schema.h"
+#include "model/policy.h"
 #include <stdlib.h>
 
 static const char *const conn_sections[] = {"local", "remote", "children"};
@@ -126,6 +127,30 @@ static void check_beet(struct cx *cx, const struct vnode *sec, const struct conn
                   "that, and nothing would pass; leave one of them out");
 }
 
+/* Is one of them all of a family? */
+static bool everything(const struct ts_conf_list *l, uint8_t family)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (!l->ts[i].dynamic && l->ts[i].ts.lo.family == family &&
+            policy_narrow(&l->ts[i].ts) == 0)
+            return true;
+    return false;
+}
+
+/* Without an interface it is policies that decide, for all that the gateway sends and forwards. */
+static void warn_everything(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
+{
+    bool all = false;
+    for (unsigned family = 4; family <= 6; family += 2)
+        all |=
+            everything(&c->local_ts, (uint8_t)family) && everything(&c->remote_ts, (uint8_t)family);
+    if (all && c->policy == CHILD_PROTECT && c->mode == MODE_TUNNEL && !c->iface.name[0])
+        cx_report(cx, DIAG_WARNING, key_or_section(sec, "remote_ts"), vnode_get(sec, "remote_ts"),
+                  "with the same as local_ts it takes all traffic, also the gateway's own and that "
+                  "between its networks, which is dropped in clear: name networks, except some "
+                  "with children of mode = pass, or write interface = NAME");
+}
+
 static void check_ts(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
 {
     if (!(families(&c->local_ts) & families(&c->remote_ts)))
@@ -133,6 +158,7 @@ static void check_ts(struct cx *cx, const struct vnode *sec, const struct conn_c
                   "local_ts and remote_ts have no address family in common");
     check_transport(cx, sec, c);
     check_beet(cx, sec, c);
+    warn_everything(cx, sec, c);
     if (c->policy == CHILD_PROTECT && c->mode == MODE_TUNNEL && all_dynamic(&c->local_ts) &&
         all_dynamic(&c->remote_ts) && !has_key(sec, "local_ts") && !has_key(sec, "remote_ts"))
         cx_report(cx, DIAG_WARNING, sec, NULL,
@@ -165,21 +191,6 @@ static void check_dscp(struct cx *cx, const struct vnode *sec, const struct conn
     if (has_key(sec, "dscp") && (c->ip.dscp == DSCP_OUT || c->ip.dscp == DSCP_BOTH))
         cx_report(cx, DIAG_ERROR, key_or_section(sec, "dscp"), vnode_get(sec, "dscp"),
                   "has no effect: the inner packet's DSCP is copied; set copy_dscp = no");
-}
-
-static void check_iface(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
-{
-    static const char *const keys[] = {"interface_addrs", "interface_mtu", "interface_routes"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys && !c->iface.name[0]; i++)
-        if (has_key(sec, keys[i]))
-            cx_report(cx, DIAG_ERROR, key_or_section(sec, keys[i]), NULL,
-                      "there is no interface: write interface = NAME");
-    if (c->iface.name[0] && (c->policy != CHILD_PROTECT || c->mode != MODE_TUNNEL))
-        cx_report(cx, DIAG_ERROR, key_or_section(sec, "interface"), c->iface.name,
-                  "an interface carries tunnel mode; this child's mode is another");
-    if (c->iface.name[0] && c->per_cpu)
-        cx_report(cx, DIAG_ERROR, key_or_section(sec, "per_cpu_sas"), NULL,
-                  "an interface is served by one worker: per_cpu_sas has no effect with it");
 }
 
 /* RFC 4301 4.3: IKEv2 has no bundles; and what IKEv2 would begin must not end with less. */
@@ -236,7 +247,7 @@ static void child_from_tree(struct cx *cx, const struct vnode *sec, struct conn 
     child_limits(cx, sec, c);
     check_ts(cx, sec, c);
     check_dscp(cx, sec, c);
-    check_iface(cx, sec, c);
+    check_iface(cx, sec, c, (families(&c->local_ts) & families(&c->remote_ts) & 2) != 0);
 }
 
 static void children_from_tree(struct cx *cx, const struct vnode *sec, struct conn *conn)

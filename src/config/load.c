@@ -189,6 +189,7 @@ err_t config_from_tree(const struct vnode *tree, struct config *out, struct diag
     check_ports(&cx, tree, out);
     check_pools(&cx, tree, out);
     check_alike(&cx, tree, out);
+    check_ifaces(&cx, tree, out);
     if (d->errors == before && !d->nomem)
         creds_load(&cx, tree, out);
     if (d->errors == before && !d->nomem)

@@ -246,6 +246,70 @@ static void test_alike(void **state)
     }
 }
 
+/* Names that the daemon's own section takes, MTUs, and what takes everything for want of one. */
+static void test_interfaces(void **state)
+{
+    static const struct {
+        const char *daemon, *first, *second, *word, *report; /* report NULL: fine */
+        enum diag_level level;
+    } cases[] = {
+        {"", "interface = v\n interface_mtu = 1400", "interface = v", NULL, NULL, 0},
+        {"", "interface = v\n interface_mtu = 1400", "interface = w\n interface_mtu = 1300", NULL,
+         NULL, 0},
+        {"", "interface = v\n interface_mtu = 1400", "interface = v\n interface_mtu = 1400", NULL,
+         NULL, 0},
+        {"", "interface = v\n interface_mtu = 1400", "interface = v\n interface_mtu = 1300", "1300",
+         "one.x gives v another, 1400: the smallest counts", DIAG_WARNING},
+        {"tun = cv1", "interface = v", "interface = cv1", "cv1", "shared TUN device", DIAG_ERROR},
+        {"tun = cv1", "interface = v", "interface = culvert0", NULL, NULL, 0},
+        {"lan_io = packet\n lan_interfaces = eth1, eth2", "interface = v", "interface = eth2",
+         "eth2", "culvertd.lan_interfaces", DIAG_ERROR},
+        {"esp_interface = eth0", "interface = v", "interface = eth0", "eth0",
+         "culvertd.esp_interface", DIAG_ERROR},
+        {"", "interface = v",
+         "local_ts = ::/0\n remote_ts = ::/0\n interface = w\n interface_mtu = 1279", "1279",
+         "no IPv6 passes", DIAG_WARNING},
+        {"", "interface = v",
+         "local_ts = ::/0\n remote_ts = ::/0\n interface = w\n interface_mtu = 1280", NULL, NULL,
+         0},
+        {"", "interface = v",
+         "local_ts = 10.0.0.0/8\n remote_ts = 0.0.0.0/0\n interface = w\n "
+         "interface_mtu = 68",
+         NULL, NULL, 0},
+        {"", "interface = v", "local_ts = 0.0.0.0/0\n remote_ts = 10.0.0.0/8, 0.0.0.0/0",
+         "10.0.0.0/8, 0.0.0.0/0", "takes all traffic", DIAG_WARNING},
+        {"", "interface = v", "local_ts = ::/0\n remote_ts = ::/0", "::/0", "takes all traffic",
+         DIAG_WARNING},
+        {"", "interface = v", "interface = w\n local_ts = 0.0.0.0/0\n remote_ts = 0.0.0.0/0", NULL,
+         NULL, 0},
+        {"", "interface = v", "local_ts = 0.0.0.0/0[tcp/80]\n remote_ts = 0.0.0.0/0", NULL, NULL,
+         0},
+        {"", "interface = v", "local_ts = 10.0.0.0/8\n remote_ts = 0.0.0.0/0", NULL, NULL, 0},
+        {"", "interface = v", "mode = drop\n local_ts = 0.0.0.0/0\n remote_ts = 0.0.0.0/0", NULL,
+         NULL, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct diag d = {0};
+        struct config cf;
+        struct buf text = {0};
+        buf_printf(&text,
+                   "connections {\n one {\n local {\n auth = psk\n }\n remote {\n auth = psk\n }\n"
+                   " children {\n x {\n %s\n }\n y {\n %s\n }\n }\n }\n}\nculvertd {\n %s\n}\n",
+                   cases[i].first, cases[i].second, cases[i].daemon);
+        err_t e = read_and_load(bytes_of(text.s, text.n), &cf, &d);
+        bool bad = cases[i].report && cases[i].level == DIAG_ERROR;
+        assert_int_equal(e, bad ? R_CONFIG_VALUE : 0);
+        if (cases[i].report)
+            expect_report(cases[i].second, &d, cases[i].level, 0, cases[i].word, cases[i].report);
+        else
+            assert_null(d.first);
+        config_free(&cf);
+        diag_free(&d);
+        buf_free(&text);
+    }
+}
+
 static void test_check(void **state)
 {
     char path[512];
@@ -338,6 +402,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_daemon_bad),
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_alike),
+        cmocka_unit_test(test_interfaces),
     };
     examples = argc > 1 ? argv[1] : "docs/examples";
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,9 @@ void cx_unknown_key(struct cx *cx, enum scope scope, const struct vnode *n);
 bool has_key(const struct vnode *sec, const char *key);
 /* Warns of connections that a peer cannot tell apart: alike.c. */
 void check_alike(struct cx *cx, const struct vnode *tree, const struct config *c);
+/* Interfaces of children: ifaces.c. One child, v6: its selectors have IPv6; all of them. */
+void check_iface(struct cx *cx, const struct vnode *sec, const struct conn_child *c, bool v6);
+void check_ifaces(struct cx *cx, const struct vnode *tree, const struct config *c);
 /* The key's node, or the section itself: where to point a report. */
 const struct vnode *key_or_section(const struct vnode *sec, const char *key);
 
