@@ -168,6 +168,9 @@ enum cli_exit cli_ask(struct cli *c, const char *cmd, const struct vnode *msg, s
 /* Registers `event`, asks, and gathers the sections of all events under one root. */
 enum cli_exit cli_gather(struct cli *c, const char *event, const char *cmd, const struct vnode *msg,
                          struct vnode **root) must_use;
+/* Whether the daemon has such events; then a further command's go to the same root. */
+bool cli_knows(struct cli *c, const char *event);
+enum cli_exit cli_gather_more(struct cli *c, const char *cmd, struct vnode *root) must_use;
 /* An answer on the screen or as JSON: success=no is CLI_FAILED, told as "NAME: errmsg". */
 enum cli_exit cli_failed(struct cli *c, const char *what, const struct vnode *reply);
 void cli_put_json(const struct cli_io *io, const struct vnode *tree);

@@ -15,14 +15,15 @@ static const struct row {
                   "for the peer. Ends with 0 only when something was taken down.\n"},
     [CLI_REKEY] = {"rekey", "rekey CHILD | rekey --ike CONN", "replace keys now",
                    "Starts the rekeying of the SAs of CHILD, or of the IKE SA of CONN.\n"},
-    [CLI_SHOW] = {"show", "show sas|conns|policies|pools|certs|stats|version|crypto",
-                  "show what the daemon has",
-                  "sas: security associations with ages, counters and algorithms\n"
-                  "conns: loaded connections    policies: installed policies\n"
-                  "pools: virtual addresses and who has them\n"
-                  "certs: certificates and revocation lists, and how long they last\n"
-                  "stats: the daemon's figures  version: the daemon's version\n"
-                  "crypto isakmp|ikev2|ipsec sa [detail]: SAs as on Cisco's screens\n"},
+    [CLI_SHOW] =
+        {"show", "show sas|conns|policies|pools|certs|stats|version|crypto",
+         "show what the daemon has",
+         "sas: security associations with ages, counters and algorithms, of IKE and by hand\n"
+         "conns: loaded connections    policies: installed policies\n"
+         "pools: virtual addresses and who has them\n"
+         "certs: certificates and revocation lists, and how long they last\n"
+         "stats: the daemon's figures  version: the daemon's version\n"
+         "crypto isakmp|ikev2|ipsec sa [detail]: SAs as on Cisco's screens\n"},
     [CLI_SA] =
         {"sa", "sa add NAME KEY=VALUE... | sa del NAME | sa list",
          "SAs and a policy by hand, without IKE",

@@ -83,6 +83,20 @@ static void gather(void *ctx, const char *event, const struct vnode *msg)
     move_members(from, root);
 }
 
+bool cli_knows(struct cli *c, const char *event)
+{
+    return session_register(&c->session, event) == E_OK;
+}
+
+enum cli_exit cli_gather_more(struct cli *c, const char *cmd, struct vnode *root)
+{
+    struct vnode *reply;
+    enum cli_exit r = cli_ask(c, cmd, NULL, gather, root, &reply);
+    if (!r)
+        vnode_free(reply);
+    return r;
+}
+
 enum cli_exit cli_gather(struct cli *c, const char *event, const char *cmd, const struct vnode *msg,
                          struct vnode **root)
 {

@@ -45,6 +45,14 @@ static bool put_setting(struct cli *c, struct vnode *in, const char *text)
     return ok;
 }
 
+static void say_done(struct cli *c, const struct vnode *reply, const char *done)
+{
+    const char *warning = vnode_get(reply, "warning");
+    fprintf(c->io->out, "%s: %s\n", done, c->args->word);
+    if (warning)
+        cli_complain(c->io, "%s", warning);
+}
+
 static enum cli_exit ask(struct cli *c, const char *cmd, const struct vnode *msg, const char *done)
 {
     struct vnode *reply = NULL;
@@ -55,7 +63,7 @@ static enum cli_exit ask(struct cli *c, const char *cmd, const struct vnode *msg
     if (c->args->json)
         cli_put_json(c->io, reply);
     else if (ok)
-        fprintf(c->io->out, "%s: %s\n", done, c->args->word);
+        say_done(c, reply, done);
     else
         cli_failed(c, c->args->word, reply);
     vnode_free(reply);

@@ -2,13 +2,9 @@
 #include "cli/cli.h"
 #include <time.h>
 
-enum cli_exit run_list(struct cli *c, const char *event, const char *cmd, const struct vnode *msg,
-                       void (*show)(const struct screen *, const struct vnode *))
+static void put_list(const struct cli *c, const struct vnode *root,
+                     void (*show)(const struct screen *, const struct vnode *))
 {
-    struct vnode *root;
-    enum cli_exit r = cli_gather(c, event, cmd, msg, &root);
-    if (r)
-        return r;
     struct buf b = {0};
     struct screen s = {&b, c->io->colour};
     if (c->args->json) {
@@ -19,8 +15,32 @@ enum cli_exit run_list(struct cli *c, const char *event, const char *cmd, const 
     }
     cli_put(c->io, &b);
     buf_free(&b);
+}
+
+enum cli_exit run_list(struct cli *c, const char *event, const char *cmd, const struct vnode *msg,
+                       void (*show)(const struct screen *, const struct vnode *))
+{
+    struct vnode *root;
+    enum cli_exit r = cli_gather(c, event, cmd, msg, &root);
+    if (r)
+        return r;
+    put_list(c, root, show);
     vnode_free(root);
     return CLI_DONE;
+}
+
+/* Those of IKE, and from culvertd those by hand. */
+static enum cli_exit list_sas(struct cli *c,
+                              void (*show)(const struct screen *, const struct vnode *))
+{
+    struct vnode *root;
+    enum cli_exit r = cli_gather(c, "list-sa", "list-sas", NULL, &root);
+    if (!r && cli_knows(c, "list-manual-sa"))
+        r = cli_gather_more(c, "list-manual-sas", root);
+    if (!r)
+        put_list(c, root, show);
+    vnode_free(root);
+    return r;
 }
 
 static enum cli_exit list_policies(struct cli *c)
@@ -68,14 +88,17 @@ static enum cli_exit crypto(struct cli *c)
         [CLI_CRYPTO_ISAKMP] = {show_crypto_isakmp, show_crypto_isakmp_detail},
         [CLI_CRYPTO_IKEV2] = {show_crypto_ikev2, show_crypto_ikev2_detail},
         [CLI_CRYPTO_IPSEC] = {show_crypto_ipsec, show_crypto_ipsec_detail}};
-    return run_list(c, "list-sa", "list-sas", NULL, screens[c->args->crypto][c->args->detail]);
+    void (*show)(const struct screen *, const struct vnode *) =
+        screens[c->args->crypto][c->args->detail];
+    return c->args->crypto == CLI_CRYPTO_IPSEC ? list_sas(c, show)
+                                               : run_list(c, "list-sa", "list-sas", NULL, show);
 }
 
 enum cli_exit run_show(struct cli *c)
 {
     switch (c->args->show) {
     case CLI_SHOW_SAS:
-        return run_list(c, "list-sa", "list-sas", NULL, show_sas);
+        return list_sas(c, show_sas);
     case CLI_SHOW_CONNS:
         return run_list(c, "list-conn", "list-conns", NULL, show_conns);
     case CLI_SHOW_POLICIES:

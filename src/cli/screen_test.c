@@ -58,6 +58,21 @@ static const char crypto[] =
     "CM1 {uniqueid=1014 version=1 state=CONNECTING v1-state=MM_KEY_EXCH v1-mode=main "
     "local-host=2.2.2.2 remote-host=1.1.1.9 child-sas {}}";
 
+static const char by_hand[] =
+    "h {local-host=192.0.2.1 remote-host=192.0.2.2 name=h uniqueid=1073741824 state=INSTALLED "
+    "mode=TUNNEL protocol=ESP spi-in=00001001 spi-out=00002002 encr-alg=AES_CBC encr-keysize=128 "
+    "integ-alg=HMAC_SHA2_256_128 bytes-in=84 packets-in=1 bytes-out=84 packets-out=1 "
+    "install-time=5 local-ts=[10.1.0.0/24] remote-ts=[10.2.0.0/24] seq-in=1 seq-out=1001}";
+
+static const char by_hand_screen[] =
+    "192.0.2.1 === 192.0.2.2  manual\n"
+    "  h #1073741824  INSTALLED  TUNNEL ESP  AES_CBC-128/HMAC_SHA2_256_128\n"
+    "    10.1.0.0/24 === 10.2.0.0/24\n"
+    "    in  00001001         84 B          1 packets\n"
+    "    out 00002002         84 B          1 packets\n"
+    "    installed 5s ago\n"
+    "    sequence numbers: in 1, out 1001\n";
+
 static const char conn[] =
     "gw {local_addrs=[192.0.2.1] remote_addrs=[192.0.2.2 %any6] version=IKEv2 reauth_time=0 "
     "rekey_time=14400 unique=UNIQUE_NO dpd_delay=30 proposals=aes256-sha384-ecp384 local-1 "
@@ -182,6 +197,8 @@ static const struct {
     const char *tree, *screen;
 } cases[] = {
     {"SAs", show_sas, sa, sa_screen},
+    {"by hand", show_manual_sas, by_hand, by_hand_screen},
+    {"by hand among all", show_sas, by_hand, by_hand_screen},
     {"no SAs", show_sas, "", "no SAs\n"},
     {"ISAKMP SAs", show_crypto_isakmp, crypto,
      "IPv4 Crypto ISAKMP SA\n"

@@ -331,7 +331,7 @@ static void child(const struct screen *s, const struct vnode *sa, const struct v
 {
     unsigned pfs = group(vnode_get(c, "dh-group"));
     char name[256];
-    snprintf(name, sizeof name, "%s/%s", sa->name, screen_get(c, "name"));
+    snprintf(name, sizeof name, "%s/%s", sa == c ? "manual" : sa->name, screen_get(c, "name"));
     buf_printf(s->out, "    Crypto map tag: %s, local addr %s\n\n   protected vrf: (none)\n", name,
                screen_get(sa, "local-host"));
     ident(s, "local ", vnode_find(c, "local-ts"));
@@ -373,7 +373,11 @@ static size_t collect(const struct vnode *root, struct row *rows)
     size_t n = 0;
     for (const struct vnode *sa = root->child; sa; sa = sa->next) {
         const struct vnode *children = vnode_find(sa, "child-sas");
-        for (const struct vnode *c = children ? children->child : NULL; c; c = c->next, n++)
+        bool by_hand = vnode_get(sa, "protocol") != NULL; /* one section for both */
+        for (const struct vnode *c = children  ? children->child
+                                     : by_hand ? sa
+                                               : NULL;
+             c; c = by_hand ? NULL : c->next, n++)
             if (rows)
                 rows[n] = (struct row){screen_get(c, "interface"), sa, c, n};
     }

@@ -216,16 +216,37 @@ static void child(const struct screen *s, const struct vnode *c)
     buf_free(&b);
 }
 
+/* Where to go on after a restart: seq_in and seq_out of the section. */
+static void sequence(const struct screen *s, const struct vnode *c)
+{
+    if (vnode_get(c, "seq-out"))
+        buf_printf(s->out, "    sequence numbers: in %s, out %s\n", screen_get(c, "seq-in"),
+                   screen_get(c, "seq-out"));
+}
+
+static void by_hand(const struct screen *s, const struct vnode *sa)
+{
+    buf_printf(s->out, "%s === %s  manual\n", screen_get(sa, "local-host"),
+               screen_get(sa, "remote-host"));
+    child(s, sa);
+    sequence(s, sa);
+}
+
+static void by_ike(const struct screen *s, const struct vnode *sa)
+{
+    ike_head(s, sa);
+    ike_body(s, sa);
+    const struct vnode *children = vnode_find(sa, "child-sas");
+    for (const struct vnode *c = children ? children->child : NULL; c; c = c->next)
+        child(s, c);
+}
+
 void show_sas(const struct screen *s, const struct vnode *root)
 {
     if (!root->child)
         buf_puts(s->out, "no SAs\n");
     for (const struct vnode *sa = root->child; sa; sa = sa->next) {
-        ike_head(s, sa);
-        ike_body(s, sa);
-        const struct vnode *children = vnode_find(sa, "child-sas");
-        for (const struct vnode *c = children ? children->child : NULL; c; c = c->next)
-            child(s, c);
+        (vnode_get(sa, "protocol") ? by_hand : by_ike)(s, sa);
         buf_puts(s->out, sa->next ? "\n" : "");
     }
 }
@@ -235,9 +256,7 @@ void show_manual_sas(const struct screen *s, const struct vnode *root)
     if (!root->child)
         buf_puts(s->out, "no SAs by hand\n");
     for (const struct vnode *sa = root->child; sa; sa = sa->next) {
-        buf_printf(s->out, "%s === %s\n", screen_get(sa, "local-host"),
-                   screen_get(sa, "remote-host"));
-        child(s, sa);
+        by_hand(s, sa);
         buf_puts(s->out, sa->next ? "\n" : "");
     }
 }

@@ -36,8 +36,8 @@ static void fill_limits(const struct vnode *sec, const char *const key[3], uint6
         *rnd = *life > *rekey ? *life - *rekey : 0;
 }
 
-static void check_limits(struct cx *cx, const struct vnode *sec, const char *const key[3],
-                         uint64_t rekey, uint64_t life, uint64_t rnd)
+void limits_check(struct cx *cx, const struct vnode *sec, const char *const key[3], uint64_t rekey,
+                  uint64_t life, uint64_t rnd)
 {
     if (life && rekey > life)
         cx_report(cx, DIAG_ERROR, key_or_section(sec, key[0]), vnode_get(sec, key[0]),
@@ -56,9 +56,9 @@ static void child_limits(struct cx *cx, const struct vnode *sec, struct conn_chi
     fill_limits(sec, times, &l->rekey_s, &l->life_s, &c->rand_s);
     fill_limits(sec, bytes, &l->rekey_bytes, &l->life_bytes, &c->rand_bytes);
     fill_limits(sec, packets, &l->rekey_packets, &l->life_packets, &c->rand_packets);
-    check_limits(cx, sec, times, l->rekey_s, l->life_s, c->rand_s);
-    check_limits(cx, sec, bytes, l->rekey_bytes, l->life_bytes, c->rand_bytes);
-    check_limits(cx, sec, packets, l->rekey_packets, l->life_packets, c->rand_packets);
+    limits_check(cx, sec, times, l->rekey_s, l->life_s, c->rand_s);
+    limits_check(cx, sec, bytes, l->rekey_bytes, l->life_bytes, c->rand_bytes);
+    limits_check(cx, sec, packets, l->rekey_packets, l->life_packets, c->rand_packets);
 }
 
 /* Address families of a list: bit 0 IPv4, bit 1 IPv6, both for dynamic. */
@@ -186,9 +186,9 @@ static void default_proposals(struct cx *cx, enum proto proto, struct proposals 
         cx->d->nomem = true;
 }
 
-static void check_dscp(struct cx *cx, const struct vnode *sec, const struct conn_child *c)
+void dscp_check(struct cx *cx, const struct vnode *sec, const struct tunnel_rules *r)
 {
-    if (has_key(sec, "dscp") && (c->ip.dscp == DSCP_OUT || c->ip.dscp == DSCP_BOTH))
+    if (has_key(sec, "dscp") && (r->dscp == DSCP_OUT || r->dscp == DSCP_BOTH))
         cx_report(cx, DIAG_ERROR, key_or_section(sec, "dscp"), vnode_get(sec, "dscp"),
                   "has no effect: the inner packet's DSCP is copied; set copy_dscp = no");
 }
@@ -246,7 +246,7 @@ static void child_from_tree(struct cx *cx, const struct vnode *sec, struct conn 
     warn_no_integrity(cx, sec, c);
     child_limits(cx, sec, c);
     check_ts(cx, sec, c);
-    check_dscp(cx, sec, c);
+    dscp_check(cx, sec, &c->ip);
     check_iface(cx, sec, c, (families(&c->local_ts) & families(&c->remote_ts) & 2) != 0);
 }
 

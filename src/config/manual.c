@@ -145,7 +145,8 @@ static void check_keys(struct cx *cx, const struct vnode *sec, const struct manu
     if (encr && encr->iv_len && encr->block == 1)
         cx_report(cx, DIAG_WARNING, key_or_section(sec, "esp_proposals"), encr->name,
                   "RFC 8221 3 says MUST NOT with keys by hand: after a restart nonces repeat under "
-                  "the same key, which breaks it; aes128-sha256 does not suffer from that");
+                  "the same key, which breaks it, unless seq_out goes on behind the last one; "
+                  "aes128-sha256 does not suffer from that");
 }
 
 /* What goes around the packet, and what is in it. */
@@ -158,6 +159,21 @@ static void check_kinds(struct cx *cx, const struct vnode *sec, const struct man
         need(cx, sec, m->cpi_in ? "cpi_out" : "cpi_in");
 }
 
+/* RFC 4301 4.1: what a packet in transport mode does not carry is the address of an end. */
+static void check_transport(struct cx *cx, const struct vnode *sec, const char *key,
+                            const struct ts_list *l, const struct addr *end)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        if (addr_eq(&l->ts[i].lo, end) && addr_eq(&l->ts[i].hi, end))
+            continue;
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, key), vnode_get(sec, key),
+                  "transport mode joins the two ends themselves: leave %s away (dynamic), or use "
+                  "mode = tunnel for others",
+                  key);
+        return;
+    }
+}
+
 static void check_selectors(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
 {
     struct ts_list l, r;
@@ -165,12 +181,40 @@ static void check_selectors(struct cx *cx, const struct vnode *sec, const struct
     ts_resolve(&m->remote_ts, &m->remote.addr, &r);
     if (m->mode == MODE_BEET)
         beet_check(cx, sec, &l, &r);
+    if (m->mode == MODE_TRANSPORT) {
+        check_transport(cx, sec, "local_ts", &l, &m->local.addr);
+        check_transport(cx, sec, "remote_ts", &r, &m->remote.addr);
+    }
     for (size_t i = 0; i < l.count; i++)
         for (size_t k = 0; k < r.count; k++)
             if (l.ts[i].lo.family == r.ts[k].lo.family)
                 return;
     cx_report(cx, DIAG_ERROR, key_or_section(sec, "remote_ts"), vnode_get(sec, "remote_ts"),
               "local_ts and remote_ts have no address family in common");
+}
+
+/* RFC 4303 2.2.1: numbers have 32 bits without ESN, and the last one is not followed by another. */
+static void check_seq(struct cx *cx, const struct vnode *sec, const struct manual_sa *m)
+{
+    struct child_sa sa;
+    manual_sa_child(m, &sa);
+    bool esn = sa.esn && (sa.ah.esn || !sa.ah.integ);
+    if (!esn && m->seq_out >= UINT32_MAX)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "seq_out"), vnode_get(sec, "seq_out"),
+                  "no number is left under these keys; give new ones");
+    if (!esn && m->seq_in > UINT32_MAX)
+        cx_report(cx, DIAG_ERROR, key_or_section(sec, "seq_in"), vnode_get(sec, "seq_in"),
+                  "without esn there are no numbers above 4294967295");
+}
+
+static void check_limits(struct cx *cx, const struct vnode *sec, const struct lifetime *l)
+{
+    static const char *const times[] = {"rekey_time", "life_time", NULL};
+    static const char *const bytes[] = {"rekey_bytes", "life_bytes", NULL};
+    static const char *const packets[] = {"rekey_packets", "life_packets", NULL};
+    limits_check(cx, sec, times, l->rekey_s, l->life_s, 0);
+    limits_check(cx, sec, bytes, l->rekey_bytes, l->life_bytes, 0);
+    limits_check(cx, sec, packets, l->rekey_packets, l->life_packets, 0);
 }
 
 static void fill_in(struct cx *cx, const struct vnode *sec, struct manual_sa *m)
@@ -185,8 +229,12 @@ static void fill_in(struct cx *cx, const struct vnode *sec, struct manual_sa *m)
     if (cx->d->errors == before)
         check_selectors(cx, sec, m);
     check_kinds(cx, sec, m);
-    if (check_proposals(cx, sec, m))
+    check_limits(cx, sec, &m->life);
+    dscp_check(cx, sec, &m->ip);
+    if (check_proposals(cx, sec, m)) {
         check_keys(cx, sec, m);
+        check_seq(cx, sec, m);
+    }
 }
 
 err_t config_manual_from_tree(const struct vnode *sec, struct manual_sa **out, struct diag *d)

@@ -44,6 +44,8 @@ static void test_whole(void **state)
         "hand {\n" ENDS "esp_proposals = aes256-sha512-esn\n key_in = 0x" H32 "\n key_out = 0x" H32
         "\n auth_in = 0x" H32 H32 "\n auth_out = 0x" H32 H32
         "\n mode = transport\n encap = yes\n remote_port = 1024\n replay_window = 128\n"
+        "copy_df = no\n copy_dscp = no\n dscp = ef\n copy_ecn = no\n mss_clamp = 1200\n"
+        "fragment = after\n mtu = 1300\n seq_out = 5000000000\n seq_in = 7\n rekey_packets = 9\n"
         "local_ts = dynamic[tcp]\n life_bytes = 1m\n life_packets = 10\n life_time = 1h\n}");
     manual_sa_child(m, &sa);
     assert_string_equal(sa.conn, "hand");
@@ -65,6 +67,12 @@ static void test_whole(void **state)
     assert_int_equal(sa.life.life_s, 3600);
     assert_int_equal(sa.life.life_bytes, 1 << 20);
     assert_int_equal(sa.life.life_packets, 10);
+    assert_int_equal(sa.life.rekey_packets, 9);
+    assert_int_equal(sa.seq_out, 5000000000);
+    assert_int_equal(sa.seq_in, 7);
+    assert_true(sa.ip.dscp == DSCP_NO && sa.ip.dscp_value == 46 && sa.ip.ecn == ECN_NO);
+    assert_true(sa.ip.df == DF_CLEAR && sa.ip.fragment == FRAGMENT_AFTER);
+    assert_true(sa.ip.mtu == 1300 && sa.ip.mss == 1200);
     manual_sa_free(m);
 }
 
@@ -100,6 +108,9 @@ static void test_equal(void **state)
         "x {\n" ENDS CBC "priority = 5\n}",
         "x {\n" ENDS CBC "remote_ts = 10.0.0.0/8\n}",
         "x {\n" ENDS CBC "life_time = 5\n}",
+        "x {\n" ENDS CBC "rekey_bytes = 5\n}",
+        "x {\n" ENDS CBC "copy_df = no\n}",
+        "x {\n" ENDS CBC "mtu = 1300\n}",
         "x {\n" ENDS CBC "key_in = 0x00112233445566778899aabbccddeefe\n}",
         "y {\n" ENDS CBC "}",
         "x {\n" ENDS CBC AH20 "}",
@@ -107,6 +118,9 @@ static void test_equal(void **state)
     };
     struct manual_sa *a = read_sa("x {\n" ENDS CBC "}"), *b = read_sa("x {\n" ENDS CBC "}");
     assert_true(manual_sa_eq(a, b));
+    manual_sa_free(b);
+    b = read_sa("x {\n" ENDS CBC "seq_out = 9\n seq_in = 9\n}");
+    assert_true(manual_sa_eq(a, b)); /* they run already, from whatever number */
     manual_sa_free(b);
     for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
         b = read_sa(other[i]);
@@ -155,6 +169,14 @@ static const struct {
     {"x {\n" ENDS CBC "mode = beet\n remote_ts = 10.0.0.0/30\n}", "one address in remote_ts"},
     {"x {\n" ENDS CBC "mode = beet\n local_ts = 10.0.0.1, dynamic\n}", "one address in local_ts"},
     {"x {\n" ENDS CBC "mode = beet\n local_ts = 2001:db8::1\n}", "no address family in common"},
+    {"x {\n" ENDS CBC "mode = transport\n local_ts = 10.1.0.0/24\n}", "the two ends themselves"},
+    {"x {\n" ENDS CBC "mode = transport\n remote_ts = 192.0.2.3\n}", "leave remote_ts away"},
+    {"x {\n" ENDS CBC "mode = transport\n remote_ts = 192.0.2.2, 192.0.2.2-192.0.2.3\n}",
+     "leave remote_ts away"},
+    {"x {\n" ENDS CBC "seq_out = 4294967295\n}", "no number is left"},
+    {"x {\n" ENDS CBC "seq_in = 4294967296\n}", "without esn"},
+    {"x {\n" ENDS CBC "rekey_bytes = 10\n life_bytes = 9\n}", "lies behind life_bytes"},
+    {"x {\n" ENDS CBC "dscp = ef\n}", "copy_dscp = no"},
     {"x {\n" ENDS CBC "spi = 1\n}", "unknown"},
 };
 

@@ -174,6 +174,11 @@ void default_ts(struct ts_conf_list *l, bool routed, bool v1);
 void beet_check(struct cx *cx, const struct vnode *sec, const struct ts_list *local,
                 const struct ts_list *remote);
 
+/* conn_load.c: dscp beside copy_dscp; soft limits before hard ones, by the names of their keys. */
+void dscp_check(struct cx *cx, const struct vnode *sec, const struct tunnel_rules *r);
+void limits_check(struct cx *cx, const struct vnode *sec, const char *const key[3], uint64_t rekey,
+                  uint64_t life, uint64_t rnd);
+
 /* conn_v1.c: what IKEv1 cannot say */
 void conn_v1_check(struct cx *cx, const struct vnode *sec, const struct conn *c);
 

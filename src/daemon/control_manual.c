@@ -1,6 +1,15 @@
 /* VICI: load-sa, unload-sa and list-manual-sas, culvert's own: SAs by hand. */
 #include "daemon/core.h"
 
+static void answer(struct core *c, struct vnode *reply, const char *warning)
+{
+    reply_ok(reply);
+    if (!*warning)
+        return;
+    vnode_value(reply, "warning", warning);
+    core_say(c, EV_CONFIG_WARNING, NULL, warning);
+}
+
 HANDLER(control_load_sa)
 {
     struct core *c = ctx;
@@ -19,7 +28,7 @@ HANDLER(control_load_sa)
     else if (manual_load(c->manual, sa, false, &err))
         reply_no(rq->reply, "%s", err.text);
     else
-        reply_ok(rq->reply);
+        answer(c, rq->reply, err.text);
     diag_free(&d);
     core_settle(c);
 }
@@ -49,6 +58,7 @@ static void list_one(void *ctx, const struct manual_sa *m, uint32_t id, uint64_t
     struct vici_writer *w = vici_event_begin(l->client, "list-manual-sa");
     struct render r = core_render(l->c);
     struct child_sa sa;
+    struct child_stats st;
     if (!w)
         return;
     manual_sa_child(m, &sa);
@@ -69,6 +79,7 @@ static void list_one(void *ctx, const struct manual_sa *m, uint32_t id, uint64_t
         .integ = sa.integ,
         .esn = sa.esn,
         .installed_ms = installed_ms,
+        .rekey_ms = installed_ms && sa.life.rekey_s ? installed_ms + sa.life.rekey_s * 1000 : 0,
         .life_ms = installed_ms && sa.life.life_s ? installed_ms + sa.life.life_s * 1000 : 0,
         .local_ts = &sa.local_ts,
         .remote_ts = &sa.remote_ts};
@@ -76,7 +87,13 @@ static void list_one(void *ctx, const struct manual_sa *m, uint32_t id, uint64_t
     vici_put_section(w, m->name);
     vici_put_value(w, "local-host", addr_str(&sa.local.addr, a));
     vici_put_value(w, "remote-host", addr_str(&sa.remote.addr, a));
+    if (sa.udp_encap)
+        vici_put_number(w, "remote-port", sa.remote.port);
     render_child(&r, &info, w);
+    if (installed_ms && r.stats(r.ctx, id, &st)) {
+        vici_put_number(w, "seq-in", st.seq_in);
+        vici_put_number(w, "seq-out", st.seq_out);
+    }
     vici_put_section_end(w);
     vici_event_end(l->client);
 }

@@ -265,8 +265,8 @@ static void on_acquire(struct core *c, const struct dp_note *n)
 /* Nobody rekeys what came by hand; where it sends to changes as with the others. */
 static void on_manual(struct core *c, const struct dp_note *n)
 {
-    if (n->kind == NOTE_HARD)
-        manual_expired(c->manual, n->child_id);
+    if (n->kind == NOTE_HARD || n->kind == NOTE_SOFT)
+        manual_expired(c->manual, n->child_id, n->kind == NOTE_HARD);
     else if (n->kind == NOTE_MOVED && child_move(c, n->child_id, &n->local, &n->remote))
         core_say(c, EV_DAEMON_ERROR, NULL, "an SA by hand did not follow its peer");
     core_settle(c);

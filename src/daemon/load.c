@@ -314,8 +314,9 @@ static void take_manual(struct core *c, struct config *cf)
     for (size_t i = 0; i < cf->manual_count; i++) {
         struct manual_sa *sa = cf->manual[i];
         cf->manual[i] = NULL;
-        if (manual_load(c->manual, sa, true, &err))
-            core_say(c, EV_DAEMON_ERROR, NULL, err.text);
+        err_t e = manual_load(c->manual, sa, true, &err);
+        if (e || err.text[0])
+            core_say(c, e ? EV_DAEMON_ERROR : EV_CONFIG_WARNING, NULL, err.text);
     }
 }
 

@@ -13,7 +13,8 @@ struct entry {
     bool from_file;
     bool failed;           /* never was installed: the next reload tries again */
     uint64_t installed_ms; /* 0: down */
-    uv_timer_t timer;      /* life_time */
+    bool soft_told;
+    uv_timer_t timer; /* rekey_time, then life_time */
 };
 
 struct manual {
@@ -67,10 +68,15 @@ static void take_down(struct entry *en, const char *why)
 {
     if (!en->installed_ms)
         return;
+    struct child_stats st = {0};
+    char text[160];
+    (void)datapath_child_stats(en->of->core->path, en->id, &st);
+    snprintf(text, sizeof text, "%s; sequence numbers: %llu sent, %llu received", why,
+             (unsigned long long)st.seq_out, (unsigned long long)st.seq_in);
     core_child_del(en->of->core, en->id);
     en->installed_ms = 0;
     uv_timer_stop(&en->timer);
-    say(en->of, EV_CHILD_DOWN, en->sa, en->id, why);
+    say(en->of, EV_CHILD_DOWN, en->sa, en->id, text);
 }
 
 static void drop(struct entry *en, const char *why)
@@ -81,12 +87,38 @@ static void drop(struct entry *en, const char *why)
     uv_close((uv_handle_t *)&en->timer, on_closed);
 }
 
+/* RFC 4301 4.4.2.1, the soft lifetime: of an SA by hand the operator is told. */
+static void tell_soft(struct entry *en, const char *why)
+{
+    if (en->installed_ms && !en->soft_told)
+        say(en->of, EV_CHILD_WANTS_KEYS, en->sa, en->id, why);
+    en->soft_told = true;
+}
+
 static void on_life(uv_timer_t *t)
 {
     struct entry *en = t->data;
     struct core *c = en->of->core;
     take_down(en, "its life_time is over");
     core_settle(c);
+}
+
+static void on_soft(uv_timer_t *t)
+{
+    struct entry *en = t->data;
+    const struct lifetime *l = &en->sa->life;
+    tell_soft(en, "its rekey_time is over");
+    if (l->life_s)
+        uv_timer_start(t, on_life, (l->life_s - l->rekey_s) * 1000, 0);
+}
+
+static void start_timer(struct entry *en)
+{
+    const struct lifetime *l = &en->sa->life;
+    if (l->rekey_s)
+        uv_timer_start(&en->timer, on_soft, l->rekey_s * 1000, 0);
+    else if (l->life_s)
+        uv_timer_start(&en->timer, on_life, l->life_s * 1000, 0);
 }
 
 /* What the data plane or the SPD would refuse, told in the operator's words. */
@@ -110,6 +142,17 @@ static err_t refused(const struct manual_sa *sa, err_t e, struct io_error *err)
     return e;
 }
 
+/* The kernel sends nothing with a foreign source; that shows only in a counter. */
+static void doubt(const struct manual *m, const struct manual_sa *sa, struct io_error *err)
+{
+    char a[ADDR_STR_MAX];
+    if (!netlink_is_local(m->core->nl, &sa->local.addr))
+        snprintf(err->text, sizeof err->text,
+                 "%s: local = %s is no address of this host: nothing is sent or received until it "
+                 "is",
+                 sa->name, addr_str(&sa->local.addr, a));
+}
+
 static err_t install(struct manual *m, struct entry *en, struct io_error *err)
 {
     struct child_sa child;
@@ -121,9 +164,9 @@ static err_t install(struct manual *m, struct entry *en, struct io_error *err)
     if (e)
         return refused(en->sa, e, err);
     en->installed_ms = clock_now_ms();
-    if (en->sa->life.life_s)
-        uv_timer_start(&en->timer, on_life, en->sa->life.life_s * 1000, 0);
+    start_timer(en);
     say(m, EV_CHILD_ESTABLISHED, en->sa, en->id, "by hand");
+    doubt(m, en->sa, err);
     return E_OK;
 }
 
@@ -193,6 +236,7 @@ err_t manual_load(struct manual *m, struct manual_sa *sa, bool from_file, struct
 {
     struct entry *old = find(m, sa->name), *en;
     bool same = false;
+    err->text[0] = 0;
     err_t e = name_taken(m, sa->name, err) ? R_EXISTS : meet(old, sa, from_file, &same, err);
     if (e || same) {
         if (same && from_file)
@@ -231,14 +275,17 @@ void manual_keep(struct manual *m, struct manual_sa *const *sa, size_t count)
     }
 }
 
-void manual_expired(struct manual *m, uint32_t child_id)
+void manual_expired(struct manual *m, uint32_t child_id, bool hard)
 {
     list_each (it, &m->entries) {
         struct entry *en = container_of(it, struct entry, link);
-        if (en->id == child_id) {
+        if (en->id != child_id)
+            continue;
+        if (hard)
             take_down(en, "a limit of bytes, packets or sequence numbers was reached");
-            return;
-        }
+        else
+            tell_soft(en, "rekey_bytes, rekey_packets or three quarters of the sequence numbers");
+        return;
     }
 }
 

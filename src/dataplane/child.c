@@ -93,7 +93,8 @@ static err_t in_new(struct dp *d, const struct child_sa *sa, struct child *c)
     tunnel_rules_in(in, &sa->ip);
     life_init_in(in, &sa->life);
     err_t e = replay_init(&in->replay, sa->replay_window, in->own_bits);
-    in->replay.top = sa->seq_in;
+    if (!e)
+        replay_begin(&in->replay, sa->seq_in);
     return e ? e : keep_keys(d, sa, &sa->in, child_seed(c, DIR_IN));
 }
 
@@ -237,6 +238,7 @@ static struct child *child_new(struct dp *d, const struct child_sa *sa)
                         .policy = sa->policy,
                         .life_bytes = sa->life.life_bytes,
                         .life_packets = sa->life.life_packets,
+                        .seq_start = sa->seq_out,
                         .spi_in = sa->spi_in,
                         .size = (uint16_t)size,
                         .seeds_at = (uint16_t)seeds_at,
@@ -350,13 +352,16 @@ bool dp_child_stats(const struct dp *d, uint32_t child_id, struct child_stats *o
         return false;
     /* of a bundle AH is outermost: there packets are late, or damaged */
     const struct sa_in *in = c->in, *first = c->mode && c->mode->ah_in ? c->mode->ah_in : in;
-    *out = (struct child_stats){.in = {in->life.bytes, in->life.packets, in->last_ms},
-                                .out = {c->out->life.bytes, c->out->seq, c->out->last_ms},
-                                .window = first->replay.window,
-                                .limit_bytes = c->life_bytes,
-                                .iface = in->iface,
-                                .path_mtu = probe_path_mtu(c),
-                                .plain_mtu = c->out->inner_mtu};
+    *out = (struct child_stats){
+        .in = {in->life.bytes, in->life.packets, in->last_ms},
+        .out = {c->out->life.bytes, c->out->seq - c->seq_start, c->out->last_ms},
+        .seq_in = first->replay.top,
+        .seq_out = c->out->seq,
+        .window = first->replay.window,
+        .limit_bytes = c->life_bytes,
+        .iface = in->iface,
+        .path_mtu = probe_path_mtu(c),
+        .plain_mtu = c->out->inner_mtu};
     static const struct lateness none;
     const struct lateness *l = first->late ? first->late : &none;
     static_assert(sizeof l->n == sizeof out->lateness, "the same steps");

@@ -478,6 +478,37 @@ static void test_seq_overflow(void **state)
 
 /* RFC 3948 and RFC 7296 2.23: an authentic packet from elsewhere is reported, once per place, and
  * taken; an old one is not believed. */
+/* Numbers that were used before: limits and counters are of this SA alone, the peer sees the next
+ * one, and nothing old comes in again. */
+static void test_goes_on(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct child_stats st;
+    kit_up(&k, &kit_suites[0], &(struct kit_opts){0});
+    dp_child_del(k.a, 1);
+    k.sa_a.seq_out = 1000;
+    k.sa_a.seq_in = 50;
+    k.sa_a.life = (struct lifetime){.rekey_packets = 2, .life_packets = 3};
+    assert_int_equal(dp_child_add(k.a, &k.sa_a, 0), E_OK);
+    for (uint32_t i = 1; i <= 3; i++) {
+        struct dp_pkt p = send_a(&k, 60);
+        assert_int_equal(get_u32(p.data + 4), 1000 + i);
+        assert_int_equal(recv_b(&k, &p), E_OK);
+        if (i >= 2)
+            note(k.a, i == 2 ? NOTE_SOFT : NOTE_HARD);
+        no_note(k.a);
+    }
+    assert_int_equal(send_a(&k, 60).reason, R_DP_EXPIRED);
+    assert_true(dp_child_stats(k.a, 1, &st));
+    assert_int_equal(st.out.packets, 3);
+    assert_int_equal(st.seq_out, 1003);
+    assert_int_equal(st.seq_in, 50);
+    assert_false(replay_check(&child_find(k.a, 1)->in->replay, 50));
+    assert_true(replay_check(&child_find(k.a, 1)->in->replay, 51));
+    kit_down(&k);
+}
+
 static void test_moved(void **state)
 {
     (void)state;
@@ -619,6 +650,7 @@ int main(void)
         cmocka_unit_test(test_add_refused),
         cmocka_unit_test(test_lifetimes),
         cmocka_unit_test(test_seq_overflow),
+        cmocka_unit_test(test_goes_on),
         cmocka_unit_test(test_moved),
         cmocka_unit_test(test_frag_needed),
         cmocka_unit_test(test_packet_too_big),

@@ -18,6 +18,12 @@ static uint64_t or_never(uint64_t limit)
     return limit ? limit : UINT64_MAX;
 }
 
+/* The limits are of packets, the threshold is a number: those used before do not count. */
+static uint64_t after(uint64_t start, uint64_t packets)
+{
+    return packets > UINT64_MAX - start ? UINT64_MAX : start + packets;
+}
+
 static uint64_t min64(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -45,7 +51,8 @@ void life_init_out(struct sa_out *sa, const struct lifetime *limits)
 {
     sa->life = (struct life){0};
     set_soft(&sa->life, limits);
-    sa->life.packets_limit = min64(sa->life.packets_limit, seq_soft(sa));
+    sa->life.packets_limit =
+        min64(after(sa->child->seq_start, sa->life.packets_limit), seq_soft(sa));
 }
 
 static bool tell(struct dp *d, const struct child *c, enum dp_note_kind kind)
@@ -83,7 +90,7 @@ void life_reached_out(struct dp *d, struct sa_out *sa)
 {
     struct life hard;
     set_hard(&hard, sa->child);
-    hard.packets_limit = min64(hard.packets_limit, seq_hard(sa));
+    hard.packets_limit = min64(after(sa->child->seq_start, hard.packets_limit), seq_hard(sa));
     if (sa->life.bytes >= hard.bytes_limit || sa->seq >= hard.packets_limit) {
         sa->dead = true;
         tell_hard(d, sa->child);

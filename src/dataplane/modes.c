@@ -80,7 +80,8 @@ static err_t ah_in_new(struct dp *d, const struct child_sa *sa, struct child *c,
                          .remote = sa->remote};
     life_init_in(in, &sa->life);
     err_t e = replay_init(&in->replay, sa->replay_window, in->own_bits);
-    in->replay.top = sa->seq_in;
+    if (!e)
+        replay_begin(&in->replay, sa->seq_in);
     return e ? e
              : keying_keep(&d->keying, alg_find(T_ENCR, ENCR_NULL, 0), sa->ah.integ,
                            (struct bytes){0}, secret_bytes(&sa->ah.in), mode_seed(m, DIR_IN));

@@ -23,6 +23,15 @@ err_t replay_init(struct replay *r, uint32_t window, uint64_t own[REPLAY_INLINE]
     return r->bits ? E_OK : E_NOMEM;
 }
 
+void replay_begin(struct replay *r, uint64_t top)
+{
+    if (!top)
+        return;
+    r->top = top;
+    memset(r->bits, 0xff, (r->word_mask + 1u) * sizeof *r->bits);
+    r->bits[top >> 6 & r->word_mask] = ~0ull >> (63 - (top & 63));
+}
+
 void replay_fini(struct replay *r, const uint64_t *own)
 {
     if (r->bits != own)

@@ -20,6 +20,8 @@ struct replay {
 
 /* `own` is the SA's inline words; larger windows are allocated. Windows over the maximum get it. */
 err_t replay_init(struct replay *r, uint32_t window, uint64_t own[REPLAY_INLINE]) must_use;
+/* Numbers up to `top` were there before: they are refused. 0: none were. */
+void replay_begin(struct replay *r, uint64_t top);
 void replay_fini(struct replay *r, const uint64_t *own);
 
 /* RFC 4303 A2.1: the 64-bit number that `low` stands for. False: before the first packet ever.

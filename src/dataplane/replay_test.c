@@ -151,6 +151,27 @@ static void test_no_window(void **state)
 }
 
 /* RFC 4303 A2: of all numbers with these low bits, the one in [top - window + 1, that + 2^32). */
+/* An SA that goes on under its keys: nothing up to `top` comes again, what follows comes once. */
+static void test_begin(void **state)
+{
+    (void)state;
+    static const uint64_t tops[] = {1, 62, 63, 64, 127, 1000, UINT32_MAX, 5ull << 32 | 77};
+    static const uint32_t windows[] = {32, 64, 128, 4096};
+    for (size_t i = 0; i < sizeof tops / sizeof *tops * 4; i++) {
+        struct replay r;
+        uint64_t own[REPLAY_INLINE], top = tops[i / 4];
+        assert_int_equal(replay_init(&r, windows[i % 4], own), E_OK);
+        replay_begin(&r, top);
+        for (uint64_t back = 0; back < 5000 && back <= top; back++)
+            assert_false(replay_check(&r, top - back));
+        for (uint64_t seq = top + 1; seq < top + 10000; seq++) {
+            assert_true(replay_commit(&r, seq));
+            assert_false(replay_check(&r, seq));
+        }
+        replay_fini(&r, own);
+    }
+}
+
 static void test_esn(void **state)
 {
     (void)state;
@@ -178,7 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model),    cmocka_unit_test(test_all_windows),
         cmocka_unit_test(test_lateness), cmocka_unit_test(test_no_window),
-        cmocka_unit_test(test_esn),
+        cmocka_unit_test(test_begin),    cmocka_unit_test(test_esn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

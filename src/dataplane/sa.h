@@ -96,6 +96,7 @@ struct child {
     struct mode *mode;                 /* NULL: KIND_TUNNEL */
     struct probe *probe;               /* path MTU discovery; NULL: nothing large was sent yet */
     uint64_t life_bytes, life_packets; /* of struct lifetime; the soft ones: struct life */
+    uint64_t seq_start;                /* numbers that were used before this SA */
     uint32_t id, policy;
     uint32_t spi_in;
     uint32_t ports_rule;         /* as in struct bind */

@@ -49,7 +49,7 @@ struct child_sa {
     uint32_t replay_window; /* packets; 0 turns the check off */
     bool udp_encap;
     struct endpoint local, remote; /* tunnel end points; ports count with udp_encap */
-    uint64_t seq_in, seq_out; /* highest numbers received and sent: of an SA taken over; else 0 */
+    uint64_t seq_in, seq_out; /* highest numbers of its keys received and sent before; 0: none */
     struct child_keys in, out;
     struct ts_list local_ts, remote_ts;
     /* The peers agreed that later fragments, which have no ports, may come although the selectors
@@ -83,6 +83,7 @@ struct child_use {
 
 struct child_stats {
     struct child_use in, out;
+    uint64_t seq_in, seq_out;                               /* highest numbers */
     uint64_t duplicate, late, icv_failed, selector_dropped; /* drops */
     uint32_t lateness[CHILD_LATE_STEPS]; /* packets that came from 2^i numbers behind on */
     uint32_t window, window_advice;      /* packets: as it is, and one that would have done */

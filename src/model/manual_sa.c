@@ -63,6 +63,21 @@ static bool child_eq(const struct child_sa *a, const struct child_sa *b)
            ts_list_eq(&a->local_ts, &b->local_ts) && ts_list_eq(&a->remote_ts, &b->remote_ts);
 }
 
+static bool lifetime_eq(const struct lifetime *a, const struct lifetime *b)
+{
+    return a->rekey_s == b->rekey_s && a->life_s == b->life_s && a->rekey_bytes == b->rekey_bytes &&
+           a->life_bytes == b->life_bytes && a->rekey_packets == b->rekey_packets &&
+           a->life_packets == b->life_packets;
+}
+
+static bool tunnel_rules_eq(const struct tunnel_rules *a, const struct tunnel_rules *b)
+{
+    return a->dscp == b->dscp && a->ecn == b->ecn && a->df == b->df &&
+           a->dscp_value == b->dscp_value && a->fragment == b->fragment && a->mtu == b->mtu &&
+           a->mss == b->mss;
+}
+
+/* But for the numbers to begin with: these count only once. */
 bool manual_sa_eq(const struct manual_sa *a, const struct manual_sa *b)
 {
     struct child_sa x, y;
@@ -70,8 +85,7 @@ bool manual_sa_eq(const struct manual_sa *a, const struct manual_sa *b)
     manual_sa_child(b, &y);
     return !strcmp(a->name, b->name) && child_eq(&x, &y) && keys_eq(&a->in, &b->in) &&
            keys_eq(&a->out, &b->out) && a->priority == b->priority &&
-           a->life.life_s == b->life.life_s && a->life.life_bytes == b->life.life_bytes &&
-           a->life.life_packets == b->life.life_packets;
+           lifetime_eq(&a->life, &b->life) && tunnel_rules_eq(&a->ip, &b->ip);
 }
 
 bool manual_sa_same_key(const struct manual_sa *a, const struct manual_sa *b)
@@ -129,7 +143,10 @@ void manual_sa_child(const struct manual_sa *m, struct child_sa *out)
                              .cpi_in = m->cpi_in,
                              .cpi_out = m->cpi_out,
                              .ah = ah_of(m),
-                             .life = m->life};
+                             .seq_in = m->seq_in,
+                             .seq_out = m->seq_out,
+                             .life = m->life,
+                             .ip = m->ip};
     ts_resolve(&m->local_ts, &m->local.addr, &out->local_ts);
     ts_resolve(&m->remote_ts, &m->remote.addr, &out->remote_ts);
 }

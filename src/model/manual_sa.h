@@ -20,13 +20,15 @@ struct manual_sa {
     uint16_t cpi_in, cpi_out;  /* IPComp, 0: none */
     struct ts_conf_list local_ts, remote_ts;
     uint32_t replay_window, priority;
-    struct lifetime life; /* hard limits only */
+    uint64_t seq_in, seq_out; /* highest numbers of these keys so far: where to go on from */
+    struct lifetime life;     /* nobody rekeys: what is soft is told */
+    struct tunnel_rules ip;
 };
 
 struct manual_sa *manual_sa_new(const char *name) must_use;
 void manual_sa_free(struct manual_sa *m);
 
-/* Nothing differs, keys included. */
+/* Nothing differs, keys included, but where the sequence numbers begin. */
 bool manual_sa_eq(const struct manual_sa *a, const struct manual_sa *b);
 /* What we send would be under the same key with the same SPI. */
 bool manual_sa_same_key(const struct manual_sa *a, const struct manual_sa *b);

@@ -1,8 +1,11 @@
 """SAs by hand: `culvert sa add`, section sas { } of the configuration; no IKE at all."""
+import json
+
 import pytest
 
 from lab.topo import MARK
 from lab.wait import until
+from test_header_bits import tos_of
 
 pytestmark = pytest.mark.culvert_only
 KEYS = dict(ab="00112233445566778899aabbccddeeff", ba="ffeeddccbbaa99887766554433221100",
@@ -128,6 +131,61 @@ def test_refusals(lab, culvert):
     assert not r.ok and "aes128 takes a key of 16 bytes" in r.out, r
     assert a.cli("sa", "list").out.count("INSTALLED") == 1
     assert "two" not in a.cli("show", "policies").out
+
+
+def numbers(d):
+    sa = json.loads(d.cli("sa", "list", "--json").out)[0]["hand"]
+    return int(sa["seq-in"]), int(sa["seq-out"])
+
+
+def test_a_restart_goes_on(lab, culvert):
+    """RFC 4303 2.2: without seq_out the peer sees replays; with it nothing is lost, and nothing old comes in again."""
+    a, b = both(lab, culvert)
+    assert lab.ping(count=5).lost == 0
+    seq_in, seq_out = numbers(a)
+    assert seq_out >= 5 and seq_in >= 5
+    a.stop()
+    assert f"sequence numbers: {seq_out} sent, {seq_in} received" in a.log()
+    a.start()
+    s = settings(lab, lab.a)
+    assert a.cli("sa", "add", "hand", *words(s)).ok
+    assert lab.ping(count=2, wait=0.2).got == 0
+    assert int(b.ask("stats")["dataplane"]["drops"]["dp-replay"]) >= 2
+    assert a.cli("sa", "del", "hand").ok
+    assert a.cli("sa", "add", "hand", *words({**s, "seq_out": seq_out, "seq_in": seq_in})).ok
+    assert lab.ping(count=5).lost == 0
+    assert numbers(a) == (seq_in + 5, seq_out + 5)
+
+
+def test_wants_new_keys(lab, culvert):
+    """A soft limit: nobody rekeys, the operator hears of it."""
+    a, b = both(lab, culvert, rekey_packets=3, rekey_time="100s")
+    assert lab.ping(count=6).lost == 0
+    until(lambda: a.log().count("wants new keys") == 1, "the soft limit to be told")
+
+
+def test_the_ip_headers(lab, culvert):
+    """The rules of a child's tunnel: here the outer DSCP and TCP's MSS (with mtu no probe is larger)."""
+    both(lab, culvert, copy_dscp="no", dscp="ef", mss_clamp=1000, mtu=1300)
+    cap = lab.capture("wanB")
+    assert lab.ping(count=3).lost == 0
+    sent, received = lab.transfer(1)
+    assert sent == received
+    assert {tos_of(p) >> 2 for p in cap.of("esp")} == {46}
+    assert max(len(p.raw) for p in cap.of("esp")) < 1150
+
+
+def test_other_screens(lab, culvert):
+    a = lab.daemon(culvert, lab.a).start()
+    r = a.cli("sa", "add", "hand", *words({**settings(lab, lab.a), "local": "10.9.9.9"}))
+    assert r.ok and "10.9.9.9 is no address of this host" in r.out, r
+    assert "10.9.9.9 is no address of this host" in a.log()
+    assert "10.9.9.9 === " in a.cli("show", "sas").out and "hand #" in a.cli("show", "sas").out
+    screen = a.cli("show", "crypto", "ipsec", "sa").out
+    assert "Crypto map tag: manual/hand, local addr 10.9.9.9" in screen and "0x00001001" in screen, screen
+    a.write(section("bad", settings(lab, lab.a, mode="transport")))
+    r = a.cli("reload")
+    assert not r.ok and "local_ts" in r.out and "transport mode joins the two ends" in r.out, r
 
 
 def test_in_the_configuration(lab, culvert):
