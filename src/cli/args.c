@@ -1,4 +1,5 @@
 /* The command line of culvert: words and options to arguments. Called by run.c. */
+#include "base/event.h"
 #include "cli/cli.h"
 #include <stdlib.h>
 
@@ -144,7 +145,7 @@ static bool number(struct parser *p, const char *what, const char *text, long mi
 static bool set_level(struct parser *p, const char *value)
 {
     long v;
-    if (!number(p, "level", value, -1, 4, &v))
+    if (!number(p, "level", value, LEVEL_ERROR, LEVEL_RAW, &v))
         return false;
     p->out->level = (int)v;
     return true;

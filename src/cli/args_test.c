@@ -89,6 +89,7 @@ static void understands(void **state)
         {"culvert c -", "check word=-"},
         {"culvert log --level -1", "log level=-1"},
         {"culvert log --level=0 --json", "log json level=0"},
+        {"culvert log --level 3", "log level=3"},
         {"culvert up -- --odd", "up word=--odd"},
         {"culvert help", "help"},
         {"culvert help up", "help topic=up"},
@@ -143,7 +144,8 @@ static void refuses(void **state)
         {"culvert up a --timeout 0",
          "culvert: --timeout takes a number from 1 to 86400, not `0'\n"},
         {"culvert up a --json=yes", "culvert: --json takes no value\n"},
-        {"culvert log --level 9", "culvert: --level takes a number from -1 to 4, not `9'\n"},
+        {"culvert log --level 9", "culvert: --level takes a number from -1 to 3, not `9'\n"},
+        {"culvert log --level 4", "culvert: --level takes a number from -1 to 3, not `4'\n"},
         {"culvert up a --=x", "culvert: ambiguous option `'\n"},
         {"culvert help dig", "culvert: unknown command `dig'\n"},
     };

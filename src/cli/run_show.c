@@ -120,13 +120,12 @@ enum cli_exit run_show(struct cli *c)
 /* --- reload --- */
 
 /* Errors and warnings, one per line as `culvert check' prints them: editors can jump there. */
-static bool put_errors(struct cli *c, const struct vnode *reply)
+static bool put_lines(struct cli *c, const struct vnode *list)
 {
-    const struct vnode *errors = vnode_find(reply, "errors");
-    for (const struct vnode *e = errors ? errors->child : NULL; e; e = e->next)
+    for (const struct vnode *e = list ? list->child : NULL; e; e = e->next)
         if (e->value)
             fprintf(c->io->err, "%s\n", e->value);
-    return errors && errors->child;
+    return list && list->child;
 }
 
 enum cli_exit run_reload(struct cli *c)
@@ -139,7 +138,8 @@ enum cli_exit run_reload(struct cli *c)
     if (c->args->json) {
         cli_put_json(c->io, reply);
     } else {
-        bool told = put_errors(c, reply);
+        bool told = put_lines(c, vnode_find(reply, "errors"));
+        (void)put_lines(c, vnode_find(reply, "warnings"));
         if (ok)
             fputs("reloaded\n", c->io->out);
         else if (told)

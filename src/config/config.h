@@ -116,6 +116,9 @@ struct config_daemon {
     char vici[128];                              /* "unix:///run/culvert/culvert.vici" */
 };
 void config_daemon_default(struct config_daemon *s);
+/* The keys in which they differ, comma separated; nothing: in none. */
+void config_daemon_changes(const struct config_daemon *a, const struct config_daemon *b,
+                           struct buf *out);
 
 struct config {
     struct conn **conn; /* one reference each */

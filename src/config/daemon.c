@@ -1,4 +1,5 @@
-/* culvertd's own section of the configuration: see struct config_daemon. Called by load.c. */
+/* culvertd's own section of the configuration: see struct config_daemon. Called by load.c and, at a
+ * reload, by the daemon. */
 #include "base/event.h"
 #include "config/schema.h"
 #include <ctype.h>
@@ -34,6 +35,17 @@ void config_daemon_default(struct config_daemon *s)
         .log_level = LEVEL_CTRL,
         .vici = "unix:///run/culvert/culvert.vici",
     };
+}
+
+void config_daemon_changes(const struct config_daemon *a, const struct config_daemon *b,
+                           struct buf *out)
+{
+    const char *x = (const char *)a, *y = (const char *)b;
+    for (size_t i = 0; i < schema_count; i++) {
+        const struct row *r = &schema[i];
+        if (r->scope == SC_DAEMON && memcmp(x + r->off, y + r->off, r->size) != 0)
+            buf_printf(out, "%s%s", out->n ? ", " : "", r->key);
+    }
 }
 
 /* What the kernel accepts as the name of an interface. */

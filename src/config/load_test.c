@@ -167,6 +167,41 @@ static void test_daemon(void **state)
     config_free(&cf);
 }
 
+/* Of two sections the keys that differ. */
+static void test_daemon_changes(void **state)
+{
+    static const struct {
+        const char *before, *after, *keys;
+    } cases[] = {
+        {"", "", ""},
+        {"port = 500", "", ""},
+        {"", "port = 501", "port"},
+        {"tun = a-longer-name", "tun = cv1", "tun"},
+        {"lan_interfaces = a, b\n lan_io = packet", "lan_interfaces = a\n lan_io = xdp",
+         "lan_interfaces, lan_io"},
+        {"retransmit_timeout = 4", "retransmit_timeout = 4.0\n mtu = 9000\n workers = 2",
+         "workers, mtu"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *sections[2] = {cases[i].before, cases[i].after};
+        struct config cf[2];
+        struct buf keys = {0};
+        for (size_t k = 0; k < 2; k++) {
+            struct diag d = {0};
+            struct buf text = {0};
+            buf_printf(&text, "culvertd {\n%s\n}\n", sections[k]);
+            assert_int_equal(read_and_load(bytes_of(text.s, text.n), &cf[k], &d), 0);
+            buf_free(&text);
+        }
+        config_daemon_changes(&cf[0].daemon, &cf[1].daemon, &keys);
+        assert_string_equal(keys.n ? buf_str(&keys) : "", cases[i].keys);
+        buf_free(&keys);
+        config_free(&cf[0]);
+        config_free(&cf[1]);
+    }
+}
+
 static const struct {
     const char *text, *word, *report;
 } daemon_bad[] = {
@@ -399,6 +434,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_truncations),
         cmocka_unit_test(test_daemon_defaults),
         cmocka_unit_test(test_daemon),
+        cmocka_unit_test(test_daemon_changes),
         cmocka_unit_test(test_daemon_bad),
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_alike),

@@ -24,6 +24,16 @@ void reply_no(struct vnode *reply, const char *fmt, ...)
     vnode_value(reply, "errmsg", text);
 }
 
+static void put_lines(struct vnode *list, const struct diag *d)
+{
+    for (const struct diag_item *i = d->first; i; i = i->next) {
+        struct buf line = {0};
+        diag_item_print(i, &line);
+        vnode_item(list, buf_str(&line));
+        buf_free(&line);
+    }
+}
+
 void reply_diag(struct vnode *reply, const struct diag *d, const char *tail)
 {
     struct buf b = {0};
@@ -32,13 +42,7 @@ void reply_diag(struct vnode *reply, const struct diag *d, const char *tail)
             diag_item_print(i, &b);
     reply_no(reply, "%s%s", b.n ? buf_str(&b) : "out of memory", tail);
     buf_free(&b);
-    struct vnode *errors = vnode_list(reply, "errors");
-    for (const struct diag_item *i = d->first; i; i = i->next) {
-        struct buf line = {0};
-        diag_item_print(i, &line);
-        vnode_item(errors, buf_str(&line));
-        buf_free(&line);
-    }
+    put_lines(vnode_list(reply, "errors"), d);
 }
 
 void say_warnings(struct core *c, const struct diag *d)
@@ -204,6 +208,7 @@ static HANDLER(reload)
         reply_ok(rq->reply);
         vnode_valuef(rq->reply, "loaded", "%zu", loaded);
         vnode_valuef(rq->reply, "unloaded", "%zu", unloaded);
+        put_lines(vnode_list(rq->reply, "warnings"), &d);
     }
     diag_free(&d);
 }

@@ -49,6 +49,18 @@ static void find_owner(void *ctx, const struct conn *conn)
         o->found = conn;
 }
 
+/* RFC 4301 4.4.1: BYPASS and DISCARD have no SAs. */
+static void refuse_shunt(struct core *c, struct vnode *reply, const struct conn *conn,
+                         const struct conn_child *ch)
+{
+    bool installed = policies_id_of(c->pol, conn->name, ch->name) != 0;
+    reply_no(reply,
+             "it is a policy with mode = %s, which has no SA to negotiate; it is %sinstalled",
+             ch->policy == CHILD_PASS ? "pass" : "drop", installed ? "" : "not ");
+    if (!installed)
+        vnode_value(reply, "hint", "start_action = trap installs it when it is loaded");
+}
+
 HANDLER(control_initiate)
 {
     struct core *c = ctx;
@@ -69,6 +81,11 @@ HANDLER(control_initiate)
                  child ? child : ike);
         vnode_value(rq->reply, "reason", "not-found");
         vnode_value(rq->reply, "hint", "culvert show conns lists what is loaded");
+        return;
+    }
+    const struct conn_child *ch = child ? conn_child_find(o.found, child) : NULL;
+    if (ch && ch->policy != CHILD_PROTECT) {
+        refuse_shunt(c, rq->reply, o.found, ch);
         return;
     }
     struct ike_in in = {.kind = IN_INITIATE, .conn = o.found->name, .child = child};

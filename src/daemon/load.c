@@ -375,6 +375,18 @@ static err_t need_ifaces(struct core *c, struct config *cf, struct io_error *err
     return e;
 }
 
+/* What only a start of the daemon takes over must not look as if it were taken. */
+static void warn_settings(const struct core *c, const struct config *cf, struct diag *d)
+{
+    struct buf keys = {0};
+    config_daemon_changes(&c->set, &cf->daemon, &keys);
+    if (keys.n)
+        diag_add(d, DIAG_WARNING, NULL, "culvertd", NULL,
+                 "not as when culvertd started, and without effect until it starts again: %s",
+                 buf_str(&keys));
+    buf_free(&keys);
+}
+
 err_t core_load_file(struct core *c, struct diag *d, size_t *loaded, size_t *unloaded)
 {
     struct config cf = {0};
@@ -395,6 +407,7 @@ err_t core_load_file(struct core *c, struct diag *d, size_t *loaded, size_t *unl
     else
         e = take_config(c, &cf, loaded, unloaded);
     settle_ifaces(c);
+    warn_settings(c, &cf, d);
     config_free(&cf);
     return e ? e : left_out;
 }

@@ -105,6 +105,35 @@ def test_up_and_down(lab, culvert):
     until(lambda: not a.children() and not b.children(), "down on both sides")
 
 
+def test_up_of_a_shunt(lab, culvert):
+    """pass and drop have no SA: that is said, and whether they are installed."""
+    shunts = """    children {
+      away {
+        remote_ts = 10.77.0.0/16
+        mode = pass
+        start_action = trap
+      }
+      later {
+        remote_ts = 10.78.0.0/16
+        mode = drop
+      }"""
+    a = lab.daemon(culvert, lab.a).start(conf.simple(lab.a, lab).replace("    children {", shunts, 1))
+    r = a.cli("up", "away")
+    assert r.rc == 1 and "mode = pass" in r.out and "it is installed" in r.out, r
+    r = a.cli("up", "later")
+    assert r.rc == 1 and "mode = drop" in r.out and "not installed" in r.out and "start_action = trap" in r.out, r
+
+
+def test_reload_says_what_waits_for_a_restart(lab, culvert):
+    good = conf.simple(lab.a, lab)
+    a = lab.daemon(culvert, lab.a).start(good)
+    r = a.cli("reload")
+    assert r.rc == 0 and "until it starts again" not in r.out, r
+    a.write(good + "\nculvertd {\n  hold_max = 99\n  sa_max = 1024\n}\n")
+    r = a.cli("reload")
+    assert r.rc == 0 and "reloaded" in r.out and re.search(r"until it starts again: .*sa_max, hold_max", r.out), r
+
+
 def test_no_daemon(lab, culvert):
     d = lab.daemon(culvert, lab.a)
     r = d.cli("show", "sas")
