@@ -133,6 +133,8 @@ static void add_dp_stats(struct core *c, struct vnode *in)
     datapath_stats(c->path, &st);
     add_counts(&st, in);
     put_count(in, "handed", st.handed);
+    put_count(in, "tun-dropped",
+              netlink_link_dropped(c->nl, datapath_ifindex(c->path)) + ifaces_dropped(c->ifaces));
     if (policies_guard_counters(c->pol, &clear_in, &clear_out)) {
         put_count(in, "clear-in-dropped", clear_in);
         put_count(in, "clear-out-dropped", clear_out);

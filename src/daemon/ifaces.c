@@ -75,6 +75,14 @@ const char *ifaces_name(const struct ifaces *f, uint16_t id)
     return i ? i->name : NULL;
 }
 
+uint64_t ifaces_dropped(const struct ifaces *f)
+{
+    uint64_t n = 0;
+    list_each (it, (struct list *)&f->all)
+        n += netlink_link_dropped(f->nl, container_of(it, struct iface, link)->ifindex);
+    return n;
+}
+
 /* 0: none is left. */
 static uint16_t new_id(struct ifaces *f)
 {

@@ -35,6 +35,8 @@ void ifaces_follow(struct ifaces *f, uint16_t id, unsigned mtu);
 void ifaces_sas(struct ifaces *f, uint16_t id, int more);
 /* NULL: there is none of this number. */
 const char *ifaces_name(const struct ifaces *f, uint16_t id);
+/* Of all of them: netlink_link_dropped. */
+uint64_t ifaces_dropped(const struct ifaces *f);
 /* Devices that others deleted, routes and addresses that went while one was down. */
 err_t ifaces_restore(struct ifaces *f, struct io_error *err) must_use;
 /* Between the two: ifaces_keep for each loaded connection; then those that nobody kept go. */

@@ -13,7 +13,9 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -126,6 +128,29 @@ err_t netlink_link_carrier(struct netlink *n, int ifindex, bool on)
     ifi->ifi_index = ifindex;
     (void)!rtnl_talk(&n->rt, h, NULL, NULL);
     return E_OK;
+}
+
+static int on_link_stats(const struct nlmsghdr *h, void *data)
+{
+    struct rtnl_link_stats64 st;
+    const struct nlattr *a =
+        h->nlmsg_type == RTM_NEWLINK ? rtnl_attr(h, sizeof(struct ifinfomsg), IFLA_STATS64) : NULL;
+    size_t end = offsetof(struct rtnl_link_stats64, tx_dropped) + sizeof st.tx_dropped;
+    if (!a || mnl_attr_get_payload_len(a) < end)
+        return MNL_CB_OK;
+    memcpy(&st, mnl_attr_get_payload(a), end); /* it need not be aligned */
+    *(uint64_t *)data = st.tx_dropped;
+    return MNL_CB_OK;
+}
+
+uint64_t netlink_link_dropped(struct netlink *n, int ifindex)
+{
+    uint64_t dropped = 0;
+    struct ifinfomsg *ifi;
+    struct nlmsghdr *h = rtnl_begin(&n->rt, RTM_GETLINK, 0, sizeof *ifi, (void **)&ifi);
+    ifi->ifi_index = ifindex;
+    (void)!rtnl_talk(&n->rt, h, on_link_stats, &dropped);
+    return dropped;
 }
 
 void netlink_carrier_counts(const char *name)

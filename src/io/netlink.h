@@ -66,6 +66,9 @@ void netlink_addr_del(struct netlink *n, int ifindex, const struct addr *a, unsi
 /* Negative: the kernel refused it. */
 err_t netlink_link_mtu(struct netlink *n, int ifindex, unsigned mtu) must_use;
 err_t netlink_link_carrier(struct netlink *n, int ifindex, bool on) must_use;
+/* Packets that the kernel sent into this interface and had no room for, all queues; of a TUN
+ * device: nobody read them in time. 0: no such interface. */
+uint64_t netlink_link_dropped(struct netlink *n, int ifindex);
 /* Routes into this interface count only while it has a carrier. Where /proc is read-only the
  * operator has to set ignore_routes_with_linkdown. */
 void netlink_carrier_counts(const char *name);

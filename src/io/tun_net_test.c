@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <arpa/inet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
@@ -373,6 +374,31 @@ static void test_names_in_use(void **state)
     assert_non_null(strstr(err.text, "15 characters"));
 }
 
+static void drain(void)
+{
+    while (tun_read(&tun, buf, sizeof buf) > 0)
+        ;
+}
+
+/* A queue that nobody reads: what it has no room for is counted. */
+static void test_queue_drops(void **state)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+    (void)state;
+    assert_int_equal(netlink_link_dropped(nl, 99999), 0);
+    lab_run("ip link set culvert0 txqueuelen 4 && ip route add 10.66.0.0/24 dev culvert0");
+    drain();
+    uint64_t before = netlink_link_dropped(nl, tun.ifindex);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(inet_pton(AF_INET, "10.66.0.1", &to.sin_addr), 1);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to), 1);
+    close(fd);
+    assert_in_range(netlink_link_dropped(nl, tun.ifindex) - before, 6, 10);
+    drain();
+    lab_run("ip link set culvert0 txqueuelen 500 && ip route del 10.66.0.0/24 dev culvert0");
+}
+
 /* Last: the device goes. */
 static void test_device_deleted(void **state)
 {
@@ -407,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_addrs),
         cmocka_unit_test(test_addrs_changed),
         cmocka_unit_test(test_names_in_use),
+        cmocka_unit_test(test_queue_drops),
         cmocka_unit_test(test_device_deleted),
     };
     if (!lab_allowed())

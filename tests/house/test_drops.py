@@ -39,3 +39,12 @@ def test_each_is_tested():
                                 rf"DP_DROP, R_{r}\b)", tests)
                and f'"{r.lower().replace("_", "-")}"' not in live]
     assert set(missing) == UNMOVED
+
+
+def test_each_is_in_the_manual():
+    """culvert(8) names every reason, with the text of reason.def."""
+    text = (ROOT / "src" / "base" / "reason.def").read_text()
+    manual = (ROOT / "docs" / "culvert.8").read_text()
+    said = dict(re.findall(r"^\.It Li (dp-[a-z-]+)\n(.*)\.$", manual, re.M))
+    want = {r.lower().replace("_", "-"): re.search(rf'^R\({r}, \d+, "(.*)"\)', text, re.M)[1] for r in reasons()}
+    assert {k: v[0].lower() + v[1:] for k, v in said.items()} == {k: v[0].lower() + v[1:] for k, v in want.items()}
