@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                        .len = len - (ah ? 4 : 0),
                        .ah = ah,
                        .ip_len = (uint16_t)(hlen + (ah && hlen ? 4 : 0)),
-                       .local = c->in->local,
+                       .local = c->out->local,
                        .remote = c->in->remote},
                   *pp = &p;
     dp_inbound(d, &pp, 1, 1);
