@@ -74,7 +74,7 @@ static err_t add_configured(struct policies *p, const struct conn *c, const stru
     struct policies_row *r = row_new(p, c->name, ch->name, &local, &remote, true);
     if (!r)
         return E_NOMEM;
-    r->action = action_of(ch);
+    r->action = (uint8_t)action_of(ch);
     r->priority = ch->priority;
     r->iface = ch->iface_id;
     r->acquire = r->action == POL_PROTECT && (ch->start_action & (START_TRAP | START_START));
