@@ -258,6 +258,22 @@ static void test_audit(void **state)
     kit_down(&s.k);
 }
 
+/* RFC 4301 5.2: of a packet that is not the SA's own the log tells whose it is. */
+static void test_audit_flow(void **state)
+{
+    (void)state;
+    struct scene s;
+    kit_up(&s.k, &kit_suites[0], &(struct kit_opts){0});
+    foreign_inner(&s);
+    kit_in(s.k.b, &s.p);
+    struct dp_note n = audit_of(s.k.b);
+    assert_int_equal(n.reason, R_DP_SELECTOR);
+    assert_int_equal(n.flow_local.lo.family, 4);
+    assert_memory_equal(n.flow_local.lo.ip, ((const uint8_t[]){192, 0, 2, 1}), 4);
+    assert_memory_equal(n.flow_remote.lo.ip, ((const uint8_t[]){10, 2, 2, 3}), 4);
+    kit_down(&s.k);
+}
+
 static void test_each(void **state)
 {
     (void)state;
@@ -292,6 +308,7 @@ int main(void)
     if (cr_init(&what))
         return 1;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_each), cmocka_unit_test(test_totals),
-                                       cmocka_unit_test(test_audit)};
+                                       cmocka_unit_test(test_audit),
+                                       cmocka_unit_test(test_audit_flow)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
