@@ -172,6 +172,11 @@ static size_t keys(uint8_t *out, const struct child_keys *k)
     return k->encr.n + k->integ.n;
 }
 
+static void text(char *to, size_t n, const char *from)
+{
+    snprintf(to, n, "%s", from ? from : "");
+}
+
 static void child_add_act(struct side *s, const struct child_sa *sa)
 {
     assert(s->child_count < PAIR_CHILDREN && !pair_child_find(s, sa->id));
@@ -196,6 +201,7 @@ static void child_add_act(struct side *s, const struct child_sa *sa)
                              .oa_remote = sa->oa_remote,
                              .local_ts = sa->local_ts,
                              .remote_ts = sa->remote_ts};
+    text(c->child, sizeof c->child, sa->child);
     c->in_n = keys(c->key_in, &sa->in);
     c->out_n = keys(c->key_out, &sa->out);
     if (!sa->ah.integ)
@@ -214,11 +220,6 @@ static void child_del_act(struct side *s, uint32_t id)
     assert(c);
     s->spis -= c->ah.spi_in ? 2 : 1;
     *c = s->child[--s->child_count];
-}
-
-static void text(char *to, size_t n, const char *from)
-{
-    snprintf(to, n, "%s", from ? from : "");
 }
 
 static void note_event(struct side *s, const struct event *ev)

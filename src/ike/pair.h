@@ -13,6 +13,7 @@
 
 struct pair_child {
     uint32_t id, replaces, spi_in, spi_out;
+    char child[16]; /* its name */
     uint8_t proto, mode, dirs;
     bool encap, per_cpu, later_frags;
     uint8_t cpu;

@@ -359,9 +359,8 @@ bool ts_match(const struct ts *t, const struct addr *a, uint8_t proto, uint16_t 
 static void add_distinct(struct ts_list *l, const struct ts *t)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < l->count; i++)
-        if (ts_contains(&l->ts[i], t))
-            return;
+    if (ts_list_contains(l, t))
+        return;
     for (size_t i = 0; i < l->count; i++)
         if (!ts_contains(t, &l->ts[i]))
             l->ts[kept++] = l->ts[i];
@@ -382,15 +381,19 @@ err_t ts_narrow(const struct ts_list *ours, const struct ts_list *theirs, struct
     return r.count ? E_OK : (err_t)R_TS_UNACCEPTABLE;
 }
 
+bool ts_list_contains(const struct ts_list *l, const struct ts *t)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (ts_contains(&l->ts[i], t))
+            return true;
+    return false;
+}
+
 bool ts_within(const struct ts_list *offered, const struct ts_list *returned)
 {
-    for (size_t i = 0; i < returned->count; i++) {
-        bool inside = false;
-        for (size_t j = 0; j < offered->count; j++)
-            inside = inside || ts_contains(&offered->ts[j], &returned->ts[i]);
-        if (!inside)
+    for (size_t i = 0; i < returned->count; i++)
+        if (!ts_list_contains(offered, &returned->ts[i]))
             return false;
-    }
     return returned->count > 0;
 }
 

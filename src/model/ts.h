@@ -46,6 +46,7 @@ bool ts_any_port(const struct ts *t);
 bool ts_opaque(const struct ts *t);
 bool ts_eq(const struct ts *a, const struct ts *b);
 bool ts_contains(const struct ts *outer, const struct ts *inner);
+bool ts_list_contains(const struct ts_list *l, const struct ts *t); /* one of them does */
 bool ts_intersect(const struct ts *a, const struct ts *b, struct ts *out); /* false: empty */
 /* Does a packet's side (address, protocol, port) lie within? */
 bool ts_match(const struct ts *t, const struct addr *a, uint8_t proto, uint16_t port);

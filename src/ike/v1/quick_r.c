@@ -26,14 +26,6 @@ static err_t read_selectors(const struct v1_sa *v, struct v1_exch *x)
     return err ? err : ts_v1_parse(cr->body, &x->local);
 }
 
-static bool among(const struct ts_list *l, const struct ts *t)
-{
-    for (size_t i = 0; i < l->count; i++)
-        if (ts_contains(&l->ts[i], t))
-            return true;
-    return false;
-}
-
 static bool equal_to_one(const struct ts_list *l, const struct ts *t)
 {
     for (size_t i = 0; i < l->count; i++)
@@ -81,7 +73,7 @@ static const struct conn_child *choose_split(struct ike *e, const struct v1_sa *
         if (cc->policy != CHILD_PROTECT || v1_mode(cc) != MODE_TUNNEL)
             continue;
         resolve(v, cc, &s);
-        if (among(&s.ts[1], &x->remote) && !ts_narrow(&s.ts[0], &wanted, in)) {
+        if (ts_list_contains(&s.ts[1], &x->remote) && !ts_narrow(&s.ts[0], &wanted, in)) {
             x->narrow = in;
             return cc;
         }
@@ -123,7 +115,7 @@ static const struct conn_child *choose_child(struct ike *e, const struct v1_sa *
         const struct ts *l = &want.ts[0].ts[0], *r = &want.ts[1].ts[0];
         trial->equal = equal_to_one(&trial->of.ts[0], l) && equal_to_one(&trial->of.ts[1], r);
         trial->sas = child_count_of(&v->sa, cc->name);
-        if (!among(&trial->of.ts[0], l) || !among(&trial->of.ts[1], r) ||
+        if (!ts_list_contains(&trial->of.ts[0], l) || !ts_list_contains(&trial->of.ts[1], r) ||
             (best && !fits_better(trial, f)))
             continue;
         best = cc;

@@ -36,9 +36,16 @@ static bool narrow(const struct v2_sa *v, struct v2_exch *x, const struct conn_c
            !ts_narrow(&s->ours[1], &s->want_r, &s->got_r);
 }
 
-static bool exact(const struct sides *s)
+static bool all_of_it(const struct sides *s)
 {
-    return ts_list_eq(&s->got_l, &s->want_l) && ts_list_eq(&s->got_r, &s->want_r);
+    return ts_within(&s->ours[0], &s->want_l) && ts_within(&s->ours[1], &s->want_r);
+}
+
+/* 2.9: the peer's first choices, which are those of a packet where one began it. */
+static bool first_of_it(const struct sides *s)
+{
+    return ts_list_contains(&s->ours[0], &s->want_l.ts[0]) &&
+           ts_list_contains(&s->ours[1], &s->want_r.ts[0]);
 }
 
 /* 1.3.1: who asks for transport mode may get tunnel mode, but not the other way round. */
@@ -53,31 +60,37 @@ static struct conn *conn_now(const struct v2_sa *v)
     return v->sa.entry && v->sa.entry->conn ? v->sa.entry->conn : v->sa.conn;
 }
 
-/* How well a child takes an offer. */
+/* How well a child takes an offer; what comes first weighs more. */
+enum { FIT_FIRST = 1, FIT_ALL = 2, FIT_ALL_IN_MODE = 4, FIT_ALLOWED = 8 };
+
 struct fit {
-    bool allowed, whole; /* its mode may; all that is offered, in the same mode */
-    size_t sas;          /* that it has already, on this IKE SA */
+    unsigned how;
+    size_t sas; /* that it has already, on this IKE SA */
 };
 
 static struct fit fit_of(const struct v2_sa *v, const struct v2_exch *x,
                          const struct conn_child *cc, const struct sides *s)
 {
-    bool same_mode = v2_mode_told(x) == cc->mode;
-    return (struct fit){mode_allowed(x, cc), same_mode && exact(s),
-                        cc->per_cpu ? 0 : child_count_of(&v->sa, cc->name)};
+    unsigned how = mode_allowed(x, cc) ? FIT_ALLOWED : 0;
+    if (all_of_it(s))
+        how |= FIT_ALL | (v2_mode_told(x) == cc->mode ? FIT_ALL_IN_MODE : 0);
+    if (first_of_it(s))
+        how |= FIT_FIRST;
+    return (struct fit){how, cc->per_cpu ? 0 : child_count_of(&v->sa, cc->name)};
 }
 
 /* Of several that take all of it the one that is the most about it, so that a child for everything
  * does not take what another is for; then the one with fewer SAs, for children with equal selectors
- * (interfaces of their own) come up one after the other on both sides. */
+ * (interfaces of their own) come up one after the other on both sides. Of those that take a part
+ * one that has the first choices, which 2.9 says MUST be among what is taken. */
 static bool fits_better(const struct fit *a, const struct sides *sa, const struct fit *b,
                         const struct sides *sb)
 {
-    if (a->allowed != b->allowed || a->whole != b->whole)
-        return a->allowed != b->allowed ? a->allowed : a->whole;
-    if (a->whole && ts_pair_narrower(sa->ours, sb->ours))
+    if (a->how != b->how)
+        return a->how > b->how;
+    if (a->how & FIT_ALL && ts_pair_narrower(sa->ours, sb->ours))
         return true;
-    if (a->whole && ts_pair_narrower(sb->ours, sa->ours))
+    if (a->how & FIT_ALL && ts_pair_narrower(sb->ours, sa->ours))
         return false;
     return a->sas < b->sas;
 }
@@ -143,7 +156,7 @@ static err_t take_selectors(struct ike *e, struct v2_sa *v, struct v2_exch *x, c
         return r->reason;
     }
     v2_exch_conn(x, c, cc);
-    if (!exact(s)) {
+    if (!all_of_it(s)) {
         struct event *ev = ike_event(e, EV_CHILD_NARROWED, &v->sa, NULL);
         ev->child = ike_str(e, cc->name);
         ev->theirs = ike_strf(e, "%s === %s", ike_str_ts(e, x->tsr), ike_str_ts(e, x->tsi));
