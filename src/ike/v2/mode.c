@@ -114,7 +114,9 @@ static void beet_for_many(struct ike *e, const struct v2_exch *x, struct refusal
 err_t v2_mode_accept(struct ike *e, const struct v2_sa *v, struct v2_exch *x, struct refusal *r)
 {
     enum ipsec_mode told = v2_mode_told(x);
-    if (told == MODE_BEET && x->mode == MODE_BEET && !beet_fits(x)) {
+    if (told == MODE_BEET && x->mode != MODE_BEET)
+        told = MODE_TUNNEL; /* the number is somebody else's: 3.10.1 has it ignored */
+    if (told == MODE_BEET && !beet_fits(x)) {
         beet_for_many(e, x, r);
         return r->reason;
     }
