@@ -182,12 +182,21 @@ struct range_search {
     bool deprecated;
 };
 
+/* Nobody answers these from elsewhere. */
+static bool of_this_link(const struct addr *a)
+{
+    static const uint8_t one[16] = {[15] = 1};
+    return a->family == 4
+               ? a->ip[0] == 127
+               : !memcmp(a->ip, one, 16) || (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80);
+}
+
 static void consider(struct range_search *s, const struct addr *a, uint32_t flags)
 {
     /* The kernel refuses a route whose source is still being checked for duplicates. */
     if ((flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC))
         return;
-    if (addr_any(a) || addr_cmp(a, s->lo) < 0 || addr_cmp(a, s->hi) > 0)
+    if (addr_any(a) || of_this_link(a) || addr_cmp(a, s->lo) < 0 || addr_cmp(a, s->hi) > 0)
         return;
     bool old = flags & IFA_F_DEPRECATED;
     if (s->best.family && !(s->deprecated && !old))

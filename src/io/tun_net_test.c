@@ -198,6 +198,7 @@ static void test_local_addresses(void **state)
     } cases[] = {
         {"10.1.0.0/16", "10.1.0.1"}, {"10.1.0.0/32", NULL},    {"10.9.0.1/32", "10.9.0.1"},
         {"172.16.0.0/12", NULL},     {"fd01::/64", "fd01::1"}, {"fd03::/64", NULL},
+        {"127.0.0.0/8", NULL},       {"::1/128", NULL},        {"fe80::/10", NULL},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
