@@ -405,7 +405,8 @@ int main(int argc, char **argv)
         return 1;
     }
     sim_trace = trace;
-    const struct scenario *const all[] = {scenarios, scenarios_v1, scenarios_sig, scenarios_travel};
+    const struct scenario *const all[] = {scenarios, scenarios_v1, scenarios_sig, scenarios_travel,
+                                          scenarios_seq};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         for (const struct scenario *sc = all[i]; sc->name; sc++) {
             if (only && strcmp(only, sc->name) != 0)

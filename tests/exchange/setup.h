@@ -39,5 +39,5 @@ struct scenario {
     void (*run)(struct sim *s, uint64_t seed);
     unsigned runs;
 };
-/* lives_v1.c, lives_sig.c, lives_travel.c; each ends with a row without name */
-extern const struct scenario scenarios_v1[], scenarios_sig[], scenarios_travel[];
+/* lives_v1.c, lives_sig.c, lives_travel.c, lives_seq.c; each ends with a row without name */
+extern const struct scenario scenarios_v1[], scenarios_sig[], scenarios_travel[], scenarios_seq[];

@@ -372,6 +372,8 @@ static void carry_out(struct sim *s, int node, const struct ike_act *a)
 {
     struct sim_node *n = &s->node[node];
     trace_child(s, node, a);
+    if (s->watch)
+        s->watch(s, node, a);
     switch (a->kind) {
     case ACT_SEND:
         net_send(s, node, a);

@@ -64,6 +64,9 @@ struct sim {
     bool traffic; /* ESP in both directions every 100 ms */
     uint64_t esp_sent, esp_lost;
     unsigned jobs;
+    /* Sees every action as it is carried out: a data plane beside the model of one. NULL: none. */
+    void (*watch)(struct sim *s, int node, const struct ike_act *a);
+    void *watcher;
     char failure[256]; /* first violation */
 };
 
