@@ -232,6 +232,7 @@ struct child_sa_info {
     bool per_cpu; /* as in struct child_sa */
     uint8_t cpu;
     uint64_t installed_ms, rekey_ms, life_ms; /* absolute */
+    const struct child_use *last; /* in and out, when it expired; NULL: it is installed */
     const struct ts_list *local_ts, *remote_ts;
 };
 

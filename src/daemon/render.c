@@ -261,6 +261,8 @@ void render_child(const struct render *r, const struct child_sa_info *c, struct 
         vici_put_value(w, "esn", "1");
     if (r->stats(r->ctx, c->id, &st)) /* else unknown to the data plane yet: zeros */
         add_rules(r, w, c, &st);
+    else if (c->last)
+        st.in = c->last[0], st.out = c->last[1];
     add_use(r, w, &st.in, "bytes-in", "packets-in", "use-in");
     add_use(r, w, &st.out, "bytes-out", "packets-out", "use-out");
     add_lateness(w, &st);

@@ -204,6 +204,7 @@ static void child_free(struct ike *e, struct child *c)
         return;
     const uint8_t *end = ts_unpack(ts_unpack(c->ts, &local), &remote);
     free(c->ah);
+    free(c->last);
     slab_put(&e->slab, c, child_size((size_t)(end - c->ts)));
 }
 

@@ -76,7 +76,8 @@ struct child {
     struct ike_sa *sa;
     struct conn *conn; /* a reference */
     const struct conn_child *cc;
-    struct child_ah *ah;                               /* around it, without keys; NULL: none */
+    struct child_ah *ah;    /* around it, without keys; NULL: none */
+    struct child_use *last; /* in and out, of one past its hard limit; NULL: ask the data plane */
     uint64_t installed_ms, rekey_ms, life_ms, idle_ms; /* UINT64_MAX: never */
     struct waiter *gone;
     uint32_t id, replaces, successor; /* the CHILD SAs that it replaced and that replaces it */

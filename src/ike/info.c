@@ -223,7 +223,8 @@ static const char *child_state_of(const struct child *c)
     const struct task *a = c->sa->active;
     if (c->state == CHILD_REKEYED)
         return "REKEYED";
-    if (c->state == CHILD_DELETING || (task_is(a, TASK_CHILD_DEL) && a->child_id == c->id))
+    if (!c->dirs || c->state == CHILD_DELETING ||
+        (task_is(a, TASK_CHILD_DEL) && a->child_id == c->id))
         return "DELETING";
     if (task_is(a, TASK_CHILD_REKEY) && a->child_id == c->id)
         return "REKEYING";
@@ -255,7 +256,8 @@ static void child_fill(struct ike_info *i, const struct child *c, struct child_s
         .esn = c->esn,
         .installed_ms = c->installed_ms,
         .rekey_ms = or_never(c->rekey_ms),
-        .life_ms = or_never(c->life_ms),
+        .life_ms = c->dirs ? or_never(c->life_ms) : 0, /* it expired */
+        .last = c->last,
         .local_ts = &i->local_ts,
         .remote_ts = &i->remote_ts,
     };

@@ -4,6 +4,7 @@
  */
 #include "ike/child.h"
 #include "ike/engine.h"
+#include <stdlib.h>
 
 #define EXPIRED_RETRY_MS 60000
 
@@ -101,11 +102,23 @@ static void quiet(struct ike *e, struct ike_sa *sa)
     }
 }
 
+/* It is gone from the data plane before the peer has heard, which takes time when it does not
+ * answer; without memory for them the counters read zero. */
+static void keep_use(const struct ike *e, struct child *c)
+{
+    struct child_stats st;
+    if (c->last || !child_stats_get(e, c, &st) || !(c->last = malloc(2 * sizeof *c->last)))
+        return;
+    c->last[0] = st.in;
+    c->last[1] = st.out;
+}
+
 void life_child_expire(struct ike *e, struct child *c, bool hard)
 {
     if (hard) {
         c->rekey_ms = UINT64_MAX;
         c->life_ms = e->now + EXPIRED_RETRY_MS; /* should the Delete be lost with its IKE SA */
+        keep_use(e, c);
         child_uninstall(e, c);
         task_add(e, c->sa, TASK_CHILD_DEL, c->id);
     } else if (c->state == CHILD_INSTALLED && c->rekey_soon) {

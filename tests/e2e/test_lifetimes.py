@@ -1,6 +1,6 @@
 """Lifetimes of CHILD SAs by seconds, bytes, packets and idle time, soft and hard: IKEv1, IKEv2, SAs by hand. RFC 4301
 4.4.2.1, RFC 2407 4.5. Rekeying by time and, with IKEv2, by volume is in test_rekey.py and test_v1.py; that numbers never
-wrap is control_test.c's and modes_test.c's."""
+wrap is control_test.c's, modes_test.c's and lives_seq.c's."""
 import pytest
 
 from lab.wait import until
@@ -79,3 +79,16 @@ def test_by_hand(lab, culvert, what):
     until(lambda: "EXPIRED" in a.cli("sa", "list").out and "EXPIRED" in b.cli("sa", "list").out, "both to expire", 6)
     assert lab.ping(count=3, wait=0.2).got == 0
     assert not cap.of("clear")
+
+
+def test_hard_while_the_peer_is_silent(lab, culvert):
+    """The Delete has no answer yet: the screen says that the SA is going, and what it had carried."""
+    a, b = pair(lab, culvert, a_more=dict(child_more=dict(HARD["bytes"], **NEVER)))
+    lab.b.gw.must("nft add table inet cut; nft 'add chain inet cut in { type filter hook input priority -400; }';"
+                  "nft add rule inet cut in udp dport '{ 500, 4500 }' drop")
+    assert 30 < lab.ping(count=60, interval=0.01, wait=0.1).got <= 3000 // 84 + 1
+    until(lambda: "DELETING" in a.cli("show", "sas").out, f"the SA to go\n{a.tail(10)}", 5)
+    (child,) = [c for sa in a.sas() for c in sa["child-sas"].values()]
+    assert child["state"] == "DELETING" and int(child["bytes-out"]) >= 3000 - 84, child
+    assert "life-time" not in child and "rekey-time" not in child
+    assert "expires in" not in a.cli("show", "sas").out
