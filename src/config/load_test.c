@@ -252,15 +252,23 @@ static void test_alike(void **state)
 {
 #define AUTH(more) "local {\n auth = psk\n" more "}\n remote {\n auth = psk\n }\n"
 #define CHILD(key) "children {\n v {\n " key "\n }\n }\n"
+#define CHILDREN(first, name)                                                                      \
+    "children {\n v {\n interface = vti2\n" first "}\n w {\n interface = " name "\n}\n }\n"
+#define V1 "version = 1\n remote_addrs = 192.0.2.9\n" AUTH("")
     static const struct {
         const char *two;
         bool warned;
+        const char *word; /* NULL: "two" */
     } cases[] = {
         {AUTH("") CHILD("interface = vti1"), true},
         {AUTH("") CHILD("interface = vti0"), false},
         {AUTH("") CHILD("remote_ts = 10.0.0.0/8"), false},
         {AUTH("id = other\n") CHILD("interface = vti1"), false},
         {"remote_addrs = 192.0.2.9\n" AUTH("") CHILD("interface = vti1"), false},
+        {"remote_addrs = 192.0.2.9\n" AUTH("") CHILDREN("", "vti1"), false},
+        {V1 CHILDREN("", "vti1"), true, "w"},
+        {V1 CHILDREN("remote_ts = 10.0.0.0/8\n", "vti1"), false},
+        {V1 CHILDREN("", "vti2"), false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -274,7 +282,7 @@ static void test_alike(void **state)
         assert_int_equal(read_and_load(bytes_of(text.s, text.n), &cf, &d), 0);
         assert_int_equal(d.warnings, cases[i].warned ? 1 : 0);
         if (cases[i].warned)
-            assert_string_equal(d.first->word, "two");
+            assert_string_equal(d.first->word, cases[i].word ? cases[i].word : "two");
         config_free(&cf);
         diag_free(&d);
         buf_free(&text);
