@@ -108,8 +108,8 @@ static inline uint32_t rx_inner_quick(const struct sa_in *sa, const uint8_t *inn
     return (get_u64(inner + 12) & sa->v4.mask) == sa->v4.net ? total : 0;
 }
 
-/* The packet inside of a tunnel becomes p's, with what the outer TOS says about it; also one that is
- * refused, so that the log can tell whose it is (audit.h). */
+/* The packet inside of a tunnel becomes p's, with what the outer TOS says about it; also one that
+ * is refused, so that the log can tell whose it is (audit.h). */
 static inline err_t rx_inner_check(struct dp *d, struct sa_in *sa, struct dp_pkt *p, uint8_t *inner,
                                    uint32_t payload, uint8_t next)
 {
