@@ -1,6 +1,7 @@
 /* drops_test.c for AH, transport mode, IPComp and bundles: one fault each, and the one counter that
  * tells it, of all packets and of the SA (RFC 4302 3.4, RFC 3173 2, RFC 4301 5.2). */
 #include "dataplane/frag_join.h"
+#include "dataplane/lifetime.h"
 #include "dataplane/modekit.h"
 
 struct scene {
@@ -206,11 +207,40 @@ static void test_each(void **state)
         one(i);
 }
 
+/* RFC 4302 3.3.2: a bundle's AH without ESN ends in the middle of a batch, whatever the ESP does.
+ */
+static void test_bundle_end(void **state)
+{
+    (void)state;
+    static uint8_t mem[6][DP_HEADROOM + 200 + DP_TAILROOM];
+    struct scene s;
+    struct dp_pkt p[6], *pp[6];
+    mode_up(&s.t, &shapes[BUNDLE], 4, &kit_suites[6], &(struct kit_opts){.esn = true});
+    struct child *c = child_find(s.t.k.a, 1);
+    c->mode->ah_out->f.esn = false;
+    c->mode->ah_out->seq = UINT32_MAX - 2;
+    life_init_out(c->mode->ah_out, &(struct lifetime){0});
+    uint32_t n = mode_inner(200, 4);
+    for (size_t i = 0; i < 6; i++) {
+        memcpy(mem[i] + DP_HEADROOM, plain, n);
+        p[i] = kit_pkt(mem[i], n);
+        pp[i] = &p[i];
+    }
+    dp_outbound(s.t.k.a, pp, 6, 1);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(p[i].verdict, i < 2 ? DP_TO_NET : DP_DROP);
+        assert_int_equal(p[i].reason, i < 2 ? E_OK : R_DP_SEQ_OVERFLOW);
+    }
+    assert_int_equal(c->mode->ah_out->seq, UINT32_MAX);
+    kit_down(&s.t.k);
+}
+
 int main(void)
 {
     const char *what = "";
     if (cr_init(&what))
         return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each),
+                                       cmocka_unit_test(test_bundle_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

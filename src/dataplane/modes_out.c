@@ -210,15 +210,35 @@ static size_t esp_all(struct dp *d, struct sa_out *sa, size_t n)
     return seal(d, n);
 }
 
+static void count(struct dp *d, struct sa_out *sa, uint32_t bytes)
+{
+    sa->life.bytes += bytes;
+    if (life_due(&sa->life, sa->seq))
+        life_reached_out(d, sa);
+}
+
+/* Of a bundle's AH, which without ESN may come to its end before the ESP within: RFC 4302 3.3.2. */
+static err_t own_number(struct dp *d, struct sa_out *ah, uint64_t *seq)
+{
+    if (ah->dead)
+        return life_dead_out(d, ah);
+    *seq = ++ah->seq;
+    count(d, ah, 0);
+    return E_OK;
+}
+
 static size_t ah_all(struct dp *d, struct sa_out *sa, size_t n)
 {
     struct modes *m = d->modes;
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
         struct mode_pkt *w = &m->pkt[i];
-        uint64_t seq = sa == sa->child->out ? w->seq : ++sa->seq;
-        ah_put(sa, w, m->hdr[w->slot], seq);
-        err_t e = ah_seal(sa, w, m->hdr[w->slot], seq, &m->ops[k]);
+        uint64_t seq = w->seq;
+        err_t e = sa == sa->child->out ? E_OK : own_number(d, sa, &seq);
+        if (!e) {
+            ah_put(sa, w, m->hdr[w->slot], seq);
+            e = ah_seal(sa, w, m->hdr[w->slot], seq, &m->ops[k]);
+        }
         if (e)
             sa_pkt_drop(d, sa->child, w->p, e);
         else
@@ -286,13 +306,6 @@ static err_t may_go(struct dp *d, struct sa_out *sa, struct sa_out *ah, const st
     return p->close ? R_DP_ROOM : E_OK;
 }
 
-static void count(struct dp *d, struct sa_out *sa, uint32_t bytes)
-{
-    sa->life.bytes += bytes;
-    if (life_due(&sa->life, sa->seq))
-        life_reached_out(d, sa);
-}
-
 /* Too big for the path, and none of its pieces: a datagram that was cut already is cut again. */
 static bool fits(struct dp *d, struct out_work *w, const struct sa_out *sa, bool joined)
 {
@@ -334,8 +347,6 @@ void modes_out(struct dp *d, struct sa_out *sa, struct out_work *w, size_t n, ui
         k = esp_all(d, sa, k);
     if (sa->f.kind == KIND_AH || ah)
         k = ah_all(d, sa->f.kind == KIND_AH ? sa : ah, k);
-    if (ah)
-        count(d, ah, 0);
     for (size_t i = 0; i < k; i++)
         emit(d, sa, &m->pkt[i]);
 }
