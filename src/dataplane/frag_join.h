@@ -1,8 +1,9 @@
 /*
- * Fragments of this host's own packets, put together before transport mode or BEET takes them
- * (RFC 4303 3.1.1: for whole packets only; RFC 791 3.2, RFC 8200 4.5). The kernel cuts a datagram
- * to the MTU of the TUN device and sends the pieces one after the other; what comes in any other
- * order is not from there. Called by modes_out.c.
+ * Fragments put together (RFC 791 3.2, RFC 8200 4.5) before an SA takes them that is for whole
+ * packets only: in transport mode and BEET (RFC 4303 3.1.1), or where selectors name ports and the
+ * peer takes no later fragments (RFC 4301 7.3). The kernel cuts a datagram to the MTU of the TUN
+ * device and sends the pieces one after the other; what comes in any other order is dropped. Called
+ * by frags.c.
  */
 #pragma once
 
