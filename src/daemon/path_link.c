@@ -82,8 +82,9 @@ static void on_timer(uv_timer_t *t)
 static void on_readable(uv_poll_t *h, int status, int events)
 {
     struct path_link *p = h->data;
-    (void)status;
     (void)events;
+    if (status < 0) /* libuv stops at POLLERR, and what overran the socket's buffer is one */
+        uv_poll_start(h, UV_READABLE, on_readable);
     if (!link_watch_read(p->watch))
         return;
     p->again = true;

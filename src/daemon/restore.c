@@ -40,12 +40,21 @@ static bool device_down(struct restore *r)
     return !up;
 }
 
+/* Device or not: what has no route into it is kept in by the guard alone. */
+static void look_at_guard(struct restore *r)
+{
+    bool changed = r->got & OWN_NFT && policies_look(r->core->pol);
+    r->got &= ~(unsigned)OWN_NFT;
+    if (!changed)
+        return;
+    say(r, EV_DAEMON_IO, "nftables were changed by others: the guard is made anew");
+    core_settle(r->core);
+}
+
 static void put_back(struct restore *r, unsigned got)
 {
     struct core *c = r->core;
     struct io_error err;
-    if (got & OWN_NFT && policies_look(c->pol))
-        say(r, EV_DAEMON_IO, "nftables were changed by others: the guard is made anew");
     if (got & OWN_ROUTES)
         say(r, EV_DAEMON_IO, "routes or rules of ours were deleted by others: they are put back");
     if (got & (OWN_ROUTES | OWN_LINK) && policies_restore(c->pol, &err))
@@ -60,19 +69,23 @@ static void put_back(struct restore *r, unsigned got)
 static void on_timer(uv_timer_t *t)
 {
     struct restore *r = t->data;
-    if (r->core->stopping || device_down(r))
+    if (r->core->stopping)
+        return;
+    r->not_before_ms = uv_now(t->loop) + LATER_MS;
+    look_at_guard(r);
+    if (device_down(r))
         return; /* its coming up is heard */
     unsigned got = r->got;
     r->got = 0;
-    r->not_before_ms = uv_now(t->loop) + LATER_MS;
     put_back(r, got);
 }
 
 static void on_readable(uv_poll_t *h, int status, int events)
 {
     struct restore *r = h->data;
-    (void)status;
     (void)events;
+    if (status < 0) /* libuv stops at POLLERR, and what overran the socket's buffer is one */
+        uv_poll_start(h, UV_READABLE, on_readable);
     r->got |= own_watch_read(r->watch);
     if (!r->got || uv_is_active((uv_handle_t *)&r->timer))
         return;

@@ -1,4 +1,7 @@
 """What others take away in the kernel is put back while traffic flows: routes, rules, the guard, the device."""
+import os
+import signal
+
 import pytest
 
 from lab import conf
@@ -56,3 +59,32 @@ def test_quarrel(lab, pair):
     lab.a.gw.must("for i in $(seq 20); do ip route flush table 220; sleep 0.1; done")
     assert carries(lab)
     assert 1 <= pair.log().count("they are put back") <= 5
+
+
+def test_overrun(lab, pair):
+    """More changes than the kernel has room to tell are changes too, and those after them are heard."""
+    gw = lab.a.gw
+    os.kill(pair.pid, signal.SIGSTOP)
+    try:
+        gw.must("for i in $(seq 3000); do for do in add del; do echo route $do 10.99.9.9 dev lo table 99; done; done | ip -batch -")
+    finally:
+        os.kill(pair.pid, signal.SIGCONT)
+    until(lambda: "they are put back" in pair.log(), "what was not heard is looked after", 10)
+    before = gw.must("ip route show table 220")
+    for what in ("10.2.0.0/24", "10.2.0.0/24"):
+        gw.must(f"ip route del {what} table 220")
+        until(lambda: gw.must("ip route show table 220") == before, "the route is there again", 10)
+    assert carries(lab)
+
+
+def test_guard_while_device_down(lab, pair):
+    """The guard is put back at once: without routes into the device nothing else keeps packets in."""
+    wire = lab.capture("wanA")
+    lab.a.gw.must("ip link set culvert0 down")
+    until(lambda: "culvert0 is down" in pair.log(), "the log says so", 5)
+    lab.a.gw.must("nft flush ruleset")
+    until(lambda: "chain outbound" in lab.a.gw.must("nft list ruleset"), "the guard is there again", 5)
+    assert lab.ping(count=2, wait=1).got == 0
+    lab.a.gw.must("ip link set culvert0 up")
+    assert carries(lab)
+    wire.assert_no_clear(MARK)
