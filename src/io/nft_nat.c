@@ -43,13 +43,22 @@ static bool range_parse(const char *text, struct addr *lo, struct addr *hi)
     return true;
 }
 
+/* "[lo]:80", "[lo]-[hi]:80" */
+static void strip_brackets(char *token)
+{
+    char *to = token, *end = strrchr(token, ']');
+    for (const char *p = token; end && p < end; p++)
+        if (*p != '[' && *p != ']')
+            *to++ = *p;
+    *to = 0;
+}
+
 /* The port behind an IPv4 address, brackets around an IPv6 one. */
 static void strip(char *token)
 {
     char *colon = strchr(token, ':');
     if (*token == '[') {
-        memmove(token, token + 1, strlen(token));
-        token[strcspn(token, "]")] = 0;
+        strip_brackets(token);
     } else if (colon && !strchr(colon + 1, ':') && strchr(token, '.')) {
         *colon = 0;
     }

@@ -32,6 +32,7 @@ static const struct nat_case {
      "10.77.5.9", "10.77.6.1"},
     {IN_CHAIN("snat to fd77::1"), true, false, "fd77::1", "10.77.0.1"},
     {IN_CHAIN("snat to [fd77::1]:80"), true, false, "fd77::1", "fd77::2"},
+    {IN_CHAIN("snat ip6 to [fd77::1]-[fd77::9]:80-90"), true, false, "fd77::5", "fd77::a"},
     {IN_CHAIN("oifname \"culvert0\" snat to jhash ip saddr mod 2 map @there"), true, true,
      "10.77.0.1", NULL},
     {IN_CHAIN("oifname \"wan\" snat to jhash ip saddr mod 2 map @there"), true, false, NULL,
