@@ -199,7 +199,8 @@ static void test_networks(void **state)
             {ns_a, ns_b, h->a_lan, h->b_lan, 0, PORT, 20, false},
             {ns_c, ns_b, h->c, h->b_lan, 0, PORT, 20, false},
             {ns_c, ns_b, h->c, h->b_lan, 0, 500, 20, false},
-            {ns_a, ns_b, h->a_lan, h->b_lan, MARK, PORT, 20, true}, /* our own */
+            {ns_a, ns_b, h->a_lan, h->b_lan, MARK, PORT, 20, true},        /* our own */
+            {ns_a, ns_b, h->a_lan, h->b_lan, 0x10000000, PORT, 20, false}, /* set by others */
             {ns_b, ns_a, h->b_wan, h->a_wan, 0, PORT, 20, true},
             {ns_c, ns_b, h->c, h->b_wan, 0, PORT, 20, true},
         };
@@ -209,13 +210,41 @@ static void test_networks(void **state)
                      inward ? paths[i].to : h->b_free);
         }
         in += 3;
-        out += 3;
+        out += 4;
         assert_dropped(g, in, out);
     }
     /* A new set of rows goes on counting. */
     struct io_error err = {""};
     assert_int_equal(set_rows(g, NULL, 0, &err), 0);
     assert_dropped(g, in, out);
+    nft_guard_close(g, true);
+}
+
+static void dhcp_from(int ns, const char *from, bool passes)
+{
+    const struct hosts *h = &hosts[0];
+    struct sock client = open_sock(ns, SOCK_UDP, 4, 68, 0);
+    struct sock server = open_sock(ns_b, SOCK_UDP, 4, 67, 0);
+    struct io_msg m;
+    (void)lab_send(&client, from, h->b_lan, 67, "renew", 5);
+    (void)lab_send(&client, from, h->b_free, 67, "end", 3);
+    for (int wanted = passes; wanted >= 0; wanted--) {
+        assert_true(lab_recv(&server, &m, buf, sizeof buf));
+        assert_int_equal(m.len, wanted ? 5 : 3);
+    }
+    sock_close(&client);
+    sock_close(&server);
+}
+
+/* DHCP of this host stays on the link; what is forwarded from port 68 is data like any other. */
+static void test_dhcp(void **state)
+{
+    (void)state;
+    const struct nft_pair rows[] = {row(hosts[0].lan_net, hosts[0].remote_net)};
+    struct nft_guard *g = guard_with(rows, 1);
+    dhcp_from(ns_a, hosts[0].a_lan, true);
+    dhcp_from(ns_c, hosts[0].c, false);
+    assert_dropped(g, 0, 1);
     nft_guard_close(g, true);
 }
 
@@ -679,6 +708,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bypass),
         cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_dhcp),
         cmocka_unit_test(test_host_to_host),
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_ports),

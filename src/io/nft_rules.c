@@ -6,8 +6,8 @@
  * that lead to the TUN device. What a row passes, or none covers, gets a bit of the mark, by which
  * the rules of netlink.h lead it past those routes: it goes where it would go without us. Asked at
  * prerouting for what is forwarded, at output for the host's own that was routed to the TUN device
- * (re-routing others would lose the interface they chose), both behind the translation of addresses
- * and of others' marks. At postrouting `outbound` drops what is covered and goes elsewhere than to
+ * (re-routing others would lose the interface they chose) or has such a bit from elsewhere, both
+ * behind the translation of addresses and of others' marks. At postrouting `outbound` drops what is covered and goes elsewhere than to
  * the TUN device: routes lost, device gone, daemon killed. What has the bit was asked already; it
  * stands at priority mangle, as NAT has not yet hidden the inner source address, and the kernel has
  * not yet cut the packet. Without this table all of it goes to the TUN device: closed.
@@ -30,7 +30,7 @@
  *   the first one is held to the rule; to smuggle one into a datagram whose first fragment came
  *   through the tunnel takes its identification;
  * - what never leaves the link: neighbour discovery and router messages (hop limit 255), MLD,
- *   link-local multicast and broadcast, fe80::/10, DHCP.
+ *   link-local multicast and broadcast, fe80::/10, DHCP of this host itself.
  *
  * Later fragments have no ports and no type: they meet rows that name such only where these do not
  * pass, and go to the TUN device, where the data plane knows their datagram. Both kinds of rules
@@ -211,7 +211,8 @@ static void print_rows(const struct nft_rules *r, const struct question *q, stru
     free(p);
 }
 
-static void print_link(const char *name, const char *verdict, struct buf *out)
+/* own: the side that is this host's. Others' DHCP from one network into another is data. */
+static void print_link(const char *name, const char *own, const char *verdict, struct buf *out)
 {
     static const char *const kinds[] = {
         "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, "
@@ -221,17 +222,19 @@ static void print_link(const char *name, const char *verdict, struct buf *out)
         "ip daddr { 224.0.0.0/24, 255.255.255.255 }",
         "ip6 daddr ff02::/16",
         "ip6 saddr fe80::/10 ip6 daddr fe80::/10",
-        "udp sport . udp dport { 67 . 68, 68 . 67, 546 . 547, 547 . 546 }",
     };
     buf_printf(out, "chain %s {\n", name);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         buf_printf(out, "%s %s\n", kinds[i], verdict);
-    buf_puts(out, "}\n");
+    buf_printf(out,
+               "udp sport . udp dport { 67 . 68, 68 . 67, 546 . 547, 547 . 546 } "
+               "fib %s type local %s\n}\n",
+               own, verdict);
 }
 
 static void print_in(const struct nft_rules *r, struct buf *out)
 {
-    print_link("link", "accept", out);
+    print_link("link", "daddr", "accept", out);
     buf_puts(out, "chain covered_in {\n"
                   "meta l4proto udp ip frag-off & 0x1fff != 0 fib daddr type local accept\n"
                   "meta l4proto udp frag frag-off != 0 fib daddr type local accept\n"
@@ -300,7 +303,7 @@ static void print_decide(const struct nft_rules *r, struct buf *out)
                "meta mark set meta mark & 0x%x | 0x%x accept\n"
                "}\n",
                r->tun, others, r->clear_tun, others, r->clear);
-    print_link("covered", "goto clear", out);
+    print_link("covered", "saddr", "goto clear", out);
     buf_puts(out, "chain decide {\n");
     print_rows(r, &out_ward, out);
     if (translates(r))
@@ -330,8 +333,9 @@ static const char errors[] =
 
 static void print_out(const struct nft_rules *r, struct buf *out)
 {
-    char only[sizeof errors + 64];
-    snprintf(only, sizeof only, "oifname != \"%s\" accept\n%s", r->tun, errors);
+    char only[sizeof errors + 96];
+    snprintf(only, sizeof only, "oifname != \"%s\" meta mark & 0x%x == 0 accept\n%s", r->tun,
+             r->clear | r->clear_tun, errors);
     print_decide(r, out);
     print_asking(r, "filter hook prerouting", NULL, out);
     print_asking(r, "route hook output", only, out);
