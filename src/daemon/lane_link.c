@@ -25,8 +25,8 @@ static uint32_t with_headers(const struct lane *l, const struct io_msg *m)
 static void too_big(void *ctx, const struct io_msg *m)
 {
     struct lane *l = ctx;
-    dp_link_too_big(l->dp, m->tag, with_headers(l, m), link_mtu(l, &m->remote.addr),
-                    clock_now_ms());
+    uint16_t mtu = m->tag ? link_mtu(l, &m->remote.addr) : 0; /* of no SA: counted */
+    dp_link_too_big(l->dp, m->tag, with_headers(l, m), mtu, clock_now_ms());
     if (dp_notes(l->dp))
         l->port.notes(l->port.ctx);
 }
