@@ -226,6 +226,11 @@ bool policies_guard_counters(struct policies *p, uint64_t *in_dropped, uint64_t 
     return nft_guard_counters(p->guard, in_dropped, out_dropped);
 }
 
+uint32_t policies_guard_port(const struct policies *p)
+{
+    return nft_guard_port(p->guard);
+}
+
 bool policies_look(struct policies *p)
 {
     bool changed = nft_guard_look(p->guard);

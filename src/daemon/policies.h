@@ -80,6 +80,8 @@ void policies_each(struct policies *p, policies_fn *fn, void *ctx);
  * the guard cannot keep that cheaply is told in nft.h.
  */
 err_t policies_apply(struct policies *p, struct io_error *err) must_use;
+/* Of the netlink socket whose commits are the guard's own: nft_guard_port. */
+uint32_t policies_guard_port(const struct policies *p);
 /* Looks whether nftables are as we left them, and for NAT rules of others. True: the next
  * policies_apply has something to do. */
 bool policies_look(struct policies *p);

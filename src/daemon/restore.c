@@ -99,7 +99,8 @@ struct restore *restore_open(struct core *c)
     struct restore *r = calloc(1, sizeof *r);
     int fd[2];
     if (r)
-        r->watch = own_watch_open(c->set.route_table, netlink_port(c->nl), &err);
+        r->watch = own_watch_open(c->set.route_table, netlink_port(c->nl),
+                                  policies_guard_port(c->pol), &err);
     if (!r || !r->watch) {
         core_say(c, EV_DAEMON_ERROR, NULL, err.text);
         free(r);

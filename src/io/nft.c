@@ -344,6 +344,11 @@ err_t nft_guard_apply(struct nft_guard *g, struct io_error *err)
     return E_OK;
 }
 
+uint32_t nft_guard_port(const struct nft_guard *g)
+{
+    return g->elems ? mnl_socket_get_portid(g->elems) : 0;
+}
+
 static bool find_counter(const char *text, const char *name, uint64_t *out)
 {
     char key[64];

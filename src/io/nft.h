@@ -63,6 +63,8 @@ err_t nft_guard_apply(struct nft_guard *g, struct io_error *err) must_use;
 /* Looks again for the table, and for NAT rules of others (NFT_NAT_AUTO). True: somebody deleted it,
  * or they came or went; nft_guard_apply makes it anew. */
 bool nft_guard_look(struct nft_guard *g);
+/* Of the netlink socket over which elements change; 0: there is none. */
+uint32_t nft_guard_port(const struct nft_guard *g);
 /* Packets since the table was made; they outlive changes of rows and a crash. False: unreadable. */
 bool nft_guard_counters(struct nft_guard *g, uint64_t *in_dropped, uint64_t *out_dropped);
 void nft_guard_close(struct nft_guard *g, bool remove_table);

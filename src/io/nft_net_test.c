@@ -7,6 +7,7 @@
 #include "io/netlab.h"
 #include "io/netlink.h"
 #include "io/nft.h"
+#include "io/own_watch.h"
 #include "io/tun.h"
 
 #include <stdarg.h>
@@ -685,6 +686,24 @@ static void test_churn(void **state)
     unlink(b);
 }
 
+/* What others commit is heard, elements that we change are not. */
+static void test_own_commits(void **state)
+{
+    (void)state;
+    struct io_error err = {""};
+    struct nft_pair rows[] = {row("10.1.0.0/24", "10.2.0.0/24"), row("10.1.1.0/24", "10.2.1.0/24")};
+    struct nft_guard *g = guard_with(rows, 1);
+    struct own_watch *w = own_watch_open(220, 1, nft_guard_port(g), &err);
+    assert_non_null(w);
+    assert_int_equal(set_rows(g, rows, 2, &err), 0);
+    assert_int_equal(own_watch_read(w), 0);
+    lab_run("nft add table inet others");
+    assert_int_equal(own_watch_read(w), OWN_NFT);
+    lab_run("nft delete table inet others");
+    own_watch_close(w);
+    nft_guard_close(g, true);
+}
+
 static void test_refusals(void **state)
 {
     struct io_error err = {""};
@@ -722,6 +741,7 @@ int main(void)
         cmocka_unit_test(test_overlapping_rows),
         cmocka_unit_test(test_clients),
         cmocka_unit_test(test_churn),
+        cmocka_unit_test(test_own_commits),
         cmocka_unit_test(test_refusals),
     };
     if (!lab_allowed())

@@ -20,7 +20,7 @@
 
 struct own_watch {
     struct mnl_socket *rt, *nft;
-    uint32_t table, port;
+    uint32_t table, port, nft_port;
     unsigned got;
 };
 
@@ -76,7 +76,8 @@ static struct mnl_socket *listen_to(int family, const int *groups, size_t n,
     return s;
 }
 
-struct own_watch *own_watch_open(uint32_t table, uint32_t port, struct io_error *err)
+struct own_watch *own_watch_open(uint32_t table, uint32_t port, uint32_t nft_port,
+                                 struct io_error *err)
 {
     static const int routes[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
                                  RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_RULE,
@@ -93,6 +94,7 @@ struct own_watch *own_watch_open(uint32_t table, uint32_t port, struct io_error 
     w->nft = listen_to(NETLINK_NETFILTER, nft, 1, filter_nft); /* NULL: no nftables here */
     w->table = table;
     w->port = port;
+    w->nft_port = nft_port;
     return w;
 }
 
@@ -173,6 +175,12 @@ static int on_rt(const struct nlmsghdr *h, void *data)
     return MNL_CB_OK;
 }
 
+static bool own_commit(const struct own_watch *w, const void *msg, size_t n)
+{
+    const struct nlmsghdr *h = msg;
+    return n >= sizeof *h && w->nft_port && h->nlmsg_pid == w->nft_port;
+}
+
 /* What overran a socket's buffer may have been anything. */
 unsigned own_watch_read(struct own_watch *w)
 {
@@ -190,7 +198,8 @@ unsigned own_watch_read(struct own_watch *w)
     }
     while (fd[1] >= 0 && ((n = recv(fd[1], buf, sizeof buf, MSG_TRUNC)) > 0 ||
                           (n < 0 && (errno == ENOBUFS || errno == EINTR))))
-        w->got |= OWN_NFT;
+        if (n < 0 || !own_commit(w, buf, (size_t)n))
+            w->got |= OWN_NFT;
     return w->got;
 }
 

@@ -17,8 +17,10 @@ enum own_event {
     OWN_NFT = 8, /* somebody changed nftables, perhaps we */
 };
 
-/* table: ours; port: of the netlink socket whose changes are our own (netlink_port). */
-struct own_watch *own_watch_open(uint32_t table, uint32_t port, struct io_error *err) must_use;
+/* table: ours; port, nft_port: of the netlink sockets whose changes are our own (netlink_port,
+ * nft_guard_port): to look at all of nftables for each tunnel that comes up would take too long. */
+struct own_watch *own_watch_open(uint32_t table, uint32_t port, uint32_t nft_port,
+                                 struct io_error *err) must_use;
 void own_watch_close(struct own_watch *w); /* NULL is fine */
 /* Two descriptors to poll; -1: nftables cannot be heard. */
 void own_watch_fds(const struct own_watch *w, int fd[2]);
