@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LINE = 1024 };
+enum { LINE = 65536 }; /* a set within a rule is one line */
 
 static bool word(const char *line, const char *w)
 {

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #define IN_CHAIN(rule)                                                                             \
     "table ip others {\n\tchain post {\n\t\ttype nat hook postrouting priority srcnat; policy "    \
@@ -49,6 +50,22 @@ static bool gives(const struct nft_nat_found *f, const char *text)
     return nft_nat_gives(f, &a, &a);
 }
 
+/* Behind a long set of sources. */
+static void test_long_line(void **state)
+{
+    static char text[20000];
+    struct nft_nat_found f;
+    size_t n = 0;
+    (void)state;
+    n += (size_t)snprintf(text, sizeof text, "table ip others {\n\t\tip saddr { ");
+    for (unsigned i = 0; i < 1000; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "10.1.%u.%u, ", i / 250, i % 250);
+    (void)snprintf(text + n, sizeof text - n, "10.5.0.1 } snat to 10.77.0.1\n");
+    nft_nat_read(&f, text, "inet culvert", "culvert0");
+    assert_true(gives(&f, "10.77.0.1"));
+    assert_false(f.wide);
+}
+
 static void test_read(void **state)
 {
     (void)state;
@@ -64,6 +81,7 @@ static void test_read(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read),
+                                       cmocka_unit_test(test_long_line)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
