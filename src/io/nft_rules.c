@@ -7,10 +7,11 @@
  * the rules of netlink.h lead it past those routes: it goes where it would go without us. Asked at
  * prerouting for what is forwarded, at output for the host's own that was routed to the TUN device
  * (re-routing others would lose the interface they chose) or has such a bit from elsewhere, both
- * behind the translation of addresses and of others' marks. At postrouting `outbound` drops what is covered and goes elsewhere than to
- * the TUN device: routes lost, device gone, daemon killed. What has the bit was asked already; it
- * stands at priority mangle, as NAT has not yet hidden the inner source address, and the kernel has
- * not yet cut the packet. Without this table all of it goes to the TUN device: closed.
+ * behind the translation of addresses and of others' marks. At postrouting `outbound` drops what is
+ * covered and goes elsewhere than to the TUN device: routes lost, device gone, daemon killed. What
+ * has the bit was asked already; it stands at priority mangle, as NAT has not yet hidden the inner
+ * source address, and the kernel has not yet cut the packet. Without this table all of it goes to
+ * the TUN device: closed.
  *
  * What comes from the TUN device has another bit: its rule holds for packets from there alone,
  * so that a strict rp_filter finds the way back to the peers' networks.
@@ -324,6 +325,21 @@ static void print_asking(const struct nft_rules *r, const char *hook, const char
                only ? "output" : "prerouting", hook, only ? only : "", r->mark, bits, ~bits);
 }
 
+/* A translation on the way out may give a packet that was let past an address that a policy stands
+ * on: it is asked about again, and there is no way into the tunnel from there. */
+static void print_after_nat(const struct nft_rules *r, struct buf *out)
+{
+    buf_printf(out,
+               "chain translated { type filter hook postrouting priority 150; policy accept;\n"
+               "oifname { \"lo\", \"%s\" } accept\n"
+               "meta mark 0x%x accept\n"
+               "ct status & snat != snat accept\n"
+               "jump decide\n"
+               "counter name out_dropped drop\n"
+               "}\n",
+               r->tun, r->mark);
+}
+
 /* Errors of this host to where the routes lead into the TUN device: they may quote what came out of
  * it, so they are not let past. */
 static const char errors[] =
@@ -350,6 +366,8 @@ static void print_out(const struct nft_rules *r, struct buf *out)
                "counter name out_dropped drop\n"
                "}\n",
                r->tun, r->clear | r->clear_tun, r->mark, r->port, r->port_natt);
+    if (r->nat->any)
+        print_after_nat(r, out);
 }
 
 /*

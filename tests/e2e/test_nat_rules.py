@@ -87,3 +87,15 @@ N""" % lab.a.net4
     sent, received = lab.transfer(1)
     assert sent == received
     cap.assert_protected(MARK)
+
+
+def test_translated_into_a_policy_outside_of_the_tunnel(lab, culvert):
+    """No row covers the packet when it is routed; masquerade gives it the policy's address on its way out."""
+    pair(lab, culvert, "", MASQUERADE.replace("masquerade", "oifname wan masquerade"),
+         dict(local_ts=f"{lab.a.wan4}/32"), dict(remote_ts=f"{lab.a.wan4}/32"))
+    lab.net.must(f"ip route add {lab.b.net4} via {lab.b.wan4}")
+    lab.a.gw.must(f"ping -c 2 -i 0.05 -W 2 -I {lab.a.wan4} {lab.b.host4}")
+    cap = lab.capture("wanA")
+    assert lab.ping(count=2, wait=1).got == 0
+    assert not [p for p in cap.packets() if p.kind == "clear"]
+    assert lab.a.lan.sh(f"ping -c 2 -i 0.05 -W 2 {lab.a.router4}").rc == 0, "what no policy covers is still translated"
