@@ -8,6 +8,7 @@
 enum {
     AT_ONCE_MS = 50, /* changes come in groups */
     LATER_MS = 1000,
+    REST = 20, /* times that a look at nftables took, before the next: there may be much to read */
 };
 
 struct restore {
@@ -16,7 +17,7 @@ struct restore {
     uv_poll_t poll[2];
     uv_timer_t timer;
     unsigned got; /* enum own_event, joined */
-    uint64_t not_before_ms;
+    uint64_t not_before_ms, look_not_before_ms;
     bool down_told;
 };
 
@@ -43,8 +44,13 @@ static bool device_down(struct restore *r)
 /* Device or not: what has no route into it is kept in by the guard alone. */
 static void look_at_guard(struct restore *r)
 {
-    bool changed = r->got & OWN_NFT && policies_look(r->core->pol);
+    uint64_t began = uv_hrtime();
+    if (!(r->got & OWN_NFT) || uv_now(r->timer.loop) < r->look_not_before_ms)
+        return;
+    bool changed = policies_look(r->core->pol);
     r->got &= ~(unsigned)OWN_NFT;
+    uv_update_time(r->timer.loop);
+    r->look_not_before_ms = uv_now(r->timer.loop) + (uv_hrtime() - began) / 1000000 * REST;
     if (!changed)
         return;
     say(r, EV_DAEMON_IO, "nftables were changed by others: the guard is made anew");
@@ -66,6 +72,21 @@ static void put_back(struct restore *r, unsigned got)
     core_settle(c);
 }
 
+static void on_timer(uv_timer_t *t);
+
+static void arm(struct restore *r)
+{
+    uint64_t now = uv_now(r->timer.loop), at = now + AT_ONCE_MS;
+    if (!r->got)
+        return;
+    if (at < r->not_before_ms)
+        at = r->not_before_ms;
+    if (r->got == OWN_NFT && at < r->look_not_before_ms)
+        at = r->look_not_before_ms;
+    if (!uv_is_active((uv_handle_t *)&r->timer) || uv_timer_get_due_in(&r->timer) > at - now)
+        uv_timer_start(&r->timer, on_timer, at - now, 0);
+}
+
 static void on_timer(uv_timer_t *t)
 {
     struct restore *r = t->data;
@@ -75,9 +96,10 @@ static void on_timer(uv_timer_t *t)
     look_at_guard(r);
     if (device_down(r))
         return; /* its coming up is heard */
-    unsigned got = r->got;
-    r->got = 0;
+    unsigned got = r->got & ~(unsigned)OWN_NFT;
+    r->got &= OWN_NFT;
     put_back(r, got);
+    arm(r);
 }
 
 static void on_readable(uv_poll_t *h, int status, int events)
@@ -87,10 +109,7 @@ static void on_readable(uv_poll_t *h, int status, int events)
     if (status < 0) /* libuv stops at POLLERR, and what overran the socket's buffer is one */
         uv_poll_start(h, UV_READABLE, on_readable);
     r->got |= own_watch_read(r->watch);
-    if (!r->got || uv_is_active((uv_handle_t *)&r->timer))
-        return;
-    uint64_t now = uv_now(h->loop), at = now + AT_ONCE_MS;
-    uv_timer_start(&r->timer, on_timer, (at > r->not_before_ms ? at : r->not_before_ms) - now, 0);
+    arm(r);
 }
 
 struct restore *restore_open(struct core *c)
