@@ -72,6 +72,7 @@ void rig_sa(struct dp *d, const struct rig_opts *o, uint32_t i, bool swap)
                           .dirs = DIR_BOTH,
                           .spi_in = 0x10000u + i,
                           .spi_out = 0x10000u + i,
+                          .ip.mtu = 60000, /* known; else each large packet is looked at */
                           .encr = alg_find(T_ENCR, o->suite->encr, o->suite->bits),
                           .integ = o->suite->integ ? alg_find(T_INTEG, o->suite->integ, 0) : NULL,
                           .replay_window = o->window,
