@@ -73,8 +73,10 @@ static void find_sas(struct dp *d, size_t runs)
         __builtin_prefetch((const char *)r->sa + 128, 1);
     }
     for (struct in_run *r = d->in_runs; runs > 1 && r < d->in_runs + runs; r++)
-        if (r->sa)
+        if (r->sa) {
             __builtin_prefetch(r->sa->key);
+            __builtin_prefetch(replay_word(&r->sa->replay), 1);
+        }
 }
 
 /* In UDP or not, and as no AH: two bytes side by side in both. */

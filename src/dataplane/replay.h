@@ -18,6 +18,12 @@ struct replay {
     uint32_t word_mask; /* a power of two of words, one more than the window needs */
 };
 
+/* Where the next number will most likely be noted. */
+static inline const uint64_t *replay_word(const struct replay *r)
+{
+    return r->bits + (r->top >> 6 & r->word_mask);
+}
+
 /* `own` is the SA's inline words; larger windows are allocated. Windows over the maximum get it. */
 err_t replay_init(struct replay *r, uint32_t window, uint64_t own[REPLAY_INLINE]) must_use;
 /* Numbers up to `top` were there before: they are refused. 0: none were. */
